@@ -12,9 +12,9 @@ use crate::people::{PASSWORD, Person};
 async fn a_new_user_can_sign_in_and_is_a_customer() {
     let app = TestApp::start().await;
     let stranger = app.stranger();
-    let wish =
+    let request_body =
         json!({ "email": " Ada@Example.COM ", "password": "ùnô dué 333", "name": "Ada", "phone": "+390511234567" });
-    let first = stranger.post("/api/auth/register", &wish).await;
+    let first = stranger.post("/api/auth/register", &request_body).await;
     first.expect(202);
     // The same characters, composed another way by another keyboard.
     let credentials = json!({ "email": "ada@example.com", "password": "u\u{300}no\u{302} due\u{301} 333" });
@@ -55,8 +55,8 @@ async fn passwords_have_bounds_and_are_not_common_ones() {
     let app = TestApp::start().await;
     let stranger = app.stranger();
     for bad in ["short12".to_owned(), "x".repeat(129), "password123".to_owned(), "QWERTYUIOP".to_owned()] {
-        let wish = json!({ "email": "ada@example.com", "password": bad, "name": "Ada" });
-        let refusal = stranger.post("/api/auth/register", &wish).await.refused(422, "invalid_request");
+        let request_body = json!({ "email": "ada@example.com", "password": bad, "name": "Ada" });
+        let refusal = stranger.post("/api/auth/register", &request_body).await.refused(422, "invalid_request");
         assert_eq!(refusal["errors"][0]["pointer"], "/password", "{bad}");
         assert!(!refusal.to_string().contains(&bad), "a password is not repeated: {refusal}");
     }
@@ -85,9 +85,9 @@ async fn addresses_phones_and_names_are_validated() {
         ("name", json!(7)),
     ];
     for (field, value) in bad {
-        let mut wish = good.clone();
-        wish[field] = value.clone();
-        let refusal = app.stranger().post("/api/auth/register", &wish).await.refused(422, "invalid_request");
+        let mut request_body = good.clone();
+        request_body[field] = value.clone();
+        let refusal = app.stranger().post("/api/auth/register", &request_body).await.refused(422, "invalid_request");
         assert_eq!(refusal["errors"][0]["pointer"], format!("/{field}"), "{value}");
     }
     assert_eq!(app.count("select count(*) from users").await, 0);
@@ -96,8 +96,8 @@ async fn addresses_phones_and_names_are_validated() {
 #[tokio::test]
 async fn a_role_is_granted_and_never_claimed() {
     let app = TestApp::start().await;
-    let wish = json!({ "email": "eve@example.com", "password": PASSWORD, "name": "Eve", "role": "ADMIN" });
-    app.stranger().post("/api/auth/register", &wish).await.refused(422, "invalid_request");
+    let request_body = json!({ "email": "eve@example.com", "password": PASSWORD, "name": "Eve", "role": "ADMIN" });
+    app.stranger().post("/api/auth/register", &request_body).await.refused(422, "invalid_request");
     assert_eq!(app.count("select count(*) from users").await, 0);
 }
 

@@ -149,13 +149,13 @@ async fn security_cannot_be_declined() {
     let app = TestApp::start().await;
     let ada = app.customer("Ada").await;
     let path = "/api/me/notification-preferences";
-    let mut wishes = ada.get(path).await.expect(200);
-    assert_eq!(wishes["marketing"], json!({ "push": false, "sms": false, "email": false }));
-    wishes["order"]["sms"] = json!(false);
-    assert_eq!(ada.put(path, &wishes).await.expect(200), wishes);
-    assert_eq!(ada.get(path).await.expect(200), wishes);
-    wishes["security"]["email"] = json!(false);
-    let refusal = ada.put(path, &wishes).await.refused(422, "invalid_request");
+    let mut preferences = ada.get(path).await.expect(200);
+    assert_eq!(preferences["marketing"], json!({ "push": false, "sms": false, "email": false }));
+    preferences["order"]["sms"] = json!(false);
+    assert_eq!(ada.put(path, &preferences).await.expect(200), preferences);
+    assert_eq!(ada.get(path).await.expect(200), preferences);
+    preferences["security"]["email"] = json!(false);
+    let refusal = ada.put(path, &preferences).await.refused(422, "invalid_request");
     assert_eq!(refusal["errors"][0]["pointer"], "/security/email");
 }
 
@@ -249,7 +249,7 @@ async fn losing_a_role_ends_its_permissions() {
     let admin = app.admin().await;
     let shop = app.restaurant("Luigi").opens().await;
     let (staff, driver) = (app.staff_of(&shop).await, app.driver("Dora").await);
-    driver.comes_on_duty(44.49, 11.34).await;
+    driver.goes_online(44.49, 11.34).await;
     for person in [&staff, &driver] {
         let path = format!("/api/admin/users/{}", person.id);
         admin.patch(&path, &json!({ "role": "CUSTOMER" })).await.expect(200);

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::app::{TestApp, config, server_url};
 use crate::people::{PASSWORD, Person};
-use crate::socket::{Heard, Socket};
+use crate::socket::{Received, Socket};
 
 /// Within how long a revocation takes effect on every node.
 const AT_ONCE: Duration = Duration::from_secs(1);
@@ -25,7 +25,7 @@ pub async fn other_node(app: &TestApp, changes: &[(&str, &str)]) -> Running {
 /// The same person, at another server.
 pub fn at(person: &Person, node: &Running) -> Person {
     let mut person = person.clone();
-    person.door.base = format!("http://{}", node.address);
+    person.endpoint.base = format!("http://{}", node.address);
     person
 }
 
@@ -49,7 +49,7 @@ async fn until_refused(person: &Person, path: &str) -> Duration {
 /// How long a socket stays open.
 async fn until_ended(socket: &mut Socket) -> Duration {
     let since = Instant::now();
-    while socket.hears().await != Heard::Ended {}
+    while socket.receive().await != Received::Ended {}
     since.elapsed()
 }
 
@@ -67,8 +67,8 @@ async fn assert_that_it_reaches_both(changes: &[(&str, &str)]) {
         first.get("/api/me").await.expect(200);
         remote.get("/api/me").await.expect(200);
         let token = first.token.clone().unwrap();
-        let mut here_socket = Socket::open(&first.door.base, &token).await.unwrap();
-        let mut there_socket = Socket::open(&remote.door.base, &token).await.unwrap();
+        let mut here_socket = Socket::open(&first.endpoint.base, &token).await.unwrap();
+        let mut there_socket = Socket::open(&remote.endpoint.base, &token).await.unwrap();
         match way {
             "logout" => _ = first.post("/api/auth/logout", &json!({})).await.expect(204),
             "logout-all" => _ = second.post("/api/auth/logout-all", &json!({})).await.expect(204),
@@ -126,13 +126,13 @@ async fn a_former_member_leaves_the_rooms_and_stays_connected() {
     let staff = app.staff_of(&shop).await;
     let remote = at(&staff, &there);
     let room = format!("restaurant:{}", shop.id);
-    let mut socket = Socket::open(&remote.door.base, staff.token.as_deref().unwrap()).await.unwrap();
+    let mut socket = Socket::open(&remote.endpoint.base, staff.token.as_deref().unwrap()).await.unwrap();
     assert_eq!(socket.joins(&room).await["ok"], true);
     remote.get(&shop.path("/members")).await.refused(403, "forbidden");
     let orders = format!("/api/orders?restaurantId={}", shop.id);
     remote.get(&orders).await.expect(200);
 
-    let mut owners = Socket::open(&remote.door.base, shop.owner.token.as_deref().unwrap()).await.unwrap();
+    let mut owners = Socket::open(&remote.endpoint.base, shop.owner.token.as_deref().unwrap()).await.unwrap();
     assert_eq!(owners.joins(&room).await["ok"], true);
     let (ada, nowhere) = (app.customer("Ada").await, json!({ "room": format!("user:{}", staff.id) }));
     shop.owner.delete(&shop.path(&format!("/members/{}", staff.id))).await.expect(204);
@@ -143,7 +143,7 @@ async fn a_former_member_leaves_the_rooms_and_stays_connected() {
             refused.get_or_insert(gone.elapsed());
         }
         ada.places_order(&shop, &[(shop.any_dish(), 1)]).await;
-        assert!(matches!(owners.hears().await, Heard::Event(..)), "the owner hears of it");
+        assert!(matches!(owners.receive().await, Received::Event(..)), "the owner hears of it");
         // The same event went to both at the same time: whoever was in the room has heard of it before the answer.
         if socket.asks("leave", &nowhere).await.0.is_empty() {
             out.get_or_insert(gone.elapsed());

@@ -184,7 +184,7 @@ async fn no_secret_is_in_the_database_in_redis_or_in_the_log() {
         keep(&pair, &mut secrets);
         let ada = signed_in(&anybody, &pair);
         ada.get("/api/me").await.expect(200);
-        Socket::open(&program.door.base, ada.token.as_deref().unwrap()).await.unwrap();
+        Socket::open(&program.endpoint.base, ada.token.as_deref().unwrap()).await.unwrap();
     }
     let change = json!({ "currentPassword": secrets[0], "newPassword": secrets[2] });
     signed_in(&anybody, &pair).post("/api/auth/change-password", &change).await.expect(204);

@@ -132,7 +132,7 @@ fn forgeries(token: &str, refresh: &str, now: i64) -> Vec<String> {
 }
 
 async fn answer(person: &Person, token: &str) -> Option<String> {
-    let request = person.door.client.get(format!("{}/api/me", person.door.base));
+    let request = person.endpoint.client.get(format!("{}/api/me", person.endpoint.base));
     // What cannot stand in a header cannot be sent.
     let value = reqwest::header::HeaderValue::from_str(&format!("Bearer {token}")).ok()?;
     let reply = person.send(request.header("authorization", value)).await;
@@ -208,7 +208,7 @@ async fn secrets_are_changed_without_signing_anybody_out() {
     };
     let at = |running: &comanda::serve::Running| {
         let mut person = ada.clone();
-        person.door.base = format!("http://{}", running.address);
+        person.endpoint.base = format!("http://{}", running.address);
         person
     };
     let (next, next_refresh) =

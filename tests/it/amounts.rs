@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::app::TestApp;
-use crate::people::{Person, id_of, to_door};
+use crate::people::{Person, delivery_details, id_of};
 use crate::reply::Reply;
 use crate::shop::Shop;
-use crate::sync::{op, sends, told};
+use crate::sync::{op, outcomes, sends};
 
 /// A currency, what a meal costs in it in minor units, and the largest amount as a refusal writes it.
 const EVERYDAY: [(&str, i64, &str); 11] = [
@@ -194,8 +194,8 @@ async fn holds(app: &TestApp, code: &'static str, everyday: i64, bound: &str) {
         }
         for units in [largest + 1, largest * 10, i64::MAX, -1] {
             let refusal = entrance.asked(person, &money(units)).await.refused(422, "invalid_request");
-            let told = refusal["errors"][0]["message"].as_str().unwrap();
-            assert!(told.contains(bound), "{code} {}: {units}: {told} does not name {bound}", entrance.name);
+            let message = refusal["errors"][0]["message"].as_str().unwrap();
+            assert!(message.contains(bound), "{code} {}: {units}: {message} does not name {bound}", entrance.name);
         }
         for odd in [json!(1.5), json!("1"), json!(1e30)] {
             let amount = json!({ "amount": odd, "currency": code });
@@ -219,8 +219,11 @@ async fn as_a_table(shop: &Shop, largest: i64, bound: &str) {
             let added = report["changes"].to_string();
             assert!(added.contains(&largest.to_string()) || report["applied"] == false, "{added}");
         } else {
-            let told = reply.refused(422, "invalid_request").to_string();
-            assert!(told.contains(bound) && told.contains("line 3, column 5 (price)"), "{told} does not name {bound}");
+            let message = reply.refused(422, "invalid_request").to_string();
+            assert!(
+                message.contains(bound) && message.contains("line 3, column 5 (price)"),
+                "{message} does not name {bound}"
+            );
         }
     }
 }
@@ -263,7 +266,7 @@ async fn totals_computed_by_the_server_have_no_limit() {
         let coupon = json!({ "code": "TENTH", "kind": "PERCENT", "basisPoints": 1000 });
         shop.owner.post(&shop.path("/coupons"), &coupon).await.expect(201);
         let (ada, ox) = (app.customer("Ada").await, shop.any_dish());
-        let mut details = to_door();
+        let mut details = delivery_details();
         (details["tip"], details["couponCode"]) = (money(largest), json!("TENTH"));
         // 99 oxen, less a tenth, and 11 % on that; delivery, the fixed fee, 5 % for the service, a tip.
         let items = 99 * largest;
@@ -282,15 +285,15 @@ async fn totals_computed_by_the_server_have_no_limit() {
             offline[name] = value;
         }
         let reply = sends(&ada, code, &[op(1, "order.place", app.clock.now(), offline.clone())]).await;
-        assert_eq!(told(&reply), ["applied"], "{code}: {}", reply.text());
+        assert_eq!(outcomes(&reply), ["applied"], "{code}: {}", reply.text());
         offline["expectedTotal"] = money(total - 1);
         let reply = sends(&ada, code, &[op(2, "order.place", app.clock.now(), offline)]).await;
-        assert_eq!(told(&reply), ["rejected:price_changed"], "{code}");
-        let mut wish = json!({ "lines": [{ "itemId": ox.id, "quantity": 99 }], "fulfilment": "DELIVERY" });
+        assert_eq!(outcomes(&reply), ["rejected:price_changed"], "{code}");
+        let mut request_body = json!({ "lines": [{ "itemId": ox.id, "quantity": 99 }], "fulfilment": "DELIVERY" });
         for field in ["place", "tip", "couponCode"] {
-            wish[field] = details[field].clone();
+            request_body[field] = details[field].clone();
         }
-        let quote = ada.post(&shop.path("/quotes"), &wish).await.expect(201);
+        let quote = ada.post(&shop.path("/quotes"), &request_body).await.expect(201);
         assert_eq!(quote["totals"], order["totals"], "{code}");
         assert_eq!(ada.get(&shop.path(&format!("/quotes/{}", id_of(&quote)))).await.expect(200), quote);
         let from_quote = json!({ "quoteId": id_of(&quote), "address": details["address"] });
@@ -321,11 +324,11 @@ async fn overflowing_amounts_are_refused_and_never_wrap() {
         ada.asks_for_order("herds", &order).await,
     ];
     for refusal in refusals {
-        let told = refusal.refused(422, "invalid_request");
-        assert!(told["detail"].as_str().unwrap().contains("too large"), "{told}");
+        let outcomes = refusal.refused(422, "invalid_request");
+        assert!(outcomes["detail"].as_str().unwrap().contains("too large"), "{outcomes}");
     }
     assert_eq!(app.rows_written().await, before);
     let reply = sends(&ada, "phone", &[op(1, "order.place", app.clock.now(), order)]).await;
-    assert_eq!(told(&reply), ["rejected:invalid_request"]);
+    assert_eq!(outcomes(&reply), ["rejected:invalid_request"]);
     assert_eq!(app.count("select count(*) from orders").await, 0);
 }

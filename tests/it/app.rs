@@ -17,7 +17,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, PgPool};
 use uuid::Uuid;
 
-use crate::people::{Door, Person};
+use crate::people::{Endpoint, Person};
 
 /// Argon2id of [`crate::people::PASSWORD`], so that a test does not hash for each person it needs.
 const PASSWORD_HASH: &str =
@@ -32,7 +32,7 @@ pub const PATIENCE: Duration = Duration::from_mins(1);
 /// A server with an empty database, and what a test needs to look behind it.
 pub struct TestApp {
     /// Where it is.
-    pub door: Door,
+    pub endpoint: Endpoint,
     /// The clock that the server reads.
     pub clock: Clock,
     /// The database as its superuser sees it.
@@ -196,10 +196,10 @@ impl TestApp {
         let reached = DatabaseServer::find(&config).await.unwrap();
         let running = serve::start(config, &reached, clock.clone(), false).await.unwrap();
         let client = reqwest::Client::builder().timeout(Duration::from_mins(1)).build().unwrap();
-        let door = Door { base: format!("http://{}", running.address), client };
+        let endpoint = Endpoint { base: format!("http://{}", running.address), client };
         let options = PgConnectOptions::from_str(&database_url).unwrap().disable_statement_logging();
         let look = PgPoolOptions::new().max_connections(2).connect_lazy_with(options);
-        Self { door, clock, look, database_url, database, running: Some(running), audited: true }
+        Self { endpoint, clock, look, database_url, database, running: Some(running), audited: true }
     }
 
     /// The server itself.
@@ -267,8 +267,8 @@ impl TestApp {
 
     /// Somebody who is not signed in.
     pub fn stranger(&self) -> Person {
-        let door = self.door.clone();
-        Person { door, id: String::new(), email: String::new(), token: None }
+        let endpoint = self.endpoint.clone();
+        Person { endpoint, id: String::new(), email: String::new(), token: None }
     }
 
     /// Somebody who signed up and in.
@@ -333,7 +333,7 @@ impl TestApp {
         .unwrap();
         let tokens = &self.running().app.tokens;
         let person = |((user, session), email): ((UserId, SessionId), String)| Person {
-            door: self.door.clone(),
+            endpoint: self.endpoint.clone(),
             id: user.to_string(),
             email,
             token: Some(tokens.issue(user, session, 0, now).expect("a token")),

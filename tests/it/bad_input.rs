@@ -189,8 +189,8 @@ async fn malformed_ids_in_paths_are_not_found() {
         for rest in ["", "/events"] {
             owner.get(&format!("/api/orders/{id}{rest}")).await.refused(404, "not_found");
         }
-        let wish = json!({ "status": "CONFIRMED" });
-        owner.patch(&format!("/api/orders/{id}/status"), &wish).await.refused(404, "not_found");
+        let request_body = json!({ "status": "CONFIRMED" });
+        owner.patch(&format!("/api/orders/{id}/status"), &request_body).await.refused(404, "not_found");
         owner.get(&format!("/api/deliveries/{id}")).await.refused(404, "not_found");
         owner.get(&format!("/api/restaurants/{id}")).await.refused(404, "not_found");
         owner.get(&format!("/api/restaurants/{id}/menu")).await.refused(404, "not_found");

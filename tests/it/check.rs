@@ -91,8 +91,8 @@ async fn the_check_compares_counters_with_orders() {
     luigi.owner.post(&luigi.path("/coupons"), &coupon).await.expect(201);
     let ada = app.customer("Ada").await;
     let lines = json!([{ "itemId": luigi.any_dish().id, "quantity": 1 }]);
-    let wish = json!({ "lines": lines, "fulfilment": "PICKUP", "couponCode": "TEN" });
-    let quote = ada.post(&luigi.path("/quotes"), &wish).await.expect(201);
+    let request_body = json!({ "lines": lines, "fulfilment": "PICKUP", "couponCode": "TEN" });
+    let quote = ada.post(&luigi.path("/quotes"), &request_body).await.expect(201);
     ada.asks_for_order("one", &json!({ "quoteId": id_of(&quote) })).await.expect(201);
     let (said, code) = check(&app.database_url);
     assert_eq!(code, Some(0), "{said}");

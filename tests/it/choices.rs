@@ -96,8 +96,8 @@ async fn a_choice_that_becomes_required_is_reported_alike_everywhere() {
     let line = json!({ "itemId": grill.burger, "quantity": 1, "modifiers": old_cheese });
     let order = orders_lines(&ada, shop, &json!([line])).await.expect(201);
     let cart = grill.puts(&ada, 1, old_cheese).await.expect(200);
-    let wish = json!({ "cartId": id_of(&cart), "fulfilment": "PICKUP" });
-    let quote = ada.post(&shop.path("/quotes"), &wish).await.expect(201);
+    let request_body = json!({ "cartId": id_of(&cart), "fulfilment": "PICKUP" });
+    let quote = ada.post(&shop.path("/quotes"), &request_body).await.expect(201);
     for group in [&grill.size, &grill.ripeness] {
         let path = shop.path(&format!("/modifier-groups/{}", id_of(group)));
         shop.owner.patch(&path, &json!({ "min": 2, "max": 2 })).await.expect(200);
@@ -110,7 +110,7 @@ async fn a_choice_that_becomes_required_is_reported_alike_everywhere() {
     assert_eq!(faults(&shown, ""), expected);
     for reply in [
         ada.orders_cart(&cart, &Value::Null).await,
-        ada.post(&shop.path("/quotes"), &wish).await,
+        ada.post(&shop.path("/quotes"), &request_body).await,
         orders_lines(&ada, shop, &json!([line])).await,
     ] {
         let refusal = reply.refused(422, "invalid_request");

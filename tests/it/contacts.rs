@@ -12,7 +12,7 @@ use crate::sync;
 const NEW_PASSWORD: &str = "four yellow lemons";
 
 /// What was sent to a target of these kinds, the newest first, once there are so many.
-async fn told(app: &TestApp, target: &str, kind: &str, count: usize) -> Vec<String> {
+async fn sent_messages(app: &TestApp, target: &str, kind: &str, count: usize) -> Vec<String> {
     let admin = app.admin().await;
     let found = async || {
         let page = admin.get("/api/admin/outbox?limit=200").await.expect(200);
@@ -33,7 +33,7 @@ fn code_in(body: &str) -> &str {
 async fn proves_phone(app: &TestApp, person: &Person, number: &str, earlier: usize) {
     person.patch("/api/me", &json!({ "phone": number, "currentPassword": PASSWORD })).await.expect(200);
     person.post("/api/me/phone/code", &Value::Null).await.expect(202);
-    let code = told(app, number, "account.phone-code", earlier + 1).await;
+    let code = sent_messages(app, number, "account.phone-code", earlier + 1).await;
     let proved = person.post("/api/me/phone/confirm", &json!({ "code": code_in(&code[0]) })).await.expect(200);
     assert_eq!((&proved["phone"], &proved["phoneVerified"]), (&json!(number), &json!(true)));
 }
@@ -43,7 +43,7 @@ async fn recovers(app: &TestApp, email: &str, channel: &str, target: &str, earli
     let stranger = app.stranger();
     let asked = json!({ "email": email, "channel": channel });
     let reset = stranger.post("/api/auth/forgot-password", &asked).await.expect(202);
-    let code = told(app, target, "account.reset-code", earlier + 1).await;
+    let code = sent_messages(app, target, "account.reset-code", earlier + 1).await;
     let body =
         json!({ "email": email, "otp": code_in(&code[0]), "password": NEW_PASSWORD, "resetId": reset["resetId"] });
     stranger.post("/api/auth/reset-password", &body).await.expect(200)
@@ -65,7 +65,7 @@ async fn a_number_is_verified_before_it_is_used_and_its_owner_is_notified() {
     let body = json!({ "phone": "+39 051 1234567", "currentPassword": PASSWORD });
     let set = ada.patch("/api/me", &body).await.expect(200);
     assert_eq!((&set["phone"], &set["phoneVerified"]), (&json!("+390511234567"), &json!(false)));
-    told(&app, &ada.email, "account.phone-changed", 1).await;
+    sent_messages(&app, &ada.email, "account.phone-changed", 1).await;
     // Not proved: the code goes by e-mail, and the number goes with it.
     recovers(&app, &ada.email, "sms", &ada.email, 0).await;
     let ada = signs_in(&app, &ada.email, NEW_PASSWORD).await;
@@ -73,17 +73,17 @@ async fn a_number_is_verified_before_it_is_used_and_its_owner_is_notified() {
 
     let ada = app.customer("Ada").await;
     proves_phone(&app, &ada, "+390511234567", 0).await;
-    told(&app, "+390511234567", "account.phone-confirmed", 1).await;
-    told(&app, &ada.email, "account.phone-confirmed", 1).await;
+    sent_messages(&app, "+390511234567", "account.phone-confirmed", 1).await;
+    sent_messages(&app, &ada.email, "account.phone-confirmed", 1).await;
     // Another number: the one before and the mailbox are told, and nothing goes there before it is proved.
     let other = json!({ "phone": "+390517654321", "currentPassword": PASSWORD });
     assert_eq!(ada.patch("/api/me", &other).await.expect(200)["phoneVerified"], json!(false));
-    told(&app, "+390511234567", "account.phone-changed", 1).await;
-    told(&app, &ada.email, "account.phone-changed", 2).await;
+    sent_messages(&app, "+390511234567", "account.phone-changed", 1).await;
+    sent_messages(&app, &ada.email, "account.phone-changed", 2).await;
     let wrong = json!({ "code": "00000000" });
     ada.post("/api/me/phone/confirm", &wrong).await.refused(401, "invalid_code");
     ada.post("/api/me/phone/code", &Value::Null).await.expect(202);
-    let codes = told(&app, "+390517654321", "account.phone-code", 1).await;
+    let codes = sent_messages(&app, "+390517654321", "account.phone-code", 1).await;
     for _ in 0..5 {
         ada.post("/api/me/phone/confirm", &wrong).await.refused(401, "invalid_code");
     }
@@ -94,10 +94,10 @@ async fn a_number_is_verified_before_it_is_used_and_its_owner_is_notified() {
     recovers(&app, &ada.email, "sms", "+390517654321", 0).await;
     let ada = signs_in(&app, &ada.email, NEW_PASSWORD).await;
     assert_eq!(ada.get("/api/me").await.expect(200)["phone"], "+390517654321");
-    told(&app, "+390517654321", "account.password-changed", 1).await;
+    sent_messages(&app, "+390517654321", "account.password-changed", 1).await;
     // A code of a number proves no other, and none is good after ten minutes.
     ada.post("/api/me/phone/code", &Value::Null).await.expect(202);
-    let codes = told(&app, "+390517654321", "account.phone-code", 3).await;
+    let codes = sent_messages(&app, "+390517654321", "account.phone-code", 3).await;
     app.passes(TimeDelta::minutes(10));
     let late = json!({ "code": code_in(&codes[0]) });
     ada.post("/api/me/phone/confirm", &late).await.refused(401, "invalid_code");
@@ -115,7 +115,7 @@ async fn a_code_becomes_invalid_when_its_phone_number_changes() {
         proves_phone(&app, &ada, &first, 0).await;
         let asked = json!({ "email": ada.email, "channel": "sms" });
         let asked = app.stranger().post("/api/auth/forgot-password", &asked).await.expect(202);
-        let codes = told(&app, &first, "account.reset-code", 1).await;
+        let codes = sent_messages(&app, &first, "account.reset-code", 1).await;
         for change in changes {
             let number = change.map(|number| if number == "first" { first.as_str() } else { number });
             if change.is_some_and(|number| number == "first") {
@@ -149,7 +149,7 @@ async fn settings_of_an_unverified_account_are_deleted_when_the_owner_signs_up()
     eve.puts_in_cart(&luigi, &[(luigi.any_dish(), 1)]).await;
     let order = json!({ "restaurantId": luigi.id, "fulfilment": "PICKUP", "lines": [] });
     let waits = sync::op(2, "order.place", app.clock.now(), order);
-    assert_eq!(sync::told(&sync::sends(&eve, "phone", std::slice::from_ref(&waits)).await), ["blocked:1:missing"]);
+    assert_eq!(sync::outcomes(&sync::sends(&eve, "phone", std::slice::from_ref(&waits)).await), ["blocked:1:missing"]);
     // The number is proved, the mailbox is not: the code goes to the mailbox, whatever is asked for.
     recovers(&app, email, "sms", email, 0).await;
     eve.get("/api/me").await.refused(401, "unauthenticated");
@@ -182,7 +182,7 @@ async fn an_address_is_confirmed_with_a_code() {
     let ada = signs_in(&app, "ada@example.com", PASSWORD).await;
     assert_eq!(ada.get("/api/me").await.expect(200)["emailVerified"], json!(false));
     ada.post("/api/me/email/code", &Value::Null).await.expect(202);
-    let code = told(&app, "ada@example.com", "account.email-code", 1).await;
+    let code = sent_messages(&app, "ada@example.com", "account.email-code", 1).await;
     let confirmed = ada.post("/api/me/email/confirm", &json!({ "code": code_in(&code[0]) })).await.expect(200);
     assert_eq!(confirmed["emailVerified"], json!(true));
     ada.post("/api/me/email/confirm", &json!({ "code": code_in(&code[0]) })).await.refused(401, "invalid_code");
@@ -215,7 +215,7 @@ async fn messages_to_one_number_are_limited_over_all_accounts() {
         .await
         .unwrap();
     app.stranger().post("/api/auth/forgot-password", &json!({ "email": email })).await.expect(202);
-    told(&app, &email, "account.reset-code", 1).await;
+    sent_messages(&app, &email, "account.reset-code", 1).await;
     app.passes(TimeDelta::hours(25));
     let another = app.customer("Another").await;
     another.patch("/api/me", &json!({ "phone": number, "currentPassword": PASSWORD })).await.expect(200);
@@ -264,7 +264,7 @@ async fn attempts_of_others_lock_out_neither_a_known_device_nor_a_recovery() {
     // And a code gets the owner in from a network nobody has seen, without a device.
     let asked = json!({ "email": ada.email, "channel": "email" });
     let reset = from("192.0.2.3", "/api/auth/forgot-password", &asked).await.expect(202);
-    let code = told(&app, &ada.email, "account.reset-code", 31).await;
+    let code = sent_messages(&app, &ada.email, "account.reset-code", 31).await;
     let code = code_in(&code[0]);
     assert_eq!(code.len(), 12, "a crowd has asked for many");
     let body = json!({ "email": ada.email, "otp": code, "password": NEW_PASSWORD, "resetId": reset["resetId"] });
@@ -315,8 +315,8 @@ async fn a_password_of_blanks_is_refused() {
         "ｐａｓｓｗｏｒｄ１",
         "comanda demo",
     ] {
-        let wish = json!({ "email": "ada@example.com", "password": blank, "name": "Ada" });
-        let refusal = app.stranger().post("/api/auth/register", &wish).await.refused(422, "invalid_request");
+        let request_body = json!({ "email": "ada@example.com", "password": blank, "name": "Ada" });
+        let refusal = app.stranger().post("/api/auth/register", &request_body).await.refused(422, "invalid_request");
         assert_eq!(refusal["errors"][0]["pointer"], "/password", "{blank:?}");
     }
 }

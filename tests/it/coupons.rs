@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::app::{TestApp, eventually};
-use crate::people::{Person, id_of, to_door};
+use crate::people::{Person, delivery_details, id_of};
 use crate::reply::Reply;
 use crate::shop::Shop;
 
@@ -26,7 +26,7 @@ pub async fn makes_coupon(shop: &Shop, coupon: Value) -> Value {
 
 /// An order of so many of the first dish, with a code.
 async fn orders_with(person: &Person, shop: &Shop, code: &str, quantity: u32, delivered: bool) -> Reply {
-    let mut body = if delivered { to_door() } else { json!({ "fulfilment": "PICKUP" }) };
+    let mut body = if delivered { delivery_details() } else { json!({ "fulfilment": "PICKUP" }) };
     body["restaurantId"] = json!(shop.id);
     body["lines"] = json!([{ "itemId": shop.any_dish().id, "quantity": quantity }]);
     body["couponCode"] = json!(code);
@@ -202,9 +202,9 @@ async fn attempts_at_unknown_coupons_are_limited_and_known_coupons_are_not() {
     for _ in 0..25 {
         quotes_with(&ada, &luigi, "GOOD").await.expect(201);
     }
-    for guess in 0..20 {
-        let code = format!("GUESS{guess}");
-        let reply = if guess % 2 == 0 {
+    for attempt in 0..20 {
+        let code = format!("GUESS{attempt}");
+        let reply = if attempt % 2 == 0 {
             quotes_with(&eve, &luigi, &code).await
         } else {
             orders_with(&eve, &luigi, &code, 1, false).await
@@ -239,10 +239,10 @@ async fn coupon_attempts_of_accounts_of_one_network_are_counted_together() {
     for _ in 0..10 {
         tries(&ada, "GOOD", "2001:db8::9").await.expect(201);
     }
-    for guess in 0..6 {
-        let guesser = if guess % 2 == 0 { &eve } else { &mallory };
-        let from = format!("2001:db8::{guess}");
-        tries(guesser, &format!("GUESS{guess}"), &from).await.refused(409, "coupon_unknown");
+    for attempt in 0..6 {
+        let attacker = if attempt % 2 == 0 { &eve } else { &mallory };
+        let from = format!("2001:db8::{attempt}");
+        tries(attacker, &format!("GUESS{attempt}"), &from).await.refused(409, "coupon_unknown");
     }
     let stopped = tries(&ada, "GOOD", "2001:db8::9").await;
     stopped.refused(429, "too_many_requests");

@@ -5,8 +5,8 @@ use uuid::Uuid;
 
 use crate::app::TestApp;
 use crate::coupons::{euros, makes_coupon};
-use crate::people::{id_of, to_door};
-use crate::sync::{op, sends, told};
+use crate::people::{delivery_details, id_of};
+use crate::sync::{op, outcomes, sends};
 
 /// Coupons that would take nothing off: of no use, so refused, and neither counted nor used up, whichever way somebody
 /// comes.
@@ -44,20 +44,20 @@ async fn a_coupon_that_saves_nothing_is_refused_and_not_used_up() {
     let mut seq = 0;
     for (code, dish, delivered) in useless {
         let what = format!("{code} on {dish}, delivered: {delivered}");
-        let mut details = if delivered { to_door() } else { json!({ "fulfilment": "PICKUP" }) };
+        let mut details = if delivered { delivery_details() } else { json!({ "fulfilment": "PICKUP" }) };
         details["couponCode"] = json!(code);
         let cart = ada.puts_in_cart(&luigi, &[(luigi.dish(dish), 1)]).await;
         let mut lines = details.clone();
         lines["lines"] = json!([{ "itemId": luigi.dish(dish).id, "quantity": 1 }]);
-        let mut wish = lines.clone();
-        wish.as_object_mut().unwrap().remove("address");
-        let quoted_cart = json!({ "cartId": id_of(&cart), "fulfilment": wish["fulfilment"],
-            "couponCode": code, "place": wish["place"] });
+        let mut request_body = lines.clone();
+        request_body.as_object_mut().unwrap().remove("address");
+        let quoted_cart = json!({ "cartId": id_of(&cart), "fulfilment": request_body["fulfilment"],
+            "couponCode": code, "place": request_body["place"] });
         lines["restaurantId"] = json!(luigi.id);
         for reply in [
             ada.orders_cart(&cart, &details).await,
             ada.asks_for_order(&Uuid::new_v4().to_string(), &lines).await,
-            ada.post(&luigi.path("/quotes"), &wish).await,
+            ada.post(&luigi.path("/quotes"), &request_body).await,
             ada.post(&luigi.path("/quotes"), &quoted_cart).await,
         ] {
             let refusal = reply.refused(409, "coupon_not_applicable");
@@ -65,7 +65,7 @@ async fn a_coupon_that_saves_nothing_is_refused_and_not_used_up() {
         }
         seq += 1;
         let reply = sends(&ada, "phone", &[op(seq, "order.place", app.clock.now(), lines)]).await;
-        assert_eq!(told(&reply), ["rejected:coupon_not_applicable"], "{what}");
+        assert_eq!(outcomes(&reply), ["rejected:coupon_not_applicable"], "{what}");
         // Without the coupon it can be had; the cart is still there.
         let mut plain = details.clone();
         plain.as_object_mut().unwrap().remove("couponCode");
@@ -74,8 +74,8 @@ async fn a_coupon_that_saves_nothing_is_refused_and_not_used_up() {
         let again = ada.post(&format!("/api/orders/{}/reorder", id_of(&order)), &json!({})).await.expect(200);
         ada.orders_cart(&again["cart"], &details).await.refused(409, "coupon_not_applicable");
         // A quote without it does not take it up.
-        wish.as_object_mut().unwrap().remove("couponCode");
-        let quote = ada.post(&luigi.path("/quotes"), &wish).await.expect(201);
+        request_body.as_object_mut().unwrap().remove("couponCode");
+        let quote = ada.post(&luigi.path("/quotes"), &request_body).await.expect(201);
         let with_code = json!({ "quoteId": id_of(&quote), "couponCode": code, "address": details["address"] });
         let mut with_code = with_code;
         if !delivered {
@@ -89,7 +89,7 @@ async fn a_coupon_that_saves_nothing_is_refused_and_not_used_up() {
     let useful =
         [("TENTH", "Pizza", false), ("CENTS", "Olive", false), ("RIDE", "Olive", true), ("CAPPED", "Olive", false)];
     for (code, dish, delivered) in useful {
-        let mut body = if delivered { to_door() } else { json!({ "fulfilment": "PICKUP" }) };
+        let mut body = if delivered { delivery_details() } else { json!({ "fulfilment": "PICKUP" }) };
         body["couponCode"] = json!(code);
         let cart = ada.puts_in_cart(&luigi, &[(luigi.dish(dish), 1)]).await;
         ada.orders_cart(&cart, &body).await.expect(201);
@@ -106,11 +106,11 @@ async fn a_quoted_saving_is_applied_as_quoted() {
     let luigi = app.restaurant("Luigi").with("deliveryFee", euros(290)).opens().await;
     makes_coupon(&luigi, json!({ "code": "RIDE", "kind": "FREE_DELIVERY" })).await;
     let ada = app.customer("Ada").await;
-    let mut wish = json!({ "lines": [{ "itemId": luigi.any_dish().id, "quantity": 1 }], "couponCode": "RIDE" });
-    (wish["fulfilment"], wish["place"]) = (json!("DELIVERY"), to_door()["place"].clone());
-    let quote = ada.post(&luigi.path("/quotes"), &wish).await.expect(201);
+    let mut request_body = json!({ "lines": [{ "itemId": luigi.any_dish().id, "quantity": 1 }], "couponCode": "RIDE" });
+    (request_body["fulfilment"], request_body["place"]) = (json!("DELIVERY"), delivery_details()["place"].clone());
+    let quote = ada.post(&luigi.path("/quotes"), &request_body).await.expect(201);
     luigi.owner.patch(&luigi.path(""), &json!({ "deliveryFee": euros(0) })).await.expect(200);
-    ada.post(&luigi.path("/quotes"), &wish).await.refused(409, "coupon_not_applicable");
+    ada.post(&luigi.path("/quotes"), &request_body).await.refused(409, "coupon_not_applicable");
     let body = json!({ "quoteId": id_of(&quote), "address": "Via del Pratello 12" });
     let order = ada.asks_for_order("quoted", &body).await.expect(201);
     assert_eq!((&order["totals"], &order["couponCode"]), (&quote["totals"], &json!("RIDE")));

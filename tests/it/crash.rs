@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use crate::people::{Door, PASSWORD, Person, id_of};
+use crate::people::{Endpoint, PASSWORD, Person, id_of};
 
 const CUSTOMERS: usize = 6;
 const STOCK: i64 = 400;
@@ -73,13 +73,13 @@ impl Program {
     }
 
     /// Waits until it answers.
-    pub async fn wait_until_up(&self, door: &Door) {
+    pub async fn wait_until_up(&self, endpoint: &Endpoint) {
         let deadline = Instant::now() + BACK_WITHIN;
         // Between two looks the processor is for whoever is to be back.
         let mut moments = tokio::time::interval(Duration::from_millis(5));
         loop {
             moments.tick().await;
-            let health = door.client.get(format!("{}/api/health", door.base)).send().await;
+            let health = endpoint.client.get(format!("{}/api/health", endpoint.base)).send().await;
             if health.is_ok_and(|answer| answer.status().is_success()) {
                 return;
             }
@@ -98,7 +98,7 @@ impl Drop for Program {
 
 /// What one request for an order came to, as its customer knows it.
 #[derive(Debug, Clone)]
-enum Told {
+enum OrderOutcome {
     /// 201, with the body.
     Placed(Value),
     /// The server refused, with this status.
@@ -107,27 +107,33 @@ enum Told {
     Nothing,
 }
 
-struct Asked {
+struct OrderAttempt {
     key: String,
     body: Value,
-    told: Told,
+    outcome: OrderOutcome,
 }
 
 /// Asks for the order.
-async fn ask(person: &Person, key: &str, body: &Value) -> Told {
+async fn ask(person: &Person, key: &str, body: &Value) -> OrderOutcome {
     let request = person.request(Method::POST, "/api/orders").header("idempotency-key", key).json(body);
-    let Ok(answer) = request.send().await else { return Told::Nothing };
+    let Ok(answer) = request.send().await else { return OrderOutcome::Nothing };
     let status = answer.status();
     match (status, answer.bytes().await) {
-        (StatusCode::CREATED, Ok(bytes)) => Told::Placed(serde_json::from_slice(&bytes).unwrap()),
-        (_, Err(_)) => Told::Nothing,
-        (status, _) if status.is_server_error() => Told::Nothing,
-        (status, Ok(_)) => Told::Refused(status),
+        (StatusCode::CREATED, Ok(bytes)) => OrderOutcome::Placed(serde_json::from_slice(&bytes).unwrap()),
+        (_, Err(_)) => OrderOutcome::Nothing,
+        (status, _) if status.is_server_error() => OrderOutcome::Nothing,
+        (status, Ok(_)) => OrderOutcome::Refused(status),
     }
 }
 
 /// Puts something into the cart and orders it, until told to stop.
-async fn buy(person: Person, item: String, path: String, stop: Arc<AtomicBool>, history: Arc<Mutex<Vec<Asked>>>) {
+async fn buy(
+    person: Person,
+    item: String,
+    path: String,
+    stop: Arc<AtomicBool>,
+    history: Arc<Mutex<Vec<OrderAttempt>>>,
+) {
     let mut moments = tokio::time::interval(Duration::from_millis(5));
     while !stop.load(Ordering::Relaxed) {
         let content = json!({ "lines": [{ "itemId": item, "quantity": 1 }] });
@@ -141,8 +147,8 @@ async fn buy(person: Person, item: String, path: String, stop: Arc<AtomicBool>, 
         let Ok(cart) = answer.json::<Value>().await else { continue };
         let body = json!({ "cartId": id_of(&cart), "fulfilment": "PICKUP" });
         let key = Uuid::new_v4().to_string();
-        let told = ask(&person, &key, &body).await;
-        history.lock().await.push(Asked { key, body, told });
+        let outcome = ask(&person, &key, &body).await;
+        history.lock().await.push(OrderAttempt { key, body, outcome });
     }
 }
 
@@ -162,13 +168,13 @@ pub struct World {
     pub restaurant: String,
 }
 
-async fn sign_in(door: &Door, email: &str) -> Person {
+async fn sign_in(endpoint: &Endpoint, email: &str) -> Person {
     let body = json!({ "email": email, "password": PASSWORD });
-    let answer = door.client.post(format!("{}/api/auth/login", door.base)).json(&body).send().await.unwrap();
+    let answer = endpoint.client.post(format!("{}/api/auth/login", endpoint.base)).json(&body).send().await.unwrap();
     let body: Value = answer.json().await.unwrap();
     let token = body["accessToken"].as_str().unwrap().to_owned();
     let id = body["user"]["id"].as_str().unwrap().to_owned();
-    Person { door: door.clone(), id, email: email.into(), token: Some(token) }
+    Person { endpoint: endpoint.clone(), id, email: email.into(), token: Some(token) }
 }
 
 fn create_user(data_dir: &Path, email: &str, role: &str) {
@@ -191,9 +197,9 @@ pub async fn build() -> World {
     create_user(&data_dir, "root@example.com", "admin");
     let program = Program { child: Program::start(&data_dir, port), data_dir, port };
     let client = reqwest::Client::builder().timeout(Duration::from_secs(20)).build().unwrap();
-    let door = Door { base: format!("http://127.0.0.1:{port}"), client };
-    program.wait_until_up(&door).await;
-    let owner = sign_in(&door, "root@example.com").await;
+    let endpoint = Endpoint { base: format!("http://127.0.0.1:{port}"), client };
+    program.wait_until_up(&endpoint).await;
+    let owner = sign_in(&endpoint, "root@example.com").await;
     let restaurant = owner
         .post(
             "/api/restaurants",
@@ -214,8 +220,8 @@ pub async fn build() -> World {
     for number in 0..CUSTOMERS {
         let email = format!("customer{number}@example.com");
         let body = json!({ "email": email, "password": PASSWORD, "name": "Ada" });
-        door.client.post(format!("{}/api/auth/register", door.base)).json(&body).send().await.unwrap();
-        customers.push(sign_in(&door, &email).await);
+        endpoint.client.post(format!("{}/api/auth/register", endpoint.base)).json(&body).send().await.unwrap();
+        customers.push(sign_in(&endpoint, &email).await);
     }
     World {
         program,
@@ -253,12 +259,12 @@ async fn no_acknowledged_order_is_lost_or_doubled_when_processes_are_killed() {
         })
         .collect();
     for crash in 0..crashes() {
-        let asked_before = asked(&histories).await;
+        let asked_before = attempts(&histories).await;
         let wanted = asked_before + dice.random_range(3..40);
         // The next crash comes after so many further answers: a condition, not a time.
         let deadline = Instant::now() + BACK_WITHIN;
         let mut moments = tokio::time::interval(Duration::from_millis(5));
-        while asked(&histories).await < wanted && Instant::now() < deadline {
+        while attempts(&histories).await < wanted && Instant::now() < deadline {
             moments.tick().await;
         }
         if crash % 3 == 2 {
@@ -266,17 +272,17 @@ async fn no_acknowledged_order_is_lost_or_doubled_when_processes_are_killed() {
         } else {
             world.program.kill_and_restart();
         }
-        world.program.wait_until_up(&world.owner.door).await;
+        world.program.wait_until_up(&world.owner.endpoint).await;
     }
     stop.store(true, Ordering::Relaxed);
     for customer in customers {
         customer.await.unwrap();
     }
-    world.program.wait_until_up(&world.owner.door).await;
+    world.program.wait_until_up(&world.owner.endpoint).await;
     settle(&world, histories).await;
 }
 
-async fn asked(histories: &[Arc<Mutex<Vec<Asked>>>]) -> usize {
+async fn attempts(histories: &[Arc<Mutex<Vec<OrderAttempt>>>]) -> usize {
     let mut sum = 0;
     for history in histories {
         sum += history.lock().await.len();
@@ -286,35 +292,35 @@ async fn asked(histories: &[Arc<Mutex<Vec<Asked>>>]) -> usize {
 
 /// Compares what customers were told with what the program holds.
 #[expect(clippy::print_stdout, reason = "the figures, for whoever runs bin/chaos")]
-async fn settle(world: &World, histories: Vec<Arc<Mutex<Vec<Asked>>>>) {
+async fn settle(world: &World, histories: Vec<Arc<Mutex<Vec<OrderAttempt>>>>) {
     let mut expected: HashMap<String, Value> = HashMap::new();
     let (mut placed, mut refused, mut unknown) = (0, 0, 0);
     for (person, history) in world.customers.iter().zip(histories) {
-        for asked in history.lock().await.iter() {
-            let told = match &asked.told {
-                Told::Nothing => {
+        for attempts in history.lock().await.iter() {
+            let outcome = match &attempts.outcome {
+                OrderOutcome::Nothing => {
                     unknown += 1;
-                    ask(person, &asked.key, &asked.body).await
+                    ask(person, &attempts.key, &attempts.body).await
                 }
-                told => told.clone(),
+                outcome => outcome.clone(),
             };
-            match told {
-                Told::Placed(order) => {
+            match outcome {
+                OrderOutcome::Placed(order) => {
                     placed += 1;
                     // Repeating it with its key gives the same answer and places nothing.
-                    let again = ask(person, &asked.key, &asked.body).await;
-                    let Told::Placed(again) = again else {
+                    let again = ask(person, &attempts.key, &attempts.body).await;
+                    let OrderOutcome::Placed(again) = again else {
                         panic!("{} was placed and is answered {again:?} when repeated", id_of(&order));
                     };
                     assert_eq!(again, order);
                     let doubled = expected.insert(id_of(&order).to_owned(), order);
                     assert!(doubled.is_none(), "one order answers two requests");
                 }
-                Told::Refused(status) => {
+                OrderOutcome::Refused(status) => {
                     assert!(status.is_client_error(), "{status}");
                     refused += 1;
                 }
-                Told::Nothing => panic!("not settled by repeating: {}", asked.key),
+                OrderOutcome::Nothing => panic!("not settled by repeating: {}", attempts.key),
             }
         }
     }

@@ -26,7 +26,7 @@ async fn a_delivery_passes_from_ready_to_delivered() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").opens().await;
     let (ada, mario) = (app.customer("Ada").await, app.driver("Mario").await);
-    assert_eq!(mario.comes_on_duty(44.4960, 11.3400).await["status"], "AVAILABLE");
+    assert_eq!(mario.goes_online(44.4960, 11.3400).await["status"], "AVAILABLE");
     let (order, delivery) = confirmed(&luigi, &ada).await;
     assert_eq!((&delivery["status"], &delivery["driver"]), (&json!("WAITING"), &Value::Null));
     assert_eq!(delivery["pickup"]["name"], "Luigi");
@@ -58,21 +58,21 @@ async fn the_nearest_available_driver_is_assigned() {
     let (far, near, off) = (app.driver("Far").await, app.driver("Near").await, app.driver("Off").await);
     let (_, first) = confirmed(&luigi, &ada).await;
     luigi.owner.assigns(&first, None).await.refused(409, "no_driver_available");
-    far.comes_on_duty(44.53, 11.38).await;
-    near.comes_on_duty(44.4950, 11.3427).await;
-    off.comes_on_duty(44.4949, 11.3426).await;
+    far.goes_online(44.53, 11.38).await;
+    near.goes_online(44.4950, 11.3427).await;
+    off.goes_online(44.4949, 11.3426).await;
     off.put("/api/drivers/me/availability", &json!({ "status": "OFFLINE" })).await.expect(200);
     assert_eq!(luigi.owner.assigns(&first, None).await.expect(200)["driver"]["name"], "Near");
     let (_, second) = confirmed(&luigi, &ada).await;
     assert_eq!(luigi.owner.assigns(&second, None).await.expect(200)["driver"]["name"], "Far");
     let (_, third) = confirmed(&luigi, &ada).await;
     // Rome is too far to fetch a pizza from Bologna.
-    app.driver("Roman").await.comes_on_duty(41.8931, 12.4828).await;
+    app.driver("Roman").await.goes_online(41.8931, 12.4828).await;
     luigi.owner.assigns(&third, None).await.refused(409, "no_driver_available");
     luigi.owner.assigns(&third, Some(&profile(&near).await)).await.refused(409, "driver_busy");
     luigi.owner.assigns(&third, Some(&profile(&off).await)).await.refused(422, "invalid_request");
     // Until it is picked up it may be given to somebody else; the first one is free again.
-    off.comes_on_duty(44.4949, 11.3426).await;
+    off.goes_online(44.4949, 11.3426).await;
     assert_eq!(luigi.owner.assigns(&first, Some(&profile(&off).await)).await.expect(200)["driver"]["name"], "Off");
     assert_eq!(luigi.owner.assigns(&third, None).await.expect(200)["driver"]["name"], "Near");
 }
@@ -83,7 +83,7 @@ async fn no_driver_is_given_two_deliveries_however_many_assign_at_once() {
     let luigi = Arc::new(app.restaurant("Luigi").opens().await);
     let drivers = [app.driver("A").await, app.driver("B").await, app.driver("C").await];
     for driver in &drivers {
-        driver.comes_on_duty(44.4950, 11.3427).await;
+        driver.goes_online(44.4950, 11.3427).await;
     }
     let mut deliveries = Vec::new();
     for guest in app.crowd(10).await {
@@ -109,7 +109,7 @@ async fn a_failed_delivery_has_a_reason_and_the_restaurant_cancels_it() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").opens().await;
     let (ada, mario) = (app.customer("Ada").await, app.driver("Mario").await);
-    mario.comes_on_duty(44.4960, 11.3400).await;
+    mario.goes_online(44.4960, 11.3400).await;
     let (order, delivery) = confirmed(&luigi, &ada).await;
     luigi.owner.assigns(&delivery, None).await.expect(200);
     luigi.owner.moves(&order, "PREPARING").await;
@@ -128,7 +128,7 @@ async fn a_cancelled_order_frees_its_driver() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").opens().await;
     let (ada, mario) = (app.customer("Ada").await, app.driver("Mario").await);
-    mario.comes_on_duty(44.4960, 11.3400).await;
+    mario.goes_online(44.4960, 11.3400).await;
     let (order, delivery) = confirmed(&luigi, &ada).await;
     luigi.owner.assigns(&delivery, None).await.expect(200);
     ada.cancels(&order, "I changed my mind").await;
@@ -143,7 +143,7 @@ async fn a_delivery_is_read_and_changed_by_its_participants_only() {
     let (luigi, other) = (app.restaurant("Luigi").opens().await, app.restaurant("Other").opens().await);
     let (ada, bob) = (app.customer("Ada").await, app.customer("Bob").await);
     let (mario, idle) = (app.driver("Mario").await, app.driver("Idle").await);
-    mario.comes_on_duty(44.4960, 11.3400).await;
+    mario.goes_online(44.4960, 11.3400).await;
     let (order, delivery) = confirmed(&luigi, &ada).await;
     let path = format!("/api/deliveries/{}", id_of(&delivery));
     luigi.owner.assigns(&delivery, None).await.expect(200);
@@ -169,8 +169,8 @@ async fn a_delivery_is_read_and_changed_by_its_participants_only() {
 async fn administrators_create_drivers_who_act_for_themselves_only() {
     let app = TestApp::start().await;
     let (ada, mario, admin) = (app.customer("Ada").await, app.driver("Mario").await, app.admin().await);
-    let wish = json!({ "email": ada.email, "vehicle": "SCOOTER" });
-    mario.post("/api/admin/drivers", &wish).await.refused(403, "forbidden");
+    let request_body = json!({ "email": ada.email, "vehicle": "SCOOTER" });
+    mario.post("/api/admin/drivers", &request_body).await.refused(403, "forbidden");
     let again = json!({ "email": mario.email, "vehicle": "CAR" });
     admin.post("/api/admin/drivers", &again).await.refused(409, "already_exists");
     admin
@@ -179,16 +179,16 @@ async fn administrators_create_drivers_who_act_for_themselves_only() {
         .refused(422, "invalid_request");
     assert_eq!(admin.get("/api/admin/drivers").await.expect(200)["data"], json!([profile(&mario).await]));
     ada.put("/api/drivers/me/availability", &json!({ "status": "AVAILABLE" })).await.refused(403, "forbidden");
-    let blind = mario.put("/api/drivers/me/availability", &json!({ "status": "AVAILABLE" })).await;
-    assert_eq!(blind.refused(422, "invalid_request")["errors"][0]["pointer"], "/place");
+    let refusal = mario.put("/api/drivers/me/availability", &json!({ "status": "AVAILABLE" })).await;
+    assert_eq!(refusal.refused(422, "invalid_request")["errors"][0]["pointer"], "/place");
     mario.put("/api/drivers/me/availability", &json!({ "status": "BUSY" })).await.refused(422, "invalid_request");
     mario.post("/api/drivers/me/location", &json!({ "place": { "lat": 44.5, "lng": 11.3 } })).await.expect(204);
     let nowhere = mario.post("/api/drivers/me/location", &json!({ "place": { "lat": 144.5, "lng": 11.3 } })).await;
     nowhere.refused(422, "invalid_request");
     // Off duty nothing is kept of a report.
-    let blind = mario.put("/api/drivers/me/availability", &json!({ "status": "AVAILABLE" })).await;
-    assert_eq!(blind.refused(422, "invalid_request")["errors"][0]["pointer"], "/place");
-    mario.comes_on_duty(44.5, 11.3).await;
+    let refusal = mario.put("/api/drivers/me/availability", &json!({ "status": "AVAILABLE" })).await;
+    assert_eq!(refusal.refused(422, "invalid_request")["errors"][0]["pointer"], "/place");
+    mario.goes_online(44.5, 11.3).await;
     assert_eq!(profile(&mario).await["place"], json!({ "lat": 44.5, "lng": 11.3 }));
     assert_eq!(mario.get("/api/me").await.expect(200)["role"], "DRIVER");
 }

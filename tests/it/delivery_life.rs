@@ -7,9 +7,9 @@ use comanda::orders::OrderStatus;
 use serde_json::{Value, json};
 
 use crate::app::TestApp;
-use crate::people::{Person, id_of, to_door};
+use crate::people::{Person, delivery_details, id_of};
 use crate::shop::Shop;
-use crate::sync::{op, sends, told};
+use crate::sync::{op, outcomes, sends};
 
 /// A restaurant, a customer, and a driver on duty near by.
 pub struct Scene {
@@ -25,19 +25,19 @@ impl Scene {
         let app = TestApp::start().await;
         let luigi = app.restaurant("Luigi").opens().await;
         let (ada, mario) = (app.customer("Ada").await, app.driver("Mario").await);
-        let profile = mario.comes_on_duty(44.4960, 11.3400).await;
+        let profile = mario.goes_online(44.4960, 11.3400).await;
         Self { app, luigi, ada, mario, profile }
     }
 
     /// An order with a note and a confirmed delivery.
     pub async fn confirmed(&self) -> (Value, Value) {
         let line = json!([{ "itemId": self.luigi.any_dish().id, "quantity": 1, "note": "for Ada's mother" }]);
-        let mut wish = to_door();
+        let mut request_body = delivery_details();
         for (name, value) in [("restaurantId", json!(self.luigi.id)), ("lines", line), ("note", json!("ring at Rossi"))]
         {
-            wish[name] = value;
+            request_body[name] = value;
         }
-        let order = self.ada.asks_for_order(&uuid::Uuid::new_v4().to_string(), &wish).await.expect(201);
+        let order = self.ada.asks_for_order(&uuid::Uuid::new_v4().to_string(), &request_body).await.expect(201);
         let order = self.luigi.owner.moves(&order, "CONFIRMED").await;
         let delivery = self.luigi.owner.finds_delivery(&order).await;
         (order, delivery)
@@ -99,7 +99,7 @@ async fn a_driver_sees_the_address_until_the_delivery_is_closed_or_handed_back()
             "CANCELLED" => scene.luigi.owner.tries_to_move(&order, "CANCELLED", Some("sold out")).await.status == 200,
             "REASSIGNED" => {
                 let lucia = scene.app.driver("Lucia").await;
-                let profile = lucia.comes_on_duty(44.4960, 11.3400).await;
+                let profile = lucia.goes_online(44.4960, 11.3400).await;
                 scene.luigi.owner.assigns(&delivery, Some(&profile)).await.status == 200
             }
             "WAITING" => {
@@ -241,7 +241,7 @@ async fn offline_results_repeated_to_a_driver_have_no_address() {
         } else {
             ["duplicate:rejected", "duplicate:applied", "duplicate:applied"]
         };
-        assert_eq!(told(&reply), expected);
+        assert_eq!(outcomes(&reply), expected);
         let text = reply.text();
         assert!(text.contains(id_of(&order)), "the results name the order: {text}");
         assert!(SECRETS.iter().all(|secret| !text.contains(secret)), "{text}");
@@ -272,7 +272,7 @@ fn the_transition_table_of_deliveries_is_complete() {
 async fn a_delivery_is_handed_back_before_pickup_and_reassigned() {
     let scene = Scene::set().await;
     let lucia = scene.app.driver("Lucia").await;
-    let theirs = lucia.comes_on_duty(44.4970, 11.3400).await;
+    let theirs = lucia.goes_online(44.4970, 11.3400).await;
     let (order, delivery) = scene.carried().await;
     scene.luigi.owner.walks(&order, &["PREPARING", "READY"]).await;
     scene.mario.tries_to_bring(&delivery, "FAILED", Some("a puncture")).await.refused(409, "illegal_transition");

@@ -9,14 +9,14 @@ use crate::people::id_of;
 async fn assigning_a_delivery_to_the_same_driver_again_changes_nothing() {
     let scene = Scene::set().await;
     let lucia = scene.app.driver("Lucia").await;
-    let theirs = lucia.comes_on_duty(44.4949, 11.3426).await;
+    let theirs = lucia.goes_online(44.4949, 11.3426).await;
     let (order, first) = scene.carried().await;
-    for wish in [Some(&scene.profile), None, Some(&scene.profile), None] {
-        assert_eq!(scene.luigi.owner.assigns(&first, wish).await.expect(200), first, "nearer is Lucia");
+    for request_body in [Some(&scene.profile), None, Some(&scene.profile), None] {
+        assert_eq!(scene.luigi.owner.assigns(&first, request_body).await.expect(200), first, "nearer is Lucia");
     }
     let arrived = scene.mario.brings(&first, "ARRIVED").await;
-    for wish in [Some(&scene.profile), None] {
-        let again = scene.luigi.owner.assigns(&first, wish).await.expect(200);
+    for request_body in [Some(&scene.profile), None] {
+        let again = scene.luigi.owner.assigns(&first, request_body).await.expect(200);
         assert_eq!((&again["status"], &again["version"]), (&json!("ARRIVED"), &arrived["version"]));
     }
     // Also when the repetition names the version that it changed.
@@ -83,7 +83,7 @@ async fn handing_back_is_idempotent_and_excludes_the_driver_from_assignment() {
     assert_eq!(scene.app.count("select count(*) from events").await, events);
     // Mario is the nearest, and has a puncture.
     scene.luigi.owner.assigns(&delivery, None).await.refused(409, "no_driver_available");
-    let theirs = lucia.comes_on_duty(44.4990, 11.3490).await;
+    let theirs = lucia.goes_online(44.4990, 11.3490).await;
     let assigned = scene.luigi.owner.assigns(&delivery, None).await.expect(200);
     assert_eq!(assigned["driver"]["id"], theirs["id"]);
     let repeated = again().await.expect(200);

@@ -156,7 +156,7 @@ async fn the_simulator_runs_until_it_is_stopped() {
     app.does("delete from opening_hours; update restaurants set always_open = true").await;
     let pace = SimulationSpeed { minute: Duration::from_millis(15) };
     let city = City::read().unwrap();
-    let simulator = Simulator::begin(&app.door.base, city, app.clock.clone(), pace).unwrap();
+    let simulator = Simulator::begin(&app.endpoint.base, city, app.clock.clone(), pace).unwrap();
     let delivered = "select count(*) from orders where cart_id is not null and status = 'DELIVERED'";
     eventually("six orders reach their guests", async || app.count(delivered).await >= 6).await;
     tokio::time::timeout(PATIENCE, simulator.stop()).await.expect("it stops");

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::app::eventually;
 use crate::delivery_life::Scene;
-use crate::people::{id_of, to_door};
+use crate::people::{delivery_details, id_of};
 
 #[tokio::test]
 async fn an_absent_driver_is_assigned_nothing_and_then_set_off_duty() {
@@ -63,7 +63,7 @@ async fn assert_gets_no_orders_after(change: Value) {
     let (_, next) = scene.confirmed().await;
     let (_, third) = scene.confirmed().await;
     let lucia = scene.app.driver("Lucia").await;
-    let theirs = lucia.comes_on_duty(44.4949, 11.3426).await;
+    let theirs = lucia.goes_online(44.4949, 11.3426).await;
     for driver in [&scene.mario, &lucia] {
         admin.patch(&format!("/api/admin/users/{}", driver.id), &change).await.expect(200);
     }
@@ -112,7 +112,7 @@ async fn reports_are_ordered_by_the_phone_s_own_time() {
     assert_eq!(refusal["errors"][0]["pointer"], "/place");
     assert_eq!(place().await, json!({ "lat": 44.505, "lng": 11.345 }));
     // Said outright, it is so.
-    scene.mario.comes_on_duty(41.8931, 12.4828).await;
+    scene.mario.goes_online(41.8931, 12.4828).await;
     assert_eq!(place().await, json!({ "lat": 41.8931, "lng": 12.4828 }));
 }
 
@@ -129,7 +129,7 @@ async fn no_location_is_stored_for_a_driver_off_duty_without_a_delivery() {
         let off = mario.put("/api/drivers/me/availability", &json!({ "status": "OFFLINE" })).await.expect(200);
         off["place"].is_null()
     };
-    let comes = async || mario.comes_on_duty(44.4960, 11.3400).await;
+    let comes = async || mario.goes_online(44.4960, 11.3400).await;
     assert!(stored().await);
     assert!(goes_off().await && !stored().await);
     // Reports that come late, and a place that goes with going off duty, do not bring it back.
@@ -166,7 +166,7 @@ async fn no_location_is_stored_for_a_driver_off_duty_without_a_delivery() {
                 mario.brings(&delivery, "WAITING").await;
             }
             _ => {
-                let other = scene.app.driver("Other").await.comes_on_duty(44.4960, 11.3400).await;
+                let other = scene.app.driver("Other").await.goes_online(44.4960, 11.3400).await;
                 owner.assigns(&delivery, Some(&other)).await.expect(200);
                 let located = scene.app.count("select count(*) from drivers where latitude is not null").await;
                 assert_eq!(located, 1, "the other's");
@@ -188,7 +188,7 @@ async fn the_location_of_an_absent_driver_is_deleted_in_every_race() {
     eventually("who has not been heard of for hours is nowhere", async || located().await == 0).await;
     let off = json!({ "status": "OFFLINE" });
     for round in 0..12 {
-        mario.comes_on_duty(44.4960, 11.3400).await;
+        mario.goes_online(44.4960, 11.3400).await;
         let (order, delivery) = scene.carried().await;
         owner.walks(&order, &["PREPARING", "READY"]).await;
         mario.brings(&delivery, "PICKED_UP").await;
@@ -225,9 +225,9 @@ async fn coordinates_at_zero_or_out_of_range_are_refused() {
         refused(scene.ada.post("/api/me/addresses", &address).await);
         refused(admin.patch(&restaurant, &json!({ "place": place })).await);
         let cart = scene.ada.puts_in_cart(&scene.luigi, &[(scene.luigi.any_dish(), 1)]).await;
-        let mut door = to_door();
-        door["place"] = place;
-        refused(scene.ada.orders_cart(&cart, &door).await);
+        let mut endpoint = delivery_details();
+        endpoint["place"] = place;
+        refused(scene.ada.orders_cart(&cart, &endpoint).await);
     }
 }
 
@@ -236,12 +236,12 @@ async fn a_restaurant_without_zones_delivers_up_to_a_maximum_distance() {
     let scene = Scene::set().await;
     let asks = async |lat: f64, lng: f64| {
         let line = json!([{ "itemId": scene.luigi.any_dish().id, "quantity": 1 }]);
-        let mut wish = to_door();
-        wish["place"] = json!({ "lat": lat, "lng": lng });
-        wish["lines"] = line;
-        let quote = json!({ "fulfilment": "DELIVERY", "place": wish["place"], "lines": wish["lines"] });
-        wish["restaurantId"] = json!(scene.luigi.id);
-        let order = scene.ada.asks_for_order(&uuid::Uuid::new_v4().to_string(), &wish).await;
+        let mut request_body = delivery_details();
+        request_body["place"] = json!({ "lat": lat, "lng": lng });
+        request_body["lines"] = line;
+        let quote = json!({ "fulfilment": "DELIVERY", "place": request_body["place"], "lines": request_body["lines"] });
+        request_body["restaurantId"] = json!(scene.luigi.id);
+        let order = scene.ada.asks_for_order(&uuid::Uuid::new_v4().to_string(), &request_body).await;
         let quote = scene.ada.post(&scene.luigi.path("/quotes"), &quote).await;
         let slots = format!("/slots?fulfilment=DELIVERY&deliversTo={lat},{lng}");
         let slots = scene.ada.get(&scene.luigi.path(&slots)).await;

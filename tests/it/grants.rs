@@ -56,14 +56,14 @@ async fn a_manager_who_leaves_cannot_make_an_owner_in_any_interleaving() {
         shop.takes_on(&accomplice, "STAFF").await;
         let member = |person: &Person| shop.path(&format!("/members/{}", person.id));
         // In turn: by invitation, by changing a rank, by removing the owner.
-        let wish = |index: usize| match (round + index) % 3 {
+        let request_body = |index: usize| match (round + index) % 3 {
             0 => (reqwest::Method::POST, shop.path("/invitations"), json!({ "email": friend.email, "role": "OWNER" })),
             1 => (reqwest::Method::PATCH, member(&accomplice), json!({ "role": "OWNER" })),
             _ => (reqwest::Method::DELETE, member(&shop.owner), Value::Null),
         };
         let mut requests: Vec<_> = (0..AT_ONCE)
             .map(|index| {
-                let (method, path, body) = wish(index);
+                let (method, path, body) = request_body(index);
                 (manager.clone(), method, path, body)
             })
             .collect();
@@ -279,7 +279,7 @@ async fn a_driver_cannot_change_a_delivery_that_was_reassigned() {
     for round in 0..4 {
         let shop = app.restaurant("Luigi").opens().await;
         let (ada, first, second) = (app.customer("Ada").await, app.driver("First").await, app.driver("Second").await);
-        let on_duty = [first.comes_on_duty(44.4949, 11.3426).await, second.comes_on_duty(44.4949, 11.3426).await];
+        let on_duty = [first.goes_online(44.4949, 11.3426).await, second.goes_online(44.4949, 11.3426).await];
         let order = ada.orders_delivery(&shop, &[(shop.any_dish(), 1)]).await;
         shop.owner.walks(&order, &["CONFIRMED", "PREPARING", "READY"]).await;
         let delivery = ada.finds_delivery(&order).await;

@@ -214,17 +214,17 @@ async fn connections_of_one_address_are_limited_and_others_are_served() {
 #[tokio::test]
 async fn a_client_that_stops_reading_is_disconnected() {
     let app = TestApp::with(&[("STALL_TIMEOUT", "1s"), ("MAX_CONNECTIONS_PER_ADDRESS", "1")]).await;
-    let mut deaf = TcpStream::connect(app.address()).await.unwrap();
+    let mut silent = TcpStream::connect(app.address()).await.unwrap();
     // More answers than the system's buffers hold, none of which is read.
     let question = b"GET /api/openapi.json HTTP/1.1\r\nhost: a\r\n\r\n";
-    deaf.write_all(&question.repeat(200)).await.unwrap();
+    silent.write_all(&question.repeat(200)).await.unwrap();
     eventually("its place is given up", async || {
         exchange(app.address(), b"GET /api/health HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
             .await
             .contains("200 OK")
     })
     .await;
-    drop(deaf);
+    drop(silent);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
 use crate::app::TestApp;
-use crate::people::to_door;
+use crate::people::delivery_details;
 use crate::shop::Shop;
 
 /// Every day at every time, for these fulfilments.
@@ -33,7 +33,7 @@ async fn a_restaurant_may_be_open_for_pickup_and_closed_for_delivery() {
     let hours = puts_hours(&luigi, &always(&["PICKUP"]), &json!([])).await;
     assert_eq!((&hours["openNow"], &hours["openFor"]), (&json!(true), &json!(["PICKUP"])));
     let cart = ada.puts_in_cart(&luigi, &[(luigi.any_dish(), 1)]).await;
-    let refusal = ada.orders_cart(&cart, &to_door()).await.refused(409, "restaurant_closed");
+    let refusal = ada.orders_cart(&cart, &delivery_details()).await.refused(409, "restaurant_closed");
     assert_eq!(refusal["openFor"], json!(["PICKUP"]));
     ada.orders_cart(&cart, &Value::Null).await.expect(201);
 }

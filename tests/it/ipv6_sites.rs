@@ -113,14 +113,15 @@ async fn the_subnets_of_an_ipv6_site_share_what_they_may_do() {
         reply.status == allowed
     };
     let sign_ups = allowed_in_a_site(async |number, from| {
-        let wish = json!({ "email": format!("e{number}@example.com"), "password": "four green pears", "name": "Eve" });
-        was(&posts(&stranger, from, "/api/auth/register", &wish).await, 202)
+        let request_body =
+            json!({ "email": format!("e{number}@example.com"), "password": "four green pears", "name": "Eve" });
+        was(&posts(&stranger, from, "/api/auth/register", &request_body).await, 202)
     });
     let guests =
         allowed_in_a_site(async |_, from| was(&posts(&stranger, from, "/api/guests", &Value::Null).await, 201));
     let codes = allowed_in_a_site(async |number, from| {
-        let wish = json!({ "email": people[number].email });
-        was(&posts(&stranger, from, "/api/auth/forgot-password", &wish).await, 202)
+        let request_body = json!({ "email": people[number].email });
+        was(&posts(&stranger, from, "/api/auth/forgot-password", &request_body).await, 202)
     });
     let phones = allowed_in_a_site(async |number, from| {
         let operation = json!({ "seq": 1, "opId": "one", "at": app.clock.now(), "kind": "profile.fields",
@@ -147,8 +148,8 @@ async fn an_ipv6_site_does_not_use_up_the_attempts_and_codes_of_others() {
     for number in 0..120 {
         let from = format!("2001:db8:1:{number:x}::1");
         looked_at += i32::from(signs_in(&stranger, &from, &ada.email, "not the password").await.status == 401);
-        let wish = json!({ "email": ada.email, "channel": "email" });
-        asked += i32::from(posts(&stranger, &from, "/api/auth/forgot-password", &wish).await.status == 202);
+        let request_body = json!({ "email": ada.email, "channel": "email" });
+        asked += i32::from(posts(&stranger, &from, "/api/auth/forgot-password", &request_body).await.status == 202);
     }
     assert_eq!((looked_at, asked), (40, 12), "four times as many as a /64");
     signs_in(&stranger, HOME, &ada.email, PASSWORD).await.expect(200);

@@ -33,7 +33,7 @@ async fn every_line_of_a_request_carries_its_id() {
     let (folder, guard) = begins("info");
     let mut app = TestApp::start().await;
     let ada = app.customer("Ada").await;
-    let base = app.door.base.clone();
+    let base = app.endpoint.base.clone();
     for round in 0..ROUNDS {
         let asks = |method: Method, path: &str, id: &str| {
             ada.request(method, path).header("x-request-id", format!("{id}-{round}"))

@@ -8,15 +8,15 @@
 mod bodies;
 mod canaries;
 mod contract;
-mod cast;
+mod callers;
 mod exercise;
 mod fuzz;
 mod fuzz_channels;
-mod nasty;
-mod places;
+mod hostile_values;
+mod id_fields;
 mod sockets;
 mod texts;
-mod walls;
+mod row_security;
 mod world;
 
 use std::collections::BTreeMap;
@@ -31,9 +31,9 @@ use serde_json::{Value, json};
 
 use crate::app::eventually;
 use crate::reply::Reply;
-use crate::socket::{Heard, Socket};
+use crate::socket::{Received, Socket};
+use callers::{CALLERS, CANARY, Caller, GAPS, Target, assert_no_canary};
 use canaries::SHOWN;
-use cast::{CALLERS, CANARY, Caller, GAPS, Target, assert_no_canary};
 use exercise::{gaps, send};
 use world::World;
 
@@ -227,7 +227,7 @@ const ROOMS: [(&str, Operation, &str); 5] = [
 #[tokio::test]
 async fn rooms_follow_the_permission_table_and_only_members_receive_events() {
     let world = World::new().await;
-    let base = &world.app.door.base;
+    let base = &world.app.endpoint.base;
     let mut sockets = Vec::new();
     for caller in CALLERS {
         let token = world.person(caller).token.clone().unwrap_or_default();
@@ -271,11 +271,12 @@ async fn rooms_follow_the_permission_table_and_only_members_receive_events() {
 async fn hears_only_its_own(world: &World, caller: Caller, socket: &mut Socket, entitled: &[(&str, Target)]) {
     let user = world.person(caller).id.clone();
     // Whatever was on its way has arrived when this is answered: the relay had read all of it by then.
-    let (heard, answer) = socket.asks_and_hears("join", &json!({ "room": format!("user:{user}") })).await;
+    let (received, answer) = socket.asks_and_receives("join", &json!({ "room": format!("user:{user}") })).await;
     assert_eq!(answer["ok"], true, "{caller:?}: {answer}");
     let is_own = |body: &Value| body["order"]["customerId"] == user;
-    let own_orders: Vec<_> = heard.iter().filter(|(_, body)| is_own(body)).map(|(_, body)| &body["orderId"]).collect();
-    for (name, body) in &heard {
+    let own_orders: Vec<_> =
+        received.iter().filter(|(_, body)| is_own(body)).map(|(_, body)| &body["orderId"]).collect();
+    for (name, body) in &received {
         let text = body.to_string();
         assert!(caller.may_know_of_a() || !text.contains(CANARY), "{caller:?} heard {name}: {text}");
         let concerns = |field: &str, kind: &str| {
@@ -297,7 +298,7 @@ async fn hears_only_its_own(world: &World, caller: Caller, socket: &mut Socket, 
     }
     if entitled.contains(&("restaurant", Target::A)) {
         let of_a = |body: &Value| body["restaurantId"] == world.ids(Target::A)["restaurantId"];
-        assert!(heard.iter().any(|(_, body)| of_a(body)), "{caller:?} hears what happens at their restaurant");
+        assert!(received.iter().any(|(_, body)| of_a(body)), "{caller:?} hears what happens at their restaurant");
     }
 }
 
@@ -336,14 +337,14 @@ fn every_operation_is_called_by_the_permission_matrix() {
 /// The relay has read everything up to now when whoever runs the platform has heard an event that came after it.
 pub async fn relay_has_read(world: &World, marker: impl AsyncFn(&World)) {
     let token = world.person(Caller::Admin).token.clone().unwrap();
-    let mut ear = Socket::open(&world.app.door.base, &token).await.unwrap();
+    let mut ear = Socket::open(&world.app.endpoint.base, &token).await.unwrap();
     let room = format!("restaurant:{}", world.ids(Target::B)["restaurantId"]);
     assert_eq!(ear.joins(&room).await["ok"], true);
     marker(world).await;
-    let mut heard = 0;
+    let mut received = 0;
     eventually("the marker is heard", async || {
-        heard += usize::from(matches!(ear.hears().await, Heard::Event(..)));
-        heard > 0
+        received += usize::from(matches!(ear.receive().await, Received::Event(..)));
+        received > 0
     })
     .await;
 }

@@ -10,7 +10,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::app::{self, TestApp, eventually, server_url};
-use crate::people::{Door, Person, id_of};
+use crate::people::{Endpoint, Person, id_of};
 use crate::reply::Reply;
 use crate::shop::Shop;
 
@@ -28,8 +28,8 @@ impl Neighbour {
         let config = app::config(&app.database_url, changes);
         let reached = DatabaseServer::find(&config).await.unwrap();
         let running = serve::start(config, &reached, app.clock.clone(), false).await.unwrap();
-        let door = Door { base: format!("http://{}", running.address), client: app.door.client.clone() };
-        Self { running, guest: Person { door, ..app.stranger() } }
+        let endpoint = Endpoint { base: format!("http://{}", running.address), client: app.endpoint.client.clone() };
+        Self { running, guest: Person { endpoint, ..app.stranger() } }
     }
 }
 
@@ -171,7 +171,7 @@ async fn nodes_agree(app: &TestApp, changes: &[(&str, &str)]) {
             read(node, &luigi).await.expect(200);
         }
         let (writes, reads) = (&nodes[round % 2], &nodes[(round + 1) % 2]);
-        let owner = Person { door: writes.door.clone(), ..luigi.owner.clone() };
+        let owner = Person { endpoint: writes.endpoint.clone(), ..luigi.owner.clone() };
         let price = json!({ "amount": 1000 + round, "currency": "EUR" });
         owner.patch(&item, &json!({ "price": price })).await.expect(200);
         let menu = read(reads, &luigi).await.expect(200);

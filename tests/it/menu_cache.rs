@@ -56,7 +56,7 @@ async fn nobody_reads_what_was_overtaken(changes: &[(&str, &str)]) {
     let writes = async {
         for price in 2..80_i64 {
             let node = &nodes[usize::try_from(price).unwrap() % 2];
-            let owner = Person { door: node.door.clone(), ..luigi.owner.clone() };
+            let owner = Person { endpoint: node.endpoint.clone(), ..luigi.owner.clone() };
             let patch = json!({ "price": { "amount": price, "currency": "EUR" } });
             owner.patch(&item, &patch).await.expect(200);
             acknowledged.store(price, Ordering::SeqCst);

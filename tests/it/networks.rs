@@ -250,10 +250,10 @@ async fn offline_operations_whose_network_is_not_known_count_together() {
         let reply = posts(&people[number], &format!("198.51.100.{number}"), "/api/orders/sync", &batch).await;
         reply.expect(200)["data"][0]["outcome"].clone()
     };
-    let guess = json!({ "couponCode": "GUESS" });
+    let attempt = json!({ "couponCode": "GUESS" });
     let mut outcomes = Vec::new();
     for number in 0..4 {
-        outcomes.push(offline(number, &guess).await);
+        outcomes.push(offline(number, &attempt).await);
     }
     assert_eq!(outcomes, ["rejected", "rejected", "blocked", "blocked"], "guesses");
     outcomes.clear();

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Row as _};
 
 use crate::app::TestApp;
-use crate::people::{Person, to_door};
+use crate::people::{Person, delivery_details};
 use crate::shop::Shop;
 
 /// The numbers of the orders a list shows.
@@ -24,7 +24,7 @@ async fn orders_are_found_by_status_time_kind_and_text() {
     let app = TestApp::with(&[("ORDER_SWEEP_INTERVAL", "1m")]).await;
     let luigi = app.restaurant("Luigi").opens().await;
     let (ada, bob) = (app.customer("Ada Lovelace").await, app.customer("Bob 100%").await);
-    let first = places(&ada, &luigi, to_door()).await;
+    let first = places(&ada, &luigi, delivery_details()).await;
     let second = places(&bob, &luigi, json!({ "note": "no_onions, please" })).await;
     app.passes(TimeDelta::minutes(2));
     let third = places(&ada, &luigi, json!({ "fulfilment": "DINE_IN", "table": "7" })).await;

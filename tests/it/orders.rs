@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use crate::app::TestApp;
-use crate::people::{Person, id_of, to_door};
+use crate::people::{Person, delivery_details, id_of};
 
 #[tokio::test]
 async fn an_order_passes_from_cart_to_pickup() {
@@ -35,7 +35,7 @@ async fn the_server_prices_lines_tax_delivery_and_tip() {
     let ada = app.customer("Ada").await;
     let cart = ada.puts_in_cart(&luigi, &[(luigi.dish("Margherita"), 1), (luigi.dish("Acqua"), 3)]).await;
     assert_eq!(cart["itemsTotal"]["amount"], 1305);
-    let mut details = to_door();
+    let mut details = delivery_details();
     details["tip"] = json!({ "amount": 200, "currency": "EUR" });
     details["note"] = json!("second bell");
     let order = ada.orders_cart(&cart, &details).await.expect(201);
@@ -85,7 +85,7 @@ async fn a_restaurant_that_accepts_by_itself_confirms_at_once() {
     let luigi = app.restaurant("Luigi").with("autoAccept", json!(true)).opens().await;
     let ada = app.customer("Ada").await;
     let cart = ada.puts_in_cart(&luigi, &[(luigi.any_dish(), 1)]).await;
-    let order = ada.orders_cart(&cart, &to_door()).await.expect(201);
+    let order = ada.orders_cart(&cart, &delivery_details()).await.expect(201);
     assert_eq!((&order["status"], &order["version"]), (&json!("CONFIRMED"), &json!(2)));
     assert!(order["promisedAt"].is_string());
     assert_eq!(ada.finds_delivery(&order).await["status"], "WAITING");
@@ -209,7 +209,7 @@ async fn the_timeline_of_an_order_is_read_in_pages() {
     let luigi = app.restaurant("Luigi").opens().await;
     let ada = app.customer("Ada").await;
     let cart = ada.puts_in_cart(&luigi, &[(luigi.any_dish(), 1)]).await;
-    let order = ada.orders_cart(&cart, &to_door()).await.expect(201);
+    let order = ada.orders_cart(&cart, &delivery_details()).await.expect(201);
     let order = luigi.owner.walks(&order, &["CONFIRMED", "PREPARING", "ON_THE_WAY", "DELIVERED"]).await;
     let path = format!("/api/orders/{}/events", id_of(&order));
     let all = ada.reads_events(&order, 8).await;

@@ -13,7 +13,7 @@ pub const PASSWORD: &str = "three green apples";
 
 /// Where the server is, and how to reach it.
 #[derive(Clone, Debug)]
-pub struct Door {
+pub struct Endpoint {
     /// Such as `http://127.0.0.1:40000`.
     pub base: String,
     /// Shared by everybody, so that connections are reused.
@@ -24,7 +24,7 @@ pub struct Door {
 #[derive(Clone, Debug)]
 pub struct Person {
     /// How they reach the server.
-    pub door: Door,
+    pub endpoint: Endpoint,
     /// `usr_…`; empty for a stranger.
     pub id: String,
     /// Their e-mail address.
@@ -42,7 +42,7 @@ pub fn id_of(body: &Value) -> &str {
 impl Person {
     /// A request with the person's token.
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
-        let request = self.door.client.request(method, format!("{}{path}", self.door.base));
+        let request = self.endpoint.client.request(method, format!("{}{path}", self.endpoint.base));
         match &self.token {
             Some(token) => request.bearer_auth(token),
             None => request,
@@ -118,7 +118,7 @@ impl Person {
     /// Fills the cart and places an order to be brought.
     pub async fn orders_delivery(&self, shop: &Shop, lines: &[(&Dish, u32)]) -> Value {
         let cart = self.puts_in_cart(shop, lines).await;
-        self.orders_cart(&cart, &to_door()).await.expect(201)
+        self.orders_cart(&cart, &delivery_details()).await.expect(201)
     }
 
     /// Asks for a step of an order.
@@ -174,7 +174,7 @@ impl Person {
     }
 
     /// Comes on duty at this place.
-    pub async fn comes_on_duty(&self, lat: f64, lng: f64) -> Value {
+    pub async fn goes_online(&self, lat: f64, lng: f64) -> Value {
         let body = json!({ "status": "AVAILABLE", "place": { "lat": lat, "lng": lng } });
         self.put("/api/drivers/me/availability", &body).await.expect(200)
     }
@@ -198,6 +198,6 @@ impl Person {
 }
 
 /// The details of an order to be brought.
-pub fn to_door() -> Value {
+pub fn delivery_details() -> Value {
     json!({ "fulfilment": "DELIVERY", "address": "Via del Pratello 12", "place": { "lat": 44.4965, "lng": 11.3340 } })
 }

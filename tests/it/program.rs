@@ -8,12 +8,12 @@ use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
 use crate::app::PATIENCE;
-use crate::people::{Door, Person};
+use crate::people::{Endpoint, Person};
 
 /// A running `comanda serve`; killed when the test ends.
 pub struct Program {
     /// Where it is.
-    pub door: Door,
+    pub endpoint: Endpoint,
     child: Child,
     folder: PathBuf,
     /// Kept open for what it prints later.
@@ -49,12 +49,12 @@ impl Program {
             panic!("the program ended: {}", std::fs::read_to_string(folder.join("log")).unwrap())
         };
         let base = timeout(PATIENCE, address).await.expect("the program says where it is");
-        Self { door: Door { base, client: reqwest::Client::new() }, child, folder, _output: output }
+        Self { endpoint: Endpoint { base, client: reqwest::Client::new() }, child, folder, _output: output }
     }
 
     /// Somebody who is not signed in, at its door.
     pub fn stranger(&self) -> Person {
-        Person { door: self.door.clone(), id: String::new(), email: String::new(), token: None }
+        Person { endpoint: self.endpoint.clone(), id: String::new(), email: String::new(), token: None }
     }
 
     /// What it has logged.

@@ -58,8 +58,8 @@ async fn a_quote_says_what_everything_costs_and_its_order_costs_that() {
     let ada = app.customer("Ada").await;
     let cart = ada.puts_in_cart(&luigi, &[(luigi.dish("Margherita"), 1), (luigi.dish("Acqua"), 3)]).await;
     let place = json!({ "lat": 44.4965, "lng": 11.3340 });
-    let wish = json!({ "cartId": id_of(&cart), "fulfilment": "DELIVERY", "place": place, "tip": euros(200) });
-    let quote = ada.post(&luigi.path("/quotes"), &wish).await.expect(201);
+    let request_body = json!({ "cartId": id_of(&cart), "fulfilment": "DELIVERY", "place": place, "tip": euros(200) });
+    let quote = ada.post(&luigi.path("/quotes"), &request_body).await.expect(201);
     let amount = |part: &str| quote["totals"][part]["amount"].as_i64().unwrap();
     // 10 % of 13.05 is 1.305: capped to 1.20, and 0.30 besides.
     assert_eq!((amount("items"), amount("tax"), amount("deliveryFee"), amount("serviceFee")), (1305, 131, 290, 150));
@@ -100,9 +100,10 @@ async fn a_quote_is_made_once_for_a_key_and_read_by_its_owner_only() {
     let app = TestApp::start().await;
     let (luigi, mario) = (app.restaurant("Luigi").opens().await, app.restaurant("Mario").opens().await);
     let (ada, bob) = (app.customer("Ada").await, app.customer("Bob").await);
-    let wish = json!({ "lines": [{ "itemId": luigi.any_dish().id, "quantity": 2 }], "fulfilment": "PICKUP" });
-    let ask =
-        || ada.request(reqwest::Method::POST, &luigi.path("/quotes")).header("idempotency-key", "q-1").json(&wish);
+    let request_body = json!({ "lines": [{ "itemId": luigi.any_dish().id, "quantity": 2 }], "fulfilment": "PICKUP" });
+    let ask = || {
+        ada.request(reqwest::Method::POST, &luigi.path("/quotes")).header("idempotency-key", "q-1").json(&request_body)
+    };
     let first = ada.send(ask()).await;
     let again = ada.send(ask()).await;
     assert_eq!((first.expect(201), again.header("idempotency-replayed")), (again.expect(201), "true"));
@@ -167,9 +168,10 @@ async fn an_order_that_differs_from_its_quote_is_refused_with_fields_and_new_tot
     let ada = app.customer("Ada").await;
     let quote = quoted(&ada, &luigi, &[(luigi.any_dish(), 1)], Value::Null).await.expect(201);
     let soon = app.clock.now() + TimeDelta::hours(3);
-    let to_door = json!({ "fulfilment": "DELIVERY", "address": "Via 1", "place": { "lat": 44.49, "lng": 11.34 } });
+    let delivery_details =
+        json!({ "fulfilment": "DELIVERY", "address": "Via 1", "place": { "lat": 44.49, "lng": 11.34 } });
     let cases = [
-        (to_door, json!(["/fulfilment", "/place"]), Some(850 + 290)),
+        (delivery_details, json!(["/fulfilment", "/place"]), Some(850 + 290)),
         (json!({ "tip": euros(100) }), json!(["/tip"]), Some(950)),
         (json!({ "scheduledFor": soon }), json!(["/scheduledFor"]), Some(850)),
         (json!({ "couponCode": "ten" }), json!(["/couponCode"]), Some(765)),
@@ -225,16 +227,16 @@ async fn an_order_closes_the_cart_that_was_quoted_and_no_other() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").opens().await;
     let ada = app.customer("Ada").await;
-    let wish = |cart: &Value| json!({ "cartId": id_of(cart), "fulfilment": "PICKUP" });
+    let request_body = |cart: &Value| json!({ "cartId": id_of(cart), "fulfilment": "PICKUP" });
     let cart = ada.puts_in_cart(&luigi, &[(luigi.any_dish(), 1)]).await;
-    let quote = ada.post(&luigi.path("/quotes"), &wish(&cart)).await.expect(201);
+    let quote = ada.post(&luigi.path("/quotes"), &request_body(&cart)).await.expect(201);
     // Something else went in since: it stays, and what was quoted is ordered.
     let fuller = ada.puts_in_cart(&luigi, &[(luigi.any_dish(), 5)]).await;
     let order = orders_quote(&ada, &quote, Value::Null).await.expect(201);
     assert_eq!((&order["cartId"], &order["items"][0]["quantity"]), (&Value::Null, &json!(1)));
     assert_eq!(ada.get(&luigi.path("/cart")).await.expect(200), fuller);
     // A cart that has become an order is not ordered again by its quote.
-    let quote = ada.post(&luigi.path("/quotes"), &wish(&fuller)).await.expect(201);
+    let quote = ada.post(&luigi.path("/quotes"), &request_body(&fuller)).await.expect(201);
     let order = ada.orders_cart(&fuller, &Value::Null).await.expect(201);
     let refusal = orders_quote(&ada, &quote, Value::Null).await.refused(409, "cart_closed");
     assert_eq!(refusal["orderId"], order["id"]);

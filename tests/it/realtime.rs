@@ -1,7 +1,7 @@
 //! Live updates, as the official Socket.IO client meets them, over WebSocket and over long polling.
 
 mod bounds;
-mod doors;
+mod rooms;
 mod handshakes;
 mod live;
 mod log;

@@ -29,7 +29,7 @@ async fn signs_in(person: &Person, email: &str, password: &str) -> Reply {
 }
 
 /// What was told to an address, the newest first, once there are so many.
-async fn told(app: &TestApp, target: &str, kind: &str, count: usize) -> Vec<Value> {
+async fn sent_messages(app: &TestApp, target: &str, kind: &str, count: usize) -> Vec<Value> {
     let admin = app.admin().await;
     let found = async || {
         let page = admin.get("/api/admin/outbox?limit=200").await.expect(200);
@@ -43,7 +43,7 @@ async fn told(app: &TestApp, target: &str, kind: &str, count: usize) -> Vec<Valu
 
 /// The code that was sent last.
 async fn code_for(app: &TestApp, target: &str, count: usize) -> String {
-    let message = told(app, target, "account.reset-code", count).await.remove(0);
+    let message = sent_messages(app, target, "account.reset-code", count).await.remove(0);
     message["body"].as_str().unwrap()[..8].to_owned()
 }
 
@@ -68,7 +68,7 @@ async fn a_forgotten_password_is_reset() {
     signs_in(&stranger, "ada@example.com", NEW_PASSWORD).await.expect(200);
     ada.get("/api/me").await.refused(401, "unauthenticated");
     tries(&stranger, "ada@example.com", &code, Some(&reset)).await.refused(401, "invalid_code");
-    assert_eq!(told(&app, "ada@example.com", "account.password-changed", 1).await.len(), 1);
+    assert_eq!(sent_messages(&app, "ada@example.com", "account.password-changed", 1).await.len(), 1);
 }
 
 #[tokio::test]
@@ -133,7 +133,7 @@ async fn a_code_is_used_once_by_concurrent_requests() {
     let replies = join_all((0..50).map(|_| tries(&stranger, &ada.email, &code, Some(&reset)))).await;
     assert_eq!(replies.iter().filter(|reply| reply.status == 200).count(), 1);
     assert_eq!(replies.iter().filter(|reply| reply.status == 401).count(), 49);
-    assert_eq!(told(&app, &ada.email, "account.password-changed", 1).await.len(), 1);
+    assert_eq!(sent_messages(&app, &ada.email, "account.password-changed", 1).await.len(), 1);
 }
 
 #[tokio::test]
@@ -260,7 +260,7 @@ async fn in_production_the_outbox_shows_no_code() {
     let app = TestApp::with(&production).await;
     let ada = app.customer("Ada").await;
     asks(&app.stranger(), &ada.email).await.expect(202);
-    let message = told(&app, &ada.email, "account.reset-code", 1).await.remove(0);
+    let message = sent_messages(&app, &ada.email, "account.reset-code", 1).await.remove(0);
     assert!(message["body"].as_str().unwrap().starts_with("••••••••"), "{message}");
     ada.get("/api/admin/outbox").await.refused(403, "forbidden");
     app.stranger().get("/api/admin/outbox").await.refused(401, "unauthenticated");
@@ -275,11 +275,11 @@ async fn the_owner_is_notified_of_a_sign_up_with_their_address_once_a_day() {
     let again = stranger.post("/api/auth/register", &new).await;
     assert_eq!((first.status, first.text()), (again.status, again.text()));
     stranger.post("/api/auth/register", &new).await.expect(202);
-    assert_eq!(told(&app, "ada@example.com", "account.welcome", 1).await.len(), 1);
-    assert_eq!(told(&app, "ada@example.com", "account.already-signed-up", 1).await.len(), 1);
+    assert_eq!(sent_messages(&app, "ada@example.com", "account.welcome", 1).await.len(), 1);
+    assert_eq!(sent_messages(&app, "ada@example.com", "account.already-signed-up", 1).await.len(), 1);
     app.passes(TimeDelta::days(1));
     stranger.post("/api/auth/register", &new).await.expect(202);
-    assert_eq!(told(&app, "ada@example.com", "account.already-signed-up", 2).await.len(), 2);
+    assert_eq!(sent_messages(&app, "ada@example.com", "account.already-signed-up", 2).await.len(), 2);
 }
 
 #[tokio::test]
@@ -288,7 +288,7 @@ async fn the_owner_is_notified_of_a_changed_password() {
     let ada = app.customer("Ada").await;
     let change = json!({ "currentPassword": PASSWORD, "newPassword": NEW_PASSWORD });
     ada.post("/api/auth/change-password", &change).await.expect(204);
-    assert_eq!(told(&app, &ada.email, "account.password-changed", 1).await.len(), 1);
+    assert_eq!(sent_messages(&app, &ada.email, "account.password-changed", 1).await.len(), 1);
     for _ in 0..10 {
         ada.post("/api/auth/change-password", &change).await.refused(403, "reauth_required");
     }

@@ -190,7 +190,7 @@ fn small_day() -> PathBuf {
 async fn play(app: &TestApp, folder: &std::path::Path, password: &str) -> Result<Report, ReplayError> {
     let args = Args {
         dir: folder.to_owned(),
-        url: app.door.base.clone(),
+        url: app.endpoint.base.clone(),
         speed: 3600.0,
         seed: 7,
         call_ahead: 10.0,

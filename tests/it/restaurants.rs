@@ -9,7 +9,7 @@ use crate::people::{Person, id_of};
 async fn an_administrator_creates_a_restaurant_and_everybody_reads_it() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
-    let wish = json!({
+    let request_body = json!({
         "name": "Trattoria dell'Oca!", "description": "Tagliatelle since 1921", "cuisines": ["bolognese"],
         "contact": { "phone": "+39051123456", "email": "ciao@oca.example", "website": "https://oca.example/menu" },
         "address": "Via Clavature 3", "place": { "lat": 44.4938, "lng": 11.343 }, "timezone": "Europe/Rome",
@@ -18,14 +18,14 @@ async fn an_administrator_creates_a_restaurant_and_everybody_reads_it() {
         "closes": "00:00" }],
     });
     // The two spans overlap on Saturday between midnight and two.
-    let refusal = admin.post("/api/restaurants", &wish).await.refused(422, "invalid_request");
+    let refusal = admin.post("/api/restaurants", &request_body).await.refused(422, "invalid_request");
     assert_eq!(refusal["errors"][0]["pointer"], "/hours/1");
-    let mut wish = wish;
-    wish["hours"][1]["opens"] = json!("12:00");
-    wish["hours"][1]["closes"] = json!("24:00");
-    let made = admin.post("/api/restaurants", &wish).await.expect(201);
+    let mut request_body = request_body;
+    request_body["hours"][1]["opens"] = json!("12:00");
+    request_body["hours"][1]["closes"] = json!("24:00");
+    let made = admin.post("/api/restaurants", &request_body).await.expect(201);
     assert_eq!(made["slug"], "trattoria-dell-oca");
-    assert_eq!(made["contact"], wish["contact"]);
+    assert_eq!(made["contact"], request_body["contact"]);
     assert_eq!(made["hours"][0], json!({ "weekday": 5, "opens": "18:30", "closes": "02:00" }));
     assert_eq!(
         (&made["preparationMinutes"], &made["accepting"], &made["version"]),
@@ -37,13 +37,13 @@ async fn an_administrator_creates_a_restaurant_and_everybody_reads_it() {
     assert_eq!(app.stranger().get("/api/restaurants").await.expect(200)["data"], json!([made]));
     // Branches of a chain have one name; whoever chooses the slug is told that it is taken.
     for slug in ["trattoria-dell-oca-2", "trattoria-dell-oca-3"] {
-        assert_eq!(admin.post("/api/restaurants", &wish).await.expect(201)["slug"], slug);
+        assert_eq!(admin.post("/api/restaurants", &request_body).await.expect(201)["slug"], slug);
     }
-    let mut chosen = wish.clone();
+    let mut chosen = request_body.clone();
     chosen["slug"] = json!("trattoria-dell-oca");
     admin.post("/api/restaurants", &chosen).await.refused(409, "already_exists");
-    app.customer("Ada").await.post("/api/restaurants", &wish).await.refused(403, "forbidden");
-    app.stranger().post("/api/restaurants", &wish).await.refused(401, "unauthenticated");
+    app.customer("Ada").await.post("/api/restaurants", &request_body).await.refused(403, "forbidden");
+    app.stranger().post("/api/restaurants", &request_body).await.refused(401, "unauthenticated");
 }
 
 #[tokio::test]
@@ -85,9 +85,9 @@ async fn every_field_of_a_restaurant_is_checked() {
         ("owner", json!("me"), "/owner"),
     ];
     for (field, value, pointer) in bad {
-        let mut wish = good.clone();
-        wish[field] = value.clone();
-        let refusal = admin.post("/api/restaurants", &wish).await.refused(422, "invalid_request");
+        let mut request_body = good.clone();
+        request_body[field] = value.clone();
+        let refusal = admin.post("/api/restaurants", &request_body).await.refused(422, "invalid_request");
         assert_eq!(refusal["errors"][0]["pointer"], pointer, "{field} = {value}: {refusal}");
     }
     assert_eq!(app.count("select count(*) from restaurants").await, 0);

@@ -11,14 +11,14 @@ use tracing_subscriber::layer::{Context, SubscriberExt as _};
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::app::TestApp;
-use crate::people::{id_of, to_door};
+use crate::people::{delivery_details, id_of};
 use crate::shop::Shop;
 
 /// The statements of requests, as the driver tells of them.
 #[derive(Clone, Default)]
-struct Heard(Arc<Mutex<Vec<String>>>);
+struct StatementLog(Arc<Mutex<Vec<String>>>);
 
-impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Heard {
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for StatementLog {
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         // What the server does by itself belongs to no request.
         let of_a_request =
@@ -54,12 +54,12 @@ impl Visit for Statement {
     }
 }
 
-impl Heard {
+impl StatementLog {
     /// Listens from here on, to everything in this process.
     fn listen() -> Self {
-        let heard = Self::default();
-        tracing::subscriber::set_global_default(tracing_subscriber::registry().with(heard.clone())).unwrap();
-        heard
+        let log = Self::default();
+        tracing::subscriber::set_global_default(tracing_subscriber::registry().with(log.clone())).unwrap();
+        log
     }
 
     /// How many statements in how many transactions were said since the last time, and which.
@@ -71,19 +71,19 @@ impl Heard {
 
 /// Counts one thing after another, and holds all of them against what is known.
 struct Counts {
-    heard: Heard,
+    log: StatementLog,
     rows: Vec<(String, usize, usize)>,
     said: Vec<(String, Vec<String>)>,
 }
 
 impl Counts {
-    fn begin(heard: Heard) -> Self {
-        heard.count();
-        Self { heard, rows: Vec::new(), said: Vec::new() }
+    fn begin(log: StatementLog) -> Self {
+        log.count();
+        Self { log, rows: Vec::new(), said: Vec::new() }
     }
 
     fn take(&mut self, what: &str) {
-        let (statements, transactions, said) = self.heard.count();
+        let (statements, transactions, said) = self.log.count();
         self.rows.push((what.to_owned(), statements, transactions));
         self.said.push((what.to_owned(), said));
     }
@@ -96,12 +96,12 @@ impl Counts {
 
 /// A customer at a restaurant: fills a cart, changes it, orders from it, from lines and from a quote, reads; staff
 /// confirm one order and cancel another.
-async fn everything(heard: &Heard, app: &TestApp, shop: &Shop, line: &Value) -> Counts {
+async fn everything(log: &StatementLog, app: &TestApp, shop: &Shop, line: &Value) -> Counts {
     let (ada, staff) = (app.customer("Ada").await, app.staff_of(shop).await);
     // The first request with a token does more than those after it.
     ada.get("/api/me").await.expect(200);
     staff.get("/api/me").await.expect(200);
-    let mut counts = Counts::begin(heard.clone());
+    let mut counts = Counts::begin(log.clone());
     let cart = ada.put(&shop.path("/cart"), &json!({ "lines": [line, line] })).await.expect(200);
     counts.take("the cart is put");
     let mut change = line.clone();
@@ -111,19 +111,19 @@ async fn everything(heard: &Heard, app: &TestApp, shop: &Shop, line: &Value) -> 
     counts.take("it is changed");
     ada.get(&shop.path("/cart")).await.expect(200);
     counts.take("it is read");
-    let order = ada.orders_cart(&cart, &to_door()).await.expect(201);
+    let order = ada.orders_cart(&cart, &delivery_details()).await.expect(201);
     counts.take("an order from it");
     assert_eq!(ada.reads_order(&order).await, order);
     counts.take("the order is read");
-    let mut wanted = to_door();
+    let mut wanted = delivery_details();
     wanted["restaurantId"] = json!(shop.id);
     wanted["lines"] = json!([line, line]);
     let other = ada.asks_for_order("lines", &wanted).await.expect(201);
     counts.take("an order from lines");
-    let wanted = json!({ "lines": [line, line], "fulfilment": "DELIVERY", "place": to_door()["place"] });
+    let wanted = json!({ "lines": [line, line], "fulfilment": "DELIVERY", "place": delivery_details()["place"] });
     let quote = ada.post(&shop.path("/quotes"), &wanted).await.expect(201);
     counts.take("a quote");
-    let wanted = json!({ "quoteId": id_of(&quote), "address": to_door()["address"] });
+    let wanted = json!({ "quoteId": id_of(&quote), "address": delivery_details()["address"] });
     let quoted = ada.asks_for_order("quote", &wanted).await.expect(201);
     assert_eq!(ada.reads_order(&quoted).await, quoted);
     counts.take("an order from it, and reading it");
@@ -138,10 +138,10 @@ async fn everything(heard: &Heard, app: &TestApp, shop: &Shop, line: &Value) -> 
 
 #[tokio::test]
 async fn an_order_makes_a_fixed_number_of_database_round_trips() {
-    let heard = Heard::listen();
+    let log = StatementLog::listen();
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").opens().await;
-    let counts = everything(&heard, &app, &luigi, &json!({ "itemId": luigi.any_dish().id, "quantity": 1 })).await;
+    let counts = everything(&log, &app, &luigi, &json!({ "itemId": luigi.any_dish().id, "quantity": 1 })).await;
     counts.expect(&[
         ("the cart is put", 6, 1),
         ("it is changed", 6, 1),
@@ -159,7 +159,7 @@ async fn an_order_makes_a_fixed_number_of_database_round_trips() {
 
 #[tokio::test]
 async fn an_order_with_modifiers_stock_and_zones_makes_a_fixed_number_of_round_trips() {
-    let heard = Heard::listen();
+    let log = StatementLog::listen();
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").sells_counted("Burger", 1000, 50).opens().await;
     let free = json!({ "amount": 0, "currency": "EUR" });
@@ -175,7 +175,7 @@ async fn an_order_with_modifiers_stock_and_zones_makes_a_fixed_number_of_round_t
     luigi.owner.put(&luigi.path("/zones"), &zones).await.expect(200);
     let size = &group["modifiers"][0]["id"];
     let line = json!({ "itemId": luigi.any_dish().id, "quantity": 1, "modifiers": [{ "modifierId": size }] });
-    let counts = everything(&heard, &app, &luigi, &line).await;
+    let counts = everything(&log, &app, &luigi, &line).await;
     counts.expect(&[
         ("the cart is put", 7, 1),
         ("it is changed", 7, 1),

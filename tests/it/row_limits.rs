@@ -344,7 +344,7 @@ async fn nodes_share_the_daily_write_limits() {
     let app = TestApp::with(&limits).await;
     let other = Neighbour::of(&app, &limits).await;
     let here = app.customer("Ada").await;
-    let there = Person { door: other.guest.door.clone(), ..here.clone() };
+    let there = Person { endpoint: other.guest.endpoint.clone(), ..here.clone() };
     let passed = async |turns: usize| {
         let mut passed = 0;
         for turn in 0..turns {

@@ -72,9 +72,9 @@ async fn restaurants_that_deliver_to_an_address_are_found_with_their_fee() {
         let (path, zones) = zone(shop, lng, lat);
         shop.owner.put(&path, &zones).await.expect(200);
     }
-    let door = "deliversTo=44.4938,11.343";
-    assert_eq!(finds(&app, door).await, ["Around", "Everywhere"]);
-    let page = app.stranger().get(&format!("/api/restaurants?{door}")).await.expect(200);
+    let endpoint = "deliversTo=44.4938,11.343";
+    assert_eq!(finds(&app, endpoint).await, ["Around", "Everywhere"]);
+    let page = app.stranger().get(&format!("/api/restaurants?{endpoint}")).await.expect(200);
     let here = &page["data"][0]["delivery"];
     // 274 metres at a euro a kilometre.
     assert_eq!((&here["zone"], &here["fee"], &here["minimumOrder"]), (&json!("Town"), &euros(227), &euros(1500)));
@@ -84,13 +84,13 @@ async fn restaurants_that_deliver_to_an_address_are_found_with_their_fee() {
         (&Value::Null, &euros(390))
     );
     // Near one place, and delivering to another.
-    assert_eq!(finds(&app, &format!("{door}&near=44.51,11.34")).await, ["Everywhere", "Around"]);
+    assert_eq!(finds(&app, &format!("{endpoint}&near=44.51,11.34")).await, ["Everywhere", "Around"]);
     // One that never delivers does not deliver here.
     let never: Vec<_> = (1..=7)
         .map(|day| json!({ "weekday": day, "opens": "00:00", "closes": "24:00", "fulfilments": ["PICKUP"] }))
         .collect();
     everywhere.owner.patch(&everywhere.path(""), &json!({ "hours": never })).await.expect(200);
-    assert_eq!(finds(&app, door).await, ["Around"]);
+    assert_eq!(finds(&app, endpoint).await, ["Around"]);
 }
 
 #[tokio::test]

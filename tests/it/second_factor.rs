@@ -199,8 +199,8 @@ async fn a_recovery_code_is_good_once_and_its_use_is_told() {
     let half = signs_in(&app, &ada.person.email).await.expect(200);
     completes(&app, &half, "recoveryCode", &ada.recovery_codes[3]).await.refused(401, "invalid_code");
     completes(&app, &half, "recoveryCode", &ada.recovery_codes[4]).await.expect(200);
-    let told = "select count(*) from notifications where kind = 'account.recovery-code-used'";
-    assert_eq!(app.count(told).await, 2);
+    let notices = "select count(*) from notifications where kind = 'account.recovery-code-used'";
+    assert_eq!(app.count(notices).await, 2);
     assert_eq!(app.count("select count(*) from recovery_codes where used_at is null").await, 8);
 }
 
@@ -236,8 +236,8 @@ async fn setup_requires_the_password_and_removal_a_code_as_well() {
     assert_eq!(removes(json!({ "password": PASSWORD, "code": code })).await.status, 204);
     assert!(signs_in(&app, &person.email).await.expect(200)["accessToken"].is_string());
     assert_eq!(app.count("select count(*) from recovery_codes").await, 0);
-    let told = "select count(*) from notifications where kind like 'account.second-factor-%'";
-    assert_eq!(app.count(told).await, 2);
+    let notices = "select count(*) from notifications where kind like 'account.second-factor-%'";
+    assert_eq!(app.count(notices).await, 2);
 }
 
 #[tokio::test]
@@ -292,7 +292,7 @@ async fn an_administrator_without_second_factor_may_only_set_one_up() {
         closed += 1;
     }
     assert!(closed > 60 && open == 9, "{closed} closed, {open} open");
-    let mut socket = Socket::open(&app.door.base, admin.token.as_deref().unwrap()).await.unwrap();
+    let mut socket = Socket::open(&app.endpoint.base, admin.token.as_deref().unwrap()).await.unwrap();
     let own_room = format!("user:{}", admin.id);
     assert_eq!(socket.joins(&own_room).await["error"]["code"], "second_factor_required");
     // What is left: their own sign-in, and the way out. Others are not concerned.
@@ -313,7 +313,7 @@ async fn an_administrator_without_second_factor_loses_routes_and_rooms_at_once()
     let admin = sets_up(&app, app.admin().await).await;
     let remote = at(&admin.person, &there);
     let room = format!("restaurant:{}", shop.id);
-    let mut socket = Socket::open(&remote.door.base, remote.token.as_deref().unwrap()).await.unwrap();
+    let mut socket = Socket::open(&remote.endpoint.base, remote.token.as_deref().unwrap()).await.unwrap();
     assert_eq!(socket.joins(&room).await["ok"], true);
     remote.get("/api/admin/users").await.expect(200);
 
@@ -325,11 +325,11 @@ async fn an_administrator_without_second_factor_loses_routes_and_rooms_at_once()
     users().await.refused(403, "second_factor_required");
     let nowhere = json!({ "room": "user:usr_00000000000000000000000000" });
     let ada = app.customer("Ada").await;
-    let mut owner = Socket::open(&remote.door.base, shop.owner.token.as_deref().unwrap()).await.unwrap();
+    let mut owner = Socket::open(&remote.endpoint.base, shop.owner.token.as_deref().unwrap()).await.unwrap();
     assert_eq!(owner.joins(&room).await["ok"], true);
     eventually("the room is left", async || {
         ada.places_order(&shop, &[(shop.any_dish(), 1)]).await;
-        owner.hears().await;
+        owner.receive().await;
         socket.asks("leave", &nowhere).await.0.is_empty()
     })
     .await;
@@ -369,7 +369,7 @@ async fn offline_operations_of_an_administrator_without_second_factor_are_refuse
     sync::poison(&app, "Bad").await;
     let dish = shop.dish("Bad");
     let change = sync::op(1, "stock.change", app.clock.now(), sync::stock(&shop, dish, 5));
-    let sent = sync::told(&sync::sends(&admin.person, "tablet", std::slice::from_ref(&change)).await);
+    let sent = sync::outcomes(&sync::sends(&admin.person, "tablet", std::slice::from_ref(&change)).await);
     assert_eq!(sent, ["blocked:1:dead"], "it broke once, and waits for an operator");
 
     let removal = json!({ "password": PASSWORD, "code": admin.code(&app) });

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::app::TestApp;
 use crate::people::id_of;
-use crate::sync::{op, sends, told};
+use crate::sync::{op, outcomes, sends};
 
 #[tokio::test]
 async fn shortages_are_summed_by_item_and_name_the_remaining_stock() {
@@ -43,11 +43,11 @@ async fn shortages_are_summed_by_item_and_name_the_remaining_stock() {
         assert_eq!(line["shortages"], short);
     }
     names_it(&ada.orders_cart(&again["cart"], &Value::Null).await.refused(409, "out_of_stock"));
-    let wish = json!({ "lines": lines, "fulfilment": "PICKUP" });
-    names_it(&ada.post(&shop.path("/quotes"), &wish).await.refused(409, "out_of_stock"));
+    let request_body = json!({ "lines": lines, "fulfilment": "PICKUP" });
+    names_it(&ada.post(&shop.path("/quotes"), &request_body).await.refused(409, "out_of_stock"));
     names_it(&ada.asks_for_order("more", &order).await.refused(409, "out_of_stock"));
     let reply = sends(&ada, "phone", &[op(1, "order.place", app.clock.now(), order.clone())]).await;
-    assert_eq!(told(&reply), ["rejected:out_of_stock"]);
+    assert_eq!(outcomes(&reply), ["rejected:out_of_stock"]);
     names_it(&reply.json()["data"][0]["problem"]);
     shop.owner.put(&count, &json!({ "stock": 4 })).await.expect(200);
     ada.orders_cart(&again["cart"], &Value::Null).await.expect(201);

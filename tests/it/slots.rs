@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::app::TestApp;
-use crate::people::{Person, id_of, to_door};
+use crate::people::{Person, delivery_details, id_of};
 use crate::reply::Reply;
 use crate::shop::{Shop, ShopBuilder};
 use comanda::fulfilment::Fulfilment;
@@ -78,13 +78,14 @@ async fn a_restaurant_that_is_closed_takes_orders_for_when_it_opens() {
     assert_eq!(order["promisedAt"], json!(at(day, 18, 20)), "not before it is cooked");
     assert_eq!(order["cancellableUntil"], json!(at(day, 18, 0)), "until cooking has to begin");
     // At the door half an hour later, at the earliest.
-    let refusal = orders(&ada, &luigi, Some(at(day, 18, 30)), to_door()).await.refused(409, "slot_unavailable");
+    let refusal =
+        orders(&ada, &luigi, Some(at(day, 18, 30)), delivery_details()).await.refused(409, "slot_unavailable");
     assert_eq!(refusal["earliestSlot"], slot(day, (18, 45), (19, 0)));
-    let order = orders(&ada, &luigi, Some(at(day, 18, 45)), to_door()).await.expect(201);
+    let order = orders(&ada, &luigi, Some(at(day, 18, 45)), delivery_details()).await.expect(201);
     let order = luigi.owner.moves(&order, "CONFIRMED").await;
     assert_eq!(order["promisedAt"], json!(at(day, 18, 50)), "opening, cooking, and the way");
     assert_eq!(order["cancellableUntil"], json!(at(day, 18, 0)), "until cooking has to begin");
-    let order = orders(&ada, &luigi, Some(at(day, 20, 0)), to_door()).await.expect(201);
+    let order = orders(&ada, &luigi, Some(at(day, 20, 0)), delivery_details()).await.expect(201);
     assert_eq!(order["leadMinutes"], 30);
     assert_eq!(luigi.owner.moves(&order, "CONFIRMED").await["promisedAt"], json!(at(day, 20, 0)), "at the door");
     // Numbers are called out on the day of the order.
@@ -535,7 +536,7 @@ async fn a_restaurant_past_its_last_order_to_the_address_is_not_found_as_open() 
     // Open until ten; twenty minutes of cooking and thirty of way.
     for (hour, minute, is_taken) in [(21, 5, true), (21, 15, false)] {
         app.passes(at(day, hour, minute) - app.clock.now());
-        let placed = orders(&ada, &luigi, None, to_door()).await;
+        let placed = orders(&ada, &luigi, None, delivery_details()).await;
         assert_eq!(placed.status == 201, is_taken, "{hour}:{minute}");
         let here = "/api/restaurants?deliversTo=44.4938,11.343";
         let open = app.stranger().get(&format!("{here}&openNow=true")).await.expect(200);

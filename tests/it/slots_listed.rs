@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::app::TestApp;
-use crate::people::{Person, to_door};
+use crate::people::{Person, delivery_details};
 use crate::reply::Reply;
 use crate::shop::Shop;
 
@@ -23,8 +23,8 @@ async fn orders(person: &Person, shop: &Shop, fulfilment: &str, time: DateTime<U
     let lines = json!([{ "itemId": shop.any_dish().id, "quantity": 1 }]);
     let mut body = json!({ "restaurantId": shop.id, "fulfilment": fulfilment, "lines": lines, "scheduledFor": time });
     if fulfilment == "DELIVERY" {
-        body["address"] = to_door()["address"].clone();
-        body["place"] = to_door()["place"].clone();
+        body["address"] = delivery_details()["address"].clone();
+        body["place"] = delivery_details()["place"].clone();
     }
     person.asks_for_order(&Uuid::new_v4().to_string(), &body).await
 }
@@ -64,8 +64,8 @@ async fn a_customer_orders_for_a_free_slot() {
     assert_eq!(starts(&listed), [(at(18, 30), true), (at(19, 0), true), (at(19, 30), true)]);
     assert_eq!(listed["earliestSlot"]["startsAt"], json!(at(18, 30)));
     // At the door it is half an hour later.
-    let door = "fulfilment=DELIVERY&deliversTo=44.4965,11.3340";
-    assert_eq!(starts(&lists(&anybody, &luigi, door).await)[0].0, at(19, 0));
+    let endpoint = "fulfilment=DELIVERY&deliversTo=44.4965,11.3340";
+    assert_eq!(starts(&lists(&anybody, &luigi, endpoint).await)[0].0, at(19, 0));
     assert_eq!(starts(&lists(&anybody, &luigi, "fulfilment=DELIVERY").await)[0].0, at(18, 30), "no way, none counted");
     let far = anybody.get(&luigi.path("/slots?fulfilment=DELIVERY&deliversTo=45.4642,9.19")).await;
     far.refused(409, "outside_delivery_zone");

@@ -12,7 +12,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 /// What a socket hears.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Heard {
+pub enum Received {
     /// An event: its name and its argument.
     Event(String, Value),
     /// The acknowledgement of a message.
@@ -76,34 +76,34 @@ impl Socket {
     }
 
     /// What comes next.
-    pub async fn hears(&mut self) -> Heard {
+    pub async fn receive(&mut self) -> Received {
         let packet = timeout(NEVER, self.packet()).await.expect("something is heard");
-        let Some(packet) = packet else { return Heard::Ended };
+        let Some(packet) = packet else { return Received::Ended };
         if packet.starts_with("41") {
-            return Heard::Ended;
+            return Received::Ended;
         }
         let body = packet.find('[').map_or(Value::Null, |start| serde_json::from_str(&packet[start..]).unwrap());
         match packet.as_bytes() {
-            [b'4', b'2', ..] => Heard::Event(body[0].as_str().unwrap_or_default().to_owned(), body[1].clone()),
-            _ => Heard::Answer(body[0].clone()),
+            [b'4', b'2', ..] => Received::Event(body[0].as_str().unwrap_or_default().to_owned(), body[1].clone()),
+            _ => Received::Answer(body[0].clone()),
         }
     }
 
     /// Asks for something; gives what was heard before the answer, and the answer.
     pub async fn asks(&mut self, name: &str, argument: &Value) -> (Vec<String>, Value) {
-        let (before, answer) = self.asks_and_hears(name, argument).await;
+        let (before, answer) = self.asks_and_receives(name, argument).await;
         (before.into_iter().map(|(name, _)| name).collect(), answer)
     }
 
     /// The same, with the events whole.
-    pub async fn asks_and_hears(&mut self, name: &str, argument: &Value) -> (Vec<(String, Value)>, Value) {
+    pub async fn asks_and_receives(&mut self, name: &str, argument: &Value) -> (Vec<(String, Value)>, Value) {
         self.send(format!("420{}", json!([name, argument]))).await;
         let mut before = Vec::new();
         loop {
-            match self.hears().await {
-                Heard::Answer(answer) => return (before, answer),
-                Heard::Event(name, body) => before.push((name, body)),
-                Heard::Ended => return (before, Value::Null),
+            match self.receive().await {
+                Received::Answer(answer) => return (before, answer),
+                Received::Event(name, body) => before.push((name, body)),
+                Received::Ended => return (before, Value::Null),
             }
         }
     }
@@ -112,10 +112,10 @@ impl Socket {
     pub async fn asks_raw(&mut self, name: &str, argument: &str) -> Value {
         self.send(format!("420[{},{argument}]", json!(name))).await;
         loop {
-            match self.hears().await {
-                Heard::Answer(answer) => return answer,
-                Heard::Event(..) => {}
-                Heard::Ended => return Value::Null,
+            match self.receive().await {
+                Received::Answer(answer) => return answer,
+                Received::Event(..) => {}
+                Received::Ended => return Value::Null,
             }
         }
     }

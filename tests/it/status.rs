@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
 use crate::app::TestApp;
-use crate::people::{Person, to_door};
+use crate::people::{Person, delivery_details};
 use crate::shop::Shop;
 use comanda::actor::Actor;
 use comanda::fulfilment::Fulfilment;
@@ -205,7 +205,7 @@ fn noon() -> DateTime<Utc> {
 /// Orders of each fulfilment, PENDING.
 async fn one_of_each(ada: &Person, luigi: &Shop) -> Vec<Value> {
     let mut orders = Vec::new();
-    for details in [to_door(), json!({}), json!({ "fulfilment": "DINE_IN", "table": "7" })] {
+    for details in [delivery_details(), json!({}), json!({ "fulfilment": "DINE_IN", "table": "7" })] {
         let cart = ada.puts_in_cart(luigi, &[(luigi.any_dish(), 1)]).await;
         orders.push(ada.orders_cart(&cart, &details).await.expect(201));
     }

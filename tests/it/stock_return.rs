@@ -30,25 +30,34 @@ enum Way {
 
 impl Way {
     /// Cancels; tells the status code that it came to.
-    async fn cancels(self, app: &TestApp, person: &Person, shop: &Shop, order: &Value, wish: &Value, seq: i64) -> u64 {
-        let mut wish = wish.clone();
+    async fn cancels(
+        self,
+        app: &TestApp,
+        person: &Person,
+        shop: &Shop,
+        order: &Value,
+        request_body: &Value,
+        seq: i64,
+    ) -> u64 {
+        let mut request_body = request_body.clone();
         match self {
             Self::Alone => {
-                let reply = person.patch(&format!("/api/orders/{}/status", id_of(order)), &wish).await;
+                let reply = person.patch(&format!("/api/orders/{}/status", id_of(order)), &request_body).await;
                 reply.status.into()
             }
             Self::Bulk(by_admin) => {
-                wish["orderId"] = order["id"].clone();
+                request_body["orderId"] = order["id"].clone();
                 let path =
                     if by_admin { "/api/admin/orders/bulk-status".into() } else { shop.path("/orders/bulk-status") };
-                let reply = person.post(&path, &json!({ "changes": [wish] })).await.expect(200);
+                let reply = person.post(&path, &json!({ "changes": [request_body] })).await.expect(200);
                 reply["data"][0]["status"].as_u64().unwrap()
             }
             Self::Offline => {
-                wish["orderId"] = order["id"].clone();
-                let reply = sends(person, &format!("phone {seq}"), &[op(1, "order.status", app.clock.now(), wish)])
-                    .await
-                    .expect(200);
+                request_body["orderId"] = order["id"].clone();
+                let reply =
+                    sends(person, &format!("phone {seq}"), &[op(1, "order.status", app.clock.now(), request_body)])
+                        .await
+                        .expect(200);
                 let answer = &reply["data"][0];
                 if answer["outcome"] == "applied" { 200 } else { answer["problem"]["status"].as_u64().unwrap() }
             }
@@ -82,17 +91,17 @@ async fn portions_come_back_before_cooking_and_afterwards_only_if_staff_say_so()
     for (from, steps, returns) in FROM {
         for (who, person, ways) in people {
             for (way, said) in ways.iter().flat_map(|way| [None, Some(false), Some(true)].map(|said| (*way, said))) {
-                let mut body = crate::people::to_door();
+                let mut body = crate::people::delivery_details();
                 (body["restaurantId"], body["lines"]) = (json!(shop.id), line.clone());
                 let order = ada.asks_for_order(&uuid::Uuid::new_v4().to_string(), &body).await.expect(201);
                 shop.owner.walks(&order, steps).await;
                 let before = stocks().await;
-                let mut wish = json!({ "status": "CANCELLED", "reason": "Burnt" });
+                let mut request_body = json!({ "status": "CANCELLED", "reason": "Burnt" });
                 if let Some(said) = said {
-                    wish["returnStock"] = json!(said);
+                    request_body["returnStock"] = json!(said);
                 }
                 seq += 1;
-                let status = way.cancels(&app, person, &shop, &order, &wish, seq).await;
+                let status = way.cancels(&app, person, &shop, &order, &request_body, seq).await;
                 let what = format!("{who} cancels {from}, {way:?}, returnStock {said:?}");
                 let may = who != "customer" || ["PENDING", "CONFIRMED"].contains(&from);
                 assert_eq!(status == 200, may, "{what}: {status}");
@@ -102,10 +111,10 @@ async fn portions_come_back_before_cooking_and_afterwards_only_if_staff_say_so()
                 if may {
                     // A second time nothing comes back.
                     seq += 1;
-                    assert_eq!(way.cancels(&app, person, &shop, &order, &wish, seq).await, 409, "{what}");
+                    assert_eq!(way.cancels(&app, person, &shop, &order, &request_body, seq).await, 409, "{what}");
                     assert_eq!(stocks().await, expected, "{what}, twice");
                 } else {
-                    shop.owner.patch(&format!("/api/orders/{}/status", id_of(&order)), &wish).await.expect(200);
+                    shop.owner.patch(&format!("/api/orders/{}/status", id_of(&order)), &request_body).await.expect(200);
                 }
             }
         }

@@ -32,7 +32,7 @@ async fn sends_as(person: &Person, key: &str, device: &str, ops: &[Value]) -> Re
 
 /// How each operation stands, in a word: `applied`, `duplicate:applied`, `rejected:code`, `blocked:3:missing`.
 #[track_caller]
-pub fn told(reply: &Reply) -> Vec<String> {
+pub fn outcomes(reply: &Reply) -> Vec<String> {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
     let word = |one: &Value| match one["outcome"].as_str().unwrap() {
         "rejected" => format!("rejected:{}", text(&one["problem"]["code"])),
@@ -101,7 +101,7 @@ async fn a_batch_runs_in_order_and_each_operation_has_a_result() {
     let applied = "applied".to_owned();
     let bad = "rejected:invalid_request".to_owned();
     let expected = [&applied, &applied, &refused, &applied, &applied, &applied, &applied, &bad, &bad];
-    assert_eq!(told(&first), expected.map(Clone::clone));
+    assert_eq!(outcomes(&first), expected.map(Clone::clone));
     let answers = first.json();
     let order = &answers["data"][0]["result"];
     assert_eq!((&order["status"], &order["version"], &order["cartId"]), (&json!("PENDING"), &json!(1), &Value::Null));
@@ -114,7 +114,7 @@ async fn a_batch_runs_in_order_and_each_operation_has_a_result() {
 
     // Everything again: nothing is done, and the results are the same bytes.
     let again = sends(tablet, "tablet", &ops).await;
-    assert!(told(&again).iter().all(|word| word.starts_with("duplicate:")), "{:?}", told(&again));
+    assert!(outcomes(&again).iter().all(|word| word.starts_with("duplicate:")), "{:?}", outcomes(&again));
     for (one, other) in answers["data"].as_array().unwrap().iter().zip(again.json()["data"].as_array().unwrap()) {
         assert_eq!(
             (&one["result"], &one["problem"], &one["outcome"]),
@@ -134,7 +134,7 @@ async fn a_key_stores_the_complete_response() {
     let (ada, now) = (app.customer("Ada").await, app.clock.now());
     let ops = [op(1, "order.place", now, place(&luigi, luigi.any_dish(), 1))];
     let first = sends_as(&ada, "one", "phone", &ops).await;
-    assert_eq!(told(&first), ["applied"]);
+    assert_eq!(outcomes(&first), ["applied"]);
     let again = sends_as(&ada, "one", "phone", &ops).await;
     assert_eq!((again.bytes.clone(), again.header("idempotency-replayed")), (first.bytes.clone(), "true"));
     let other = [op(2, "profile.fields", now, json!({ "name": "Ada" }))];
@@ -143,11 +143,11 @@ async fn a_key_stores_the_complete_response() {
     ada.post("/api/orders/sync", &body).await.refused(400, "idempotency_key_missing");
     // What waits is not kept: the same key asks again.
     let gap = [op(3, "order.place", now, place(&luigi, luigi.any_dish(), 1))];
-    assert_eq!(told(&sends_as(&ada, "two", "phone", &gap).await), ["blocked:2:missing"]);
-    assert_eq!(told(&sends(&ada, "phone", &other).await), ["applied"]);
+    assert_eq!(outcomes(&sends_as(&ada, "two", "phone", &gap).await), ["blocked:2:missing"]);
+    assert_eq!(outcomes(&sends(&ada, "phone", &other).await), ["applied"]);
     let answer = sends_as(&ada, "two", "phone", &gap).await;
     assert_eq!(answer.header("idempotency-replayed"), "");
-    assert_eq!(told(&answer), ["duplicate:applied"], "it ran when the gap was filled");
+    assert_eq!(outcomes(&answer), ["duplicate:applied"], "it ran when the gap was filled");
 }
 
 #[tokio::test]
@@ -162,12 +162,16 @@ async fn an_early_operation_waits_for_missing_ones_and_then_runs() {
         op(4, "profile.fields", now, json!({ "name": "Late" })),
     ];
     let early = sends(tablet, "tablet", &[ops[2].clone(), ops[3].clone(), ops[1].clone()]).await;
-    assert_eq!(told(&early), ["blocked:1:missing", "applied", "blocked:1:missing"], "the latest write needs no order");
+    assert_eq!(
+        outcomes(&early),
+        ["blocked:1:missing", "applied", "blocked:1:missing"],
+        "the latest write needs no order"
+    );
     let rest = sends(tablet, "tablet", &ops[..1]).await;
-    assert_eq!(told(&rest), ["applied"]);
+    assert_eq!(outcomes(&rest), ["applied"]);
     assert_eq!(tablet.reads_order(&rest.json()["data"][0]["result"]).await["status"], "PREPARING");
     let duplicate = "duplicate:applied";
-    assert_eq!(told(&sends(tablet, "tablet", &ops).await), [duplicate; 4]);
+    assert_eq!(outcomes(&sends(tablet, "tablet", &ops).await), [duplicate; 4]);
 }
 
 #[tokio::test]
@@ -189,7 +193,7 @@ async fn a_rejected_operation_rejects_only_its_dependents() {
     ];
     let reply = sends(tablet, "tablet", &ops).await;
     assert_eq!(
-        told(&reply),
+        outcomes(&reply),
         [
             "rejected:out_of_stock",
             "rejected:dependency_rejected",
@@ -218,8 +222,8 @@ async fn operations_have_the_permissions_of_whoever_sends_them() {
         op(2, "stock.change", now, stock(&luigi, luigi.any_dish(), 9)),
         op(3, "order.status", now, by_id("CANCELLED")),
     ];
-    assert_eq!(told(&sends(&bob, "phone", &ops).await), ["rejected:not_found"; 3]);
-    assert_eq!(told(&sends(&ada, "phone", &ops).await), ["rejected:forbidden", "rejected:not_found", "applied"]);
+    assert_eq!(outcomes(&sends(&bob, "phone", &ops).await), ["rejected:not_found"; 3]);
+    assert_eq!(outcomes(&sends(&ada, "phone", &ops).await), ["rejected:forbidden", "rejected:not_found", "applied"]);
     // One phone of one user is another than the phone of the same name of another.
     assert_eq!(app.count("select count(*) from sync_devices").await, 2);
     app.stranger().post("/api/orders/sync", &json!({})).await.refused(401, "unauthenticated");
@@ -233,7 +237,7 @@ async fn a_sequence_number_and_an_operation_id_identify_one_operation() {
         json!({ "seq": seq, "opId": id, "at": now, "kind": "profile.fields",
       "payload": { "name": name } })
     };
-    assert_eq!(told(&sends(&ada, "phone", &[named(1, "a", "Ada")]).await), ["applied"]);
+    assert_eq!(outcomes(&sends(&ada, "phone", &[named(1, "a", "Ada")]).await), ["applied"]);
     let wrong = [
         named(1, "b", "Ada"),
         named(2, "a", "Ada"),
@@ -242,7 +246,7 @@ async fn a_sequence_number_and_an_operation_id_identify_one_operation() {
         named(2, "b", "Ada L"),
     ];
     let reused = "rejected:idempotency_key_reused";
-    assert_eq!(told(&sends(&ada, "phone", &wrong).await), [reused, reused, reused, "applied", "duplicate:applied"]);
+    assert_eq!(outcomes(&sends(&ada, "phone", &wrong).await), [reused, reused, reused, "applied", "duplicate:applied"]);
     assert_eq!(ada.get("/api/me").await.expect(200)["name"], "Ada L");
 }
 
@@ -258,10 +262,10 @@ async fn a_batch_has_bounds() {
     }
     sends(&ada, &"x".repeat(65), &[name(1)]).await.refused(422, "invalid_request");
     assert_eq!(app.count("select count(*) from sync_devices").await, 0);
-    assert_eq!(told(&sends(&ada, "phone", &[unknown(2), unknown(3), unknown(4)]).await), ["blocked:1:missing"; 3]);
+    assert_eq!(outcomes(&sends(&ada, "phone", &[unknown(2), unknown(3), unknown(4)]).await), ["blocked:1:missing"; 3]);
     let refusal = sends(&ada, "phone", &[unknown(5), unknown(6)]).await.refused(409, "too_many");
     assert_eq!(refusal["nextSeq"], 1);
-    assert_eq!(told(&sends(&ada, "phone", &[unknown(5)]).await), ["blocked:1:missing"]);
+    assert_eq!(outcomes(&sends(&ada, "phone", &[unknown(5)]).await), ["blocked:1:missing"]);
     sends(&ada, "tablet", &[name(1), unknown(3)]).await.expect(200);
     sends(&ada, "watch", &[name(1)]).await.refused(409, "too_many");
     sends(&ada, "tablet", &[name(2)]).await.expect(200);
@@ -273,9 +277,9 @@ async fn a_client_clock_in_the_future_does_not_win_permanently() {
     let (ada, now) = (app.customer("Ada").await, app.clock.now());
     let name = |at: DateTime<Utc>, name: &str| op(1, "profile.fields", at, json!({ "name": name }));
     let year = |year: &str| format!("{year}-01-01T00:00:00Z").parse().unwrap();
-    assert_eq!(told(&sends(&ada, "future", &[name(year("2099"), "Future")]).await), ["rejected:clock_skew"]);
+    assert_eq!(outcomes(&sends(&ada, "future", &[name(year("2099"), "Future")]).await), ["rejected:clock_skew"]);
     let ahead = now + TimeDelta::minutes(4);
-    assert_eq!(told(&sends(&ada, "ahead", &[name(ahead, "Ahead")]).await), ["applied"]);
+    assert_eq!(outcomes(&sends(&ada, "ahead", &[name(ahead, "Ahead")]).await), ["applied"]);
     let past = sends(&ada, "past", &[name(year("1970"), "Past")]).await;
     assert_eq!(past.expect(200)["data"][0]["result"], json!({ "holds": false }));
     app.passes(TimeDelta::seconds(1));
@@ -311,10 +315,10 @@ async fn a_dead_operation_blocks_only_its_dependents_until_an_operator_acts() {
         op(6, "order.status", now, moves("op-5", "CONFIRMED")),
         op(7, "stock.change", now, stock(&luigi, good, 1)),
     ];
-    let first = told(&sends(tablet, "tablet", &ops).await);
+    let first = outcomes(&sends(tablet, "tablet", &ops).await);
     assert_eq!(first[4..], ["applied", "applied", "applied"], "{first:?}");
     let dead = ["blocked:1:dead", "blocked:2:dead", "blocked:2:dead", "blocked:1:dead"];
-    eventually("the third try", async || told(&sends(tablet, "tablet", &ops).await)[..4] == dead).await;
+    eventually("the third try", async || outcomes(&sends(tablet, "tablet", &ops).await)[..4] == dead).await;
     let config = crate::app::config(&app.database_url, &[]);
     let listed = comanda::operator::sync_list(&config, false).await.unwrap();
     assert_eq!(listed.iter().map(|one| (one.seq, one.attempts)).collect::<Vec<_>>(), [(1, 3), (2, 3)]);
@@ -325,12 +329,13 @@ async fn a_dead_operation_blocks_only_its_dependents_until_an_operator_acts() {
     app.does("drop trigger poison on menu_items").await;
     assert_eq!(comanda::operator::sync_retry(&config, Some(&listed[0].id.to_string())).await.unwrap(), 1);
     eventually("the operator's retry", async || {
-        told(&sends(tablet, "tablet", &ops).await)[..4] == ["duplicate:applied", dead[1], dead[2], "duplicate:applied"]
+        outcomes(&sends(tablet, "tablet", &ops).await)[..4]
+            == ["duplicate:applied", dead[1], dead[2], "duplicate:applied"]
     })
     .await;
     assert_eq!(comanda::operator::sync_retry(&config, None).await.unwrap(), 1);
     eventually("the rest", async || {
-        told(&sends(tablet, "tablet", &ops).await).iter().all(|one| one == "duplicate:applied")
+        outcomes(&sends(tablet, "tablet", &ops).await).iter().all(|one| one == "duplicate:applied")
     })
     .await;
     assert_eq!((luigi.stock_of(bad).await, luigi.stock_of(good).await), (Some(11), Some(10)));
@@ -349,11 +354,15 @@ async fn a_batch_whose_worker_was_killed_continues_within_thirty_seconds() {
         format!("update sync_devices set lease = gen_random_uuid(), lease_until = '{until}', due_at = '{until}'");
     app.does(&dead).await;
     let ops = [op(2, "order.place", now, place(&luigi, luigi.any_dish(), 1))];
-    assert_eq!(told(&sends(&ada, "phone", &ops).await), ["blocked:2:running"], "it is stored, and somebody is at it");
+    assert_eq!(
+        outcomes(&sends(&ada, "phone", &ops).await),
+        ["blocked:2:running"],
+        "it is stored, and somebody is at it"
+    );
     assert_eq!(app.count("select count(*) from orders").await, 0);
     app.passes(TimeDelta::seconds(16));
     eventually("another worker", async || app.count("select count(*) from orders").await == 1).await;
-    assert_eq!(told(&sends(&ada, "phone", &ops).await), ["duplicate:applied"]);
+    assert_eq!(outcomes(&sends(&ada, "phone", &ops).await), ["duplicate:applied"]);
     let defaults = crate::app::config(&app.database_url, &[]).sync;
     assert!(defaults.lease + defaults.poll_interval < std::time::Duration::from_secs(30));
 }

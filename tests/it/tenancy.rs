@@ -7,7 +7,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, PgConnection};
 
 use crate::app::TestApp;
-use crate::people::{Person, id_of, to_door};
+use crate::people::{Person, delivery_details, id_of};
 use crate::reply::Reply;
 use crate::shop::Shop;
 
@@ -70,11 +70,11 @@ async fn world(app: &TestApp) -> (Shop, Person, Value) {
     let zones = json!({ "type": "FeatureCollection", "features": zones });
     luigi.owner.put(&luigi.path("/zones"), &zones).await.expect(200);
     let (ada, mario) = (app.customer("Ada").await, app.driver("Mario").await);
-    mario.comes_on_duty(44.4960, 11.3400).await;
+    mario.goes_online(44.4960, 11.3400).await;
     let coupon = json!({ "code": "TEN", "kind": "PERCENT", "basisPoints": 1000 });
     luigi.owner.post(&luigi.path("/coupons"), &coupon).await.expect(201);
     let cart = ada.puts_in_cart(&luigi, &[(luigi.any_dish(), 1)]).await;
-    let mut details = to_door();
+    let mut details = delivery_details();
     details["couponCode"] = json!("ten");
     let order = ada.orders_cart(&cart, &details).await.expect(201);
     let order = luigi.owner.moves(&order, "CONFIRMED").await;

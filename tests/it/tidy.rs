@@ -149,8 +149,8 @@ fn a_statement_sets_a_restaurant_only_by_a_row_of_the_caller() {
         let statement = record["query"].as_str().unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(!statement.contains("set_config"), "only uow.rs says who acts: {statement}");
         if statement.contains("set_shop(") {
-            let door = DOORS.iter().find(|(part, _)| statement.contains(part));
-            used.insert(door.map_or(statement.clone(), |(part, _)| (*part).to_owned()));
+            let endpoint = DOORS.iter().find(|(part, _)| statement.contains(part));
+            used.insert(endpoint.map_or(statement.clone(), |(part, _)| (*part).to_owned()));
         }
     }
     only_as_listed("statements that enter a restaurant", &used, DOORS);
@@ -357,9 +357,9 @@ fn no_two_schemas_share_a_name() {
 #[test]
 fn the_clock_and_the_environment_are_each_read_in_one_file() {
     let doors = [("Utc::now()", "src/clock.rs"), ("std::env::var(", "src/config/source.rs")];
-    for (word, door) in doors {
+    for (word, endpoint) in doors {
         for (name, text) in sources() {
-            assert!(name == door || !text.contains(word), "{name} uses {word}, which is {door}'s");
+            assert!(name == endpoint || !text.contains(word), "{name} uses {word}, which is {endpoint}'s");
         }
     }
 }

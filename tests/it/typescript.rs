@@ -36,7 +36,7 @@ async fn a_typescript_client_generated_from_the_document_places_an_order() {
     let strict = ["--strict", "--noUncheckedIndexedAccess", "--target", "es2022", "--module", "nodenext", "order.ts"];
     node(path, &[&["node_modules/typescript/bin/tsc"], &strict[..]].concat()).await;
     let token = ada.token.clone().expect("signed in");
-    let placed = node(path, &["order.js", &app.door.base, &token, &luigi.id, &luigi.any_dish().id]).await;
+    let placed = node(path, &["order.js", &app.endpoint.base, &token, &luigi.id, &luigi.any_dish().id]).await;
     let orders = ada.get("/api/orders").await.expect(200);
     assert_eq!((id_of(&orders["data"][0]), &orders["data"][0]["status"]), (placed.as_str(), &"CANCELLED".into()));
 }

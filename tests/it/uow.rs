@@ -138,7 +138,7 @@ async fn a_caller_who_disconnects_does_not_stop_the_unit() {
     with_slips(&mut app).await;
     let db = app.running().app.db.clone();
     for number in 0..20 {
-        let (begun, hears) = tokio::sync::oneshot::channel();
+        let (begun, receive) = tokio::sync::oneshot::channel();
         let unit = db.write(TenancyContext::nobody(), move |tx| {
             Box::pin(async move {
                 sqlx::query("insert into slips values ($1)").bind(number).execute(tx.connection()).await?;
@@ -149,7 +149,7 @@ async fn a_caller_who_disconnects_does_not_stop_the_unit() {
         });
         tokio::select! {
             _ = unit => panic!("the unit waits"),
-            told = hears => told.unwrap(),
+            told = receive => told.unwrap(),
         }
     }
     eventually("every unit has ended", async || app.count(SLIPS).await == 20).await;

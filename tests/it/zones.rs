@@ -176,11 +176,11 @@ proptest! {
         let up = radius * part / 111_195.0;
         let (sin, cos) = angle.sin_cos();
         let far = (lng + up * cos / lat.to_radians().cos() + 540.0).rem_euclid(360.0) - 180.0;
-        let Ok(door) = Place::new(lat + up * sin, far) else { return Ok(()) };
-        if (Shape::Circle { centre, radius }).contains(door) {
+        let Ok(endpoint) = Place::new(lat + up * sin, far) else { return Ok(()) };
+        if (Shape::Circle { centre, radius }).contains(endpoint) {
             let bounds = BoundingBox::of_circle(centre, radius);
-            prop_assert!((bounds.west..=bounds.east).contains(&door.lng()), "{bounds:?} {door:?}");
-            prop_assert!((bounds.south..=bounds.north).contains(&door.lat()), "{bounds:?} {door:?}");
+            prop_assert!((bounds.west..=bounds.east).contains(&endpoint.lng()), "{bounds:?} {endpoint:?}");
+            prop_assert!((bounds.south..=bounds.north).contains(&endpoint.lat()), "{bounds:?} {endpoint:?}");
         }
     }
 

@@ -94,7 +94,7 @@ pub struct Recipe {
 }
 
 /// Where deliveries go.
-pub const DOOR: (f64, f64) = (44.5, 11.03);
+pub const ADDRESS: (f64, f64) = (44.5, 11.03);
 
 impl Recipe {
     /// Ordinary: what a request costs that nobody has made dear.
@@ -337,7 +337,7 @@ impl Recipe {
             json!({ "type": "Feature", "geometry": { "type": "Polygon", "coordinates": rings },
                     "properties": properties })
         };
-        let (lat, lng) = DOOR;
+        let (lat, lng) = ADDRESS;
         let features: Vec<_> = match self.zoning {
             Zoning::None => Vec::new(),
             Zoning::Lace => {

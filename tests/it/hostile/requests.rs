@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 use serde_json::{Value, json};
 
-use super::generator::{DOOR, Recipe};
+use super::generator::{ADDRESS, Recipe};
 
 /// Who sends the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,7 +118,7 @@ pub fn requests(recipe: &Recipe, target: &Target<'_>, today: NaiveDate) -> Vec<A
     let Target { restaurant, menu, table, slot, order: placed } = target;
     let path = |rest: &str| format!("/api/restaurants/{restaurant}{rest}");
     let lines = recipe.cart_lines(menu);
-    let (lat, lng) = DOOR;
+    let (lat, lng) = ADDRESS;
     let wanted = json!({ "lines": lines, "fulfilment": "PICKUP", "scheduledFor": slot });
     let mut brought = wanted.clone();
     brought["fulfilment"] = json!("DELIVERY");

@@ -1,7 +1,7 @@
 //! Ids inside bodies: whatever a body names that is another restaurant's, or somebody else's, is answered as what is
 //! not there, byte for byte, and changes nothing.
 //!
-//! Where a body can hold an id is read from the OpenAPI document (`places.rs`); a place that none of the cases fills
+//! Where a body can hold an id is read from the OpenAPI document (`id_fields.rs`); a place that none of the cases fills
 //! fails the test, so an operation that comes later says here how it is asked for.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,9 +14,9 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::cast::{Caller, Target};
+use super::callers::{Caller, Target};
 use super::exercise::gaps;
-use super::places::places_in_bodies;
+use super::id_fields::id_fields_of_bodies;
 use super::world::{Ids, World};
 use crate::people::{PASSWORD, Person, id_of};
 use crate::reply::Reply;
@@ -188,8 +188,8 @@ impl Stage {
     }
 
     /// What is there and is none of the caller's, of a kind. None where everything of the kind is theirs to name.
-    fn foreign(&self, caller: Caller, place: &str, prefix: &str) -> Vec<String> {
-        let is_nested = place.matches("modifiers").count() > 1;
+    fn foreign(&self, caller: Caller, field: &str, prefix: &str) -> Vec<String> {
+        let is_nested = field.matches("modifiers").count() > 1;
         let of = |target: Target, gap: &str| self.world.ids(target)[gap].clone();
         match (prefix, caller) {
             // Whoever runs the platform may name what is anybody's, a customer any restaurant, staff any driver.
@@ -206,7 +206,7 @@ impl Stage {
             ("ord", _) => vec![of(Target::B, "orderId")],
             ("rec", _) => vec![self.reset.clone()],
             ("chl", _) => vec![self.challenge.clone()],
-            _ => panic!("{place} holds an id of the kind {prefix}_: say what of it is foreign"),
+            _ => panic!("{field} holds an id of the kind {prefix}_: say what of it is foreign"),
         }
     }
 
@@ -241,9 +241,9 @@ impl Stage {
 }
 
 /// Puts an id at a place, in the first of every list on the way.
-fn put(body: &mut Value, place: &str, id: &str) {
-    let (parent, name) = place.rsplit_once('/').unwrap();
-    let there = body.pointer_mut(&parent.replace('*', "0")).unwrap_or_else(|| panic!("{place} has no place"));
+fn put(body: &mut Value, field: &str, id: &str) {
+    let (parent, name) = field.rsplit_once('/').unwrap();
+    let there = body.pointer_mut(&parent.replace('*', "0")).unwrap_or_else(|| panic!("{field} has no place"));
     match there {
         Value::Array(all) => all[0] = json!(id),
         there => there[name] = json!(id),
@@ -251,12 +251,12 @@ fn put(body: &mut Value, place: &str, id: &str) {
 }
 
 /// A batch that was never sent: the phone's name for itself, and for what it did, are its own.
-fn anew(case: &Case, body: &mut Value, place: &str) {
+fn anew(case: &Case, body: &mut Value, field: &str) {
     if case.operation == Operation::SyncOperations {
-        for (own, place) in
-            [("/deviceId", "deviceId"), ("/ops/*/opId", "opId")].into_iter().filter(|(own, _)| *own != place)
+        for (own, field) in
+            [("/deviceId", "deviceId"), ("/ops/*/opId", "opId")].into_iter().filter(|(own, _)| *own != field)
         {
-            put(body, own, &format!("{place} {}", Uuid::new_v4()));
+            put(body, own, &format!("{field} {}", Uuid::new_v4()));
         }
     }
 }
@@ -293,46 +293,46 @@ async fn cross_every_id(world: World) {
     let routes: BTreeMap<_, _> =
         openapi::operations(&router::document()).into_iter().map(|(path, method, id)| (id, (path, method))).collect();
     let mut left = BTreeSet::new();
-    let places = places_in_bodies();
-    for (id, places) in &places {
-        left.extend(places.keys().map(|place| (id.clone(), place.clone())));
+    let id_fields = id_fields_of_bodies();
+    for (id, id_fields) in &id_fields {
+        left.extend(id_fields.keys().map(|field| (id.clone(), field.clone())));
     }
     let (mut crossed, count, cases) = (0, left.len(), stage.cases());
     for case in &cases {
         let id = case.operation.id();
         let (path, method) = &routes[id];
-        for (place, prefix) in &places[id] {
-            let is_there = case.body.pointer(&place.replace('*', "0")).is_some();
-            if !is_there && case.never_right != Some(place.as_str()) {
+        for (field, prefix) in &id_fields[id] {
+            let is_there = case.body.pointer(&field.replace('*', "0")).is_some();
+            if !is_there && case.never_right != Some(field.as_str()) {
                 continue;
             }
-            left.remove(&(id.to_owned(), place.clone()));
+            left.remove(&(id.to_owned(), field.clone()));
             if prefix.is_empty() {
                 continue;
             }
             let mut answers = Vec::new();
-            let foreign = stage.foreign(case.caller, place, prefix);
+            let foreign = stage.foreign(case.caller, field, prefix);
             for wrong in foreign.into_iter().chain([stage.missing(prefix)]) {
                 let mut body = case.body.clone();
-                anew(case, &mut body, place);
-                put(&mut body, place, &wrong);
+                anew(case, &mut body, field);
+                put(&mut body, field, &wrong);
                 let before = digest(world).await;
                 let reply = stage.send(case, method, path, &body).await;
                 assert!(
                     reply.status < 500 && is_refused(&reply),
-                    "{id} {place} {wrong}: {} {}",
+                    "{id} {field} {wrong}: {} {}",
                     reply.status,
                     reply.text()
                 );
-                assert_eq!(before, digest(world).await, "a refused {id} with {wrong} in {place} changed something");
+                assert_eq!(before, digest(world).await, "a refused {id} with {wrong} in {field} changed something");
                 answers.push(comparable(world, &reply, &body, &wrong));
                 crossed += 1;
             }
-            assert!(answers.iter().all(|one| *one == answers[0]), "{id} tells at {place} what is there: {answers:#?}");
+            assert!(answers.iter().all(|one| *one == answers[0]), "{id} tells at {field} what is there: {answers:#?}");
         }
     }
     assert!(left.is_empty(), "say in matrix/bodies.rs how these are asked for: {left:#?}");
-    println!("{crossed} ids of others or of nothing, in {} places of {} bodies", count, places.len());
+    println!("{crossed} ids of others or of nothing, in {} places of {} bodies", count, id_fields.len());
     assert!(crossed > 50, "{crossed}");
     // That it was the ids: with one's own everything works.
     for case in cases.iter().filter(|case| !matches!(case.never_right, Some("/to" | "/resetId" | "/challenge"))) {

@@ -4,7 +4,7 @@
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
-use super::cast::{CANARY, Target};
+use super::callers::{CANARY, Target};
 use super::world::World;
 use crate::tenancy::PUBLIC;
 

@@ -7,7 +7,7 @@ use std::process::Stdio;
 
 use futures_util::{StreamExt as _, stream};
 
-use super::cast::Caller;
+use super::callers::Caller;
 use super::world::World;
 
 /// Requests made up for each operation and caller. With `examples,coverage,fuzzing` in place of `fuzzing` below, some
@@ -19,7 +19,7 @@ const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_co
                       response_schema_conformance";
 
 /// Ends the sessions that the run needs.
-const LEFT_OUT: [&str; 3] = ["logout_all", "logout", "end_session"];
+const EXCLUDED: [&str; 3] = ["logout_all", "logout", "end_session"];
 
 /// Where `bin/setup` puts the program.
 const PROGRAM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/schemathesis/bin/schemathesis");
@@ -27,14 +27,14 @@ const PROGRAM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/schemathesis/
 /// What the program says of a run, and whether it found nothing.
 async fn holds(world: &World, caller: Caller) -> Result<(), String> {
     let mut command = tokio::process::Command::new(PROGRAM);
-    command.arg("run").arg(format!("{}/api/openapi.json", world.app.door.base));
+    command.arg("run").arg(format!("{}/api/openapi.json", world.app.endpoint.base));
     command.args(["--phases", "fuzzing", "--max-examples", EXAMPLES, "--seed", "20231", "--workers", "1"]);
     command.args(["--generation-deterministic", "--suppress-health-check", "all", "--warnings", "off", "--no-shrink"]);
     command.args(["--checks", CHECKS]);
     command.args(["--request-timeout", "20", "--no-color"]);
     // What it keeps for itself does not belong into the tree.
     command.current_dir(env!("CARGO_TARGET_TMPDIR"));
-    for operation in LEFT_OUT {
+    for operation in EXCLUDED {
         command.args(["--exclude-operation-id", operation]);
     }
     if let Some(token) = &world.person(caller).token {

@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::cast::{Caller, GAPS, Target};
+use super::callers::{Caller, GAPS, Target};
 use super::world::{Ids, World};
 use crate::images::files;
 use crate::people::{PASSWORD, id_of};
@@ -247,7 +247,7 @@ impl World {
             }
             Operation::AssignDelivery => {
                 let spare = self.app.driver("Spare").await;
-                spare.comes_on_duty(44.4960, 11.3400).await;
+                spare.goes_online(44.4960, 11.3400).await;
                 let profile = spare.get("/api/me").await.expect(200);
                 ids.insert("spareDriver", id_of(&profile["driver"]).to_owned());
                 ids.insert("busyDriver", self.ids(Target::A)["driverId"].clone());
@@ -266,7 +266,7 @@ impl World {
             let ids = self.fresh(Operation::AssignDelivery, "", Caller::Admin, Target::Neighbour).await;
             let mark = if target == Target::A { super::CANARY } else { "plain" };
             let cart = self.person(caller).puts_in_cart(shop, &[(shop.any_dish(), 1)]).await;
-            let mut details = crate::people::to_door();
+            let mut details = crate::people::delivery_details();
             details["note"] = format!("{mark} note").into();
             let order = self.person(caller).orders_cart(&cart, &details).await.expect(201);
             shop.owner.moves(&order, "CONFIRMED").await;

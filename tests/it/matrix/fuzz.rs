@@ -16,9 +16,9 @@ use reqwest::header::HeaderValue;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::cast::{Caller, Target};
+use super::callers::{Caller, Target};
 use super::exercise::{self, gaps};
-use super::nasty::{escaped_values, header_values, json_fragments, words_of_a_library};
+use super::hostile_values::{escaped_values, header_values, json_fragments, words_of_a_library};
 use super::world::World;
 use crate::people::Person;
 use crate::reply::Reply;
@@ -143,9 +143,9 @@ impl Attempt {
 }
 
 /// Values taken in turn.
-pub struct Turn<T>(pub Vec<T>, pub usize);
+pub struct Cycle<T>(pub Vec<T>, pub usize);
 
-impl<T: Clone> Turn<T> {
+impl<T: Clone> Cycle<T> {
     pub fn take(&mut self, count: usize) -> Vec<T> {
         let from = self.1;
         self.1 += count;
@@ -157,9 +157,9 @@ impl<T: Clone> Turn<T> {
 struct Fuzz<'w> {
     world: &'w World,
     document: &'w Value,
-    fragments: Turn<String>,
-    texts: Turn<String>,
-    headers: Turn<Vec<u8>>,
+    fragments: Cycle<String>,
+    texts: Cycle<String>,
+    headers: Cycle<Vec<u8>>,
 }
 
 impl Fuzz<'_> {
@@ -268,9 +268,9 @@ async fn no_parameter_and_no_field_makes_the_server_fail() {
     let mut fuzz = Fuzz {
         world: &world,
         document: &document,
-        fragments: Turn(json_fragments(), 0),
-        texts: Turn(escaped_values(), 0),
-        headers: Turn(header_values(), 0),
+        fragments: Cycle(json_fragments(), 0),
+        texts: Cycle(escaped_values(), 0),
+        headers: Cycle(header_values(), 0),
     };
     let (mut faults, mut count, mut statuses) = (BTreeSet::new(), 0, BTreeMap::<u16, usize>::new());
     for (path, method, operation) in &operations {

@@ -7,9 +7,9 @@ use reqwest::Method;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::cast::{Caller, Target};
-use super::fuzz::{Turn, places, with_fragment};
-use super::nasty::{json_fragments, words_of_a_library};
+use super::callers::{Caller, Target};
+use super::fuzz::{Cycle, places, with_fragment};
+use super::hostile_values::{json_fragments, words_of_a_library};
 use super::world::World;
 use crate::socket::Socket;
 
@@ -44,7 +44,7 @@ async fn invalid_offline_payloads_are_rejected_and_not_dead() {
         ),
         (ada, "profile.fields", "OfflineProfile", json!({ "name": "Ada" })),
     ];
-    let mut fragments = Turn(json_fragments(), 0);
+    let mut fragments = Cycle(json_fragments(), 0);
     for (person, kind, schema, payload) in good {
         let mut ops = Vec::new();
         for place in places(&document, &json!({ "$ref": format!("#/components/schemas/{schema}") })) {
@@ -92,7 +92,7 @@ async fn invalid_offline_payloads_are_rejected_and_not_dead() {
 #[tokio::test]
 async fn nothing_a_socket_sends_makes_the_server_fail() {
     let world = World::new().await;
-    let base = world.app.door.base.clone();
+    let base = world.app.endpoint.base.clone();
     let token = world.person(Caller::OwnerA).token.clone().unwrap();
     let rooms = ["restaurant", "order", "delivery", "driver", "user", "", "\\u0000"];
     let mut sent = Vec::new();

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::cast::{CALLERS, Caller, Target};
+use super::callers::{CALLERS, Caller, Target};
 use super::exercise::gaps;
 use super::world::World;
 use super::{ROOMS, id_field};

@@ -10,7 +10,7 @@ use futures_util::{StreamExt as _, stream};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::cast::{Caller, Target};
+use super::callers::{Caller, Target};
 use super::exercise;
 use super::fuzz::{CALLERS, NOT_FUZZED, with_fragment};
 use super::world::World;

@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
-use super::cast::{CANARY, Caller, Target};
+use super::callers::{CANARY, Caller, Target};
 use crate::app::TestApp;
-use crate::people::{Person, id_of, to_door};
+use crate::people::{Person, delivery_details, id_of};
 use crate::reply::Reply;
 use crate::shop::Shop;
 
@@ -103,12 +103,12 @@ impl World {
             self.people[&caller].put(&shop.path("/cart"), &json!({ "lines": [line] })).await.expect(200);
         }
         let mario = &self.people[&Caller::Mario];
-        mario.comes_on_duty(44.4960, 11.3400).await;
+        mario.goes_online(44.4960, 11.3400).await;
         let driver = |person: Value| id_of(&person["driver"]).to_owned();
         let (mario, luca) = (driver(self.me(Caller::Mario).await), driver(self.me(Caller::Luca).await));
         let assign = format!("/api/deliveries/{}/assign", self.ids[&Target::A]["deliveryId"]);
         self.shops[0].owner.post(&assign, &json!({ "driverId": mario })).await.expect(200);
-        self.people[&Caller::Luca].comes_on_duty(44.4960, 11.3400).await;
+        self.people[&Caller::Luca].goes_online(44.4960, 11.3400).await;
         let ids = |target: &Target| self.ids[target].clone();
         let (mut a, mut bobs, mut b) = (ids(&Target::A), ids(&Target::Neighbour), ids(&Target::B));
         a.insert("driverId", mario);
@@ -161,7 +161,7 @@ impl World {
         let group = owner.post(&shop.path("/modifier-groups"), &question).await.expect(201);
         let lines = json!({ "lines": [{ "itemId": item, "quantity": 1, "note": format!("{mark} line") }] });
         let cart = customer.put(&shop.path("/cart"), &lines).await.expect(200);
-        let mut details = to_door();
+        let mut details = delivery_details();
         details["address"] = format!("{mark} street 1").into();
         details["note"] = format!("{mark} note").into();
         let order = customer.orders_cart(&cart, &details).await.expect(201);

@@ -202,14 +202,14 @@ async fn a_slow_client_is_disconnected_and_resumes_with_the_rest() {
     while awake.next().await.1["seq"] != last {}
     phone.wake_up().await;
     assert_eq!(phone.ended().await, "io server disconnect");
-    let mut seen = phone.heard_numbers();
+    let mut seen = phone.received_numbers();
     assert!(seen.len() < awaited.len());
     // Up to there nothing is missing.
     assert_same(&seen, &awaited[..seen.len()]);
 
     phone.sign_in(token_of(&stage.shop.owner)).await;
     phone.join(&stage.room(), Some(seen.last().copied().unwrap_or(begin))).await;
-    seen.extend(phone.heard_numbers());
+    seen.extend(phone.received_numbers());
     assert_same(&seen, &awaited);
 }
 

@@ -30,7 +30,7 @@ async fn events_of_an_order_equal_its_get() {
             assert_eq!(event["order"]["status"], status);
             assert_as_read(&stage, &event).await;
         }
-        phone.heard_nothing().await;
+        phone.received_nothing().await;
     }
 }
 
@@ -38,7 +38,7 @@ async fn events_of_an_order_equal_its_get() {
 async fn a_delivery_event_reaches_all_its_participants() {
     let stage = Stage::set().await;
     let rider = stage.app.driver("Rider").await;
-    let driver = rider.comes_on_duty(44.49, 11.34).await;
+    let driver = rider.goes_online(44.49, 11.34).await;
     let order = stage.ada_orders_delivery().await;
     let order_room = format!("order:{}", id_of(&order));
     let driver_room = format!("driver:{}", id_of(&driver));
@@ -53,7 +53,7 @@ async fn a_delivery_event_reaches_all_its_participants() {
     let (name, opened) = ada.next().await;
     assert_eq!((name.as_str(), &opened["delivery"]["status"]), ("delivery:status-changed", &json!("WAITING")));
     let delivery = &opened["delivery"];
-    phone.heard_nothing().await;
+    phone.received_nothing().await;
 
     stage.shop.owner.assigns(delivery, None).await.expect(200);
     let (name, told) = phone.next().await;
@@ -65,11 +65,11 @@ async fn a_delivery_event_reaches_all_its_participants() {
     // Both come back for what they are entitled to.
     let mut again = stage.phone_of(&rider, "websocket").await;
     again.join(&driver_room, Some(0)).await;
-    assert_eq!(again.heard_numbers(), [told["seq"].as_i64().unwrap()]);
+    assert_eq!(again.received_numbers(), [told["seq"].as_i64().unwrap()]);
     again.join(&format!("delivery:{}", id_of(delivery)), Some(0)).await;
-    assert_eq!(again.heard_numbers().len(), 2);
+    assert_eq!(again.received_numbers().len(), 2);
     ada.join(&order_room, Some(seen)).await;
-    assert_eq!(ada.heard_numbers().len(), 3);
+    assert_eq!(ada.received_numbers().len(), 3);
 }
 
 #[tokio::test]
@@ -91,7 +91,7 @@ async fn missed_events_are_replayed_in_order_before_new_ones() {
         phone.sign_in(token_of(&stage.shop.owner)).await;
         stage.watching(transport).await;
         let stands = phone.join(&stage.room(), Some(seen)).await;
-        assert_eq!(phone.heard_numbers(), missed, "all of it came before the answer");
+        assert_eq!(phone.received_numbers(), missed, "all of it came before the answer");
         assert!(stands >= last);
 
         stage.shop.owner.moves(&first, "PREPARING").await;
@@ -103,8 +103,8 @@ async fn missed_events_are_replayed_in_order_before_new_ones() {
         phone.hang_up().await;
         phone.sign_in(token_of(&stage.shop.owner)).await;
         phone.join(&stage.room(), Some(stands)).await;
-        assert_eq!(phone.heard_numbers(), [live["seq"].as_i64().unwrap()]);
-        phone.heard_nothing().await;
+        assert_eq!(phone.received_numbers(), [live["seq"].as_i64().unwrap()]);
+        phone.received_nothing().await;
     }
 }
 

@@ -21,7 +21,7 @@ async fn an_older_transaction_delays_later_events_and_none_is_skipped() {
     let mut other = stage.phone("websocket").await;
     let early = other.try_join(&stage.room(), Some(newer)).await;
     assert_eq!(early["error"]["errors"][0]["pointer"], "/after", "{early}");
-    phone.heard_nothing().await;
+    phone.received_nothing().await;
 
     write_events(&mut *older, 1, 0).await;
     older.commit().await.unwrap();
@@ -40,7 +40,7 @@ async fn an_older_transaction_that_rolls_back_delays_no_event_permanently() {
     let mut older = pen.begin().await.unwrap();
     write_events(&mut *older, 1, 0).await;
     stage.ada_orders().await;
-    phone.heard_nothing().await;
+    phone.received_nothing().await;
     older.rollback().await.unwrap();
     assert_eq!(phone.next().await.0, "order:new");
 }
@@ -52,7 +52,7 @@ async fn a_burst_of_events_arrives_completely_and_in_order() {
         let (mut phone, seen) = stage.watching(transport).await;
         stage.write_events(200, 500).await;
         assert_same(&phone.next_numbers(200).await, &stage.numbers_after(seen).await);
-        phone.heard_nothing().await;
+        phone.received_nothing().await;
     }
 }
 
@@ -89,7 +89,7 @@ async fn joining_during_many_events_misses_none() {
                 // The log had not become final so far.
                 assert_eq!(answer["error"]["errors"][0]["pointer"], "/after", "{answer}");
             }
-            phone.heard_nothing().await;
+            phone.received_nothing().await;
         }
     }
 }
@@ -107,7 +107,7 @@ async fn events_of_a_long_absence_are_replayed_through_a_small_buffer() {
         stage.watching(transport).await;
         let mut phone = stage.phone(transport).await;
         let stands = phone.join(&stage.room(), Some(0)).await;
-        assert_same(&phone.heard_numbers(), &stage.numbers().await);
+        assert_same(&phone.received_numbers(), &stage.numbers().await);
         assert!(stands >= last);
     }
 }

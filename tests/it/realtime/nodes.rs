@@ -29,14 +29,14 @@ async fn assert_that_nodes_wake_each_other(settings: &[(&str, &str)]) {
         // Somebody who moves from one node to the other takes the place with them.
         let mut here = stage.phone(transport).await;
         here.join(&stage.room(), event["seq"].as_i64()).await;
-        here.heard_nothing().await;
+        here.received_nothing().await;
         stage.shop.owner.moves(&order, "CONFIRMED").await;
         let told = here.next().await;
         assert_eq!(told, phone.next().await);
         phone.hang_up().await;
         phone.sign_in(owner).await;
         phone.join(&stage.room(), told.1["seq"].as_i64()).await;
-        phone.heard_nothing().await;
+        phone.received_nothing().await;
     }
     other.stop().await;
 }

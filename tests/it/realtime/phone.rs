@@ -14,14 +14,14 @@ use tokio::time::timeout;
 const NEVER: Duration = Duration::from_mins(1);
 
 /// An event as it arrived: its name and its one argument.
-pub type Heard = (String, Value);
+pub type Received = (String, Value);
 
 /// A client on one transport.
 pub struct Phone {
     _process: Child,
     hands: ChildStdin,
     screen: Lines<BufReader<ChildStdout>>,
-    heard: VecDeque<Heard>,
+    received: VecDeque<Received>,
     asked: u64,
     answered: HashMap<u64, Value>,
 }
@@ -45,7 +45,7 @@ impl Phone {
             hands: process.stdin.take().unwrap(),
             _process: process,
             screen,
-            heard: VecDeque::new(),
+            received: VecDeque::new(),
             asked: 0,
             answered: HashMap::new(),
         }
@@ -133,18 +133,19 @@ impl Phone {
 
     /// Joins a room, or is refused.
     pub async fn try_join(&mut self, room: &str, after: Option<i64>) -> Value {
-        let wish = after.map_or_else(|| json!({ "room": room }), |after| json!({ "room": room, "after": after }));
-        self.ask("join", &json!([wish])).await
+        let request_body =
+            after.map_or_else(|| json!({ "room": room }), |after| json!({ "room": room, "after": after }));
+        self.ask("join", &json!([request_body])).await
     }
 
     /// The next event.
-    pub async fn next(&mut self) -> Heard {
-        while self.heard.is_empty() {
+    pub async fn next(&mut self) -> Received {
+        while self.received.is_empty() {
             let news = self.read().await;
             assert!(!news["event"].is_null(), "an event was expected, and came: {news}");
             self.handle_news(&news);
         }
-        self.heard.pop_front().unwrap()
+        self.received.pop_front().unwrap()
     }
 
     /// The numbers of the next events.
@@ -157,26 +158,26 @@ impl Phone {
     }
 
     /// The numbers of what has been heard and not looked at yet.
-    pub fn heard_numbers(&mut self) -> Vec<i64> {
-        self.heard.drain(..).map(|(_, body)| body["seq"].as_i64().unwrap()).collect()
+    pub fn received_numbers(&mut self) -> Vec<i64> {
+        self.received.drain(..).map(|(_, body)| body["seq"].as_i64().unwrap()).collect()
     }
 
     /// Everything that has come and was not looked at: what is sent before an answer arrives before it.
-    pub async fn everything(&mut self) -> Vec<Heard> {
+    pub async fn everything(&mut self) -> Vec<Received> {
         self.ask("leave", &json!([{ "room": "user:usr_00000000000000000000000000" }])).await;
-        self.heard.drain(..).collect()
+        self.received.drain(..).collect()
     }
 
     /// Makes sure that nothing has come that was not looked at: what is sent before an answer arrives before it.
-    pub async fn heard_nothing(&mut self) {
+    pub async fn received_nothing(&mut self) {
         self.ask("leave", &json!([{ "room": "user:usr_00000000000000000000000000" }])).await;
-        assert!(self.heard.is_empty(), "{:?}", self.heard);
+        assert!(self.received.is_empty(), "{:?}", self.received);
     }
 
     fn handle_news(&mut self, news: &Value) {
         let bodies = news["bodies"].as_array().unwrap();
         assert_eq!(bodies.len(), 1, "an event has one argument: {news}");
-        self.heard.push_back((news["event"].as_str().unwrap().to_owned(), bodies[0].clone()));
+        self.received.push_back((news["event"].as_str().unwrap().to_owned(), bodies[0].clone()));
     }
 
     /// Reads until something is so; events that come first are kept.

@@ -5,7 +5,7 @@ use comanda::database::DatabaseServer;
 use comanda::serve::{self, Running};
 use serde_json::{Value, json};
 
-use super::phone::{Heard, Phone};
+use super::phone::{Phone, Received};
 use super::stage::{Stage, token_of};
 use crate::app::{config, server_url};
 use crate::people::{Person, id_of};
@@ -29,7 +29,7 @@ struct Driver {
 impl Driver {
     async fn on_duty(stage: &Stage, name: &str) -> Self {
         let person = stage.app.driver(name).await;
-        let profile = person.comes_on_duty(44.4960, 11.3400).await;
+        let profile = person.goes_online(44.4960, 11.3400).await;
         Self { person, profile }
     }
 
@@ -83,7 +83,7 @@ fn rooms(order: &Value, delivery: &Value) -> [String; 2] {
 
 /// Nothing in it says where the customer lives, what they wish, or who the other driver is.
 #[track_caller]
-fn assert_tells_nothing((name, body): &Heard, other: &Driver) {
+fn assert_tells_nothing((name, body): &Received, other: &Driver) {
     let text = body.to_string();
     for secret in ["Pratello", "44.4965", id_of(&other.profile), "Lucia"] {
         assert!(!text.contains(secret), "{name} tells {secret}: {text}");
@@ -91,7 +91,7 @@ fn assert_tells_nothing((name, body): &Heard, other: &Driver) {
 }
 
 /// Everything a client has heard, once a marker that is written last has come to somebody who hears all.
-async fn all_heard(scene: &Scene, phones: &mut [Phone; 2]) -> [Vec<Heard>; 2] {
+async fn all_received(scene: &Scene, phones: &mut [Phone; 2]) -> [Vec<Received>; 2] {
     // Every node has told what it had to, once its own owner's client has the marker.
     for url in [scene.stage.url().to_owned(), scene.there()] {
         let mut owner = Phone::signed_in(&url, "websocket", token_of(&scene.stage.shop.owner)).await;
@@ -111,7 +111,7 @@ async fn assert_the_former_driver_hears_nothing_more(settings: &[(&str, &str)]) 
     let mut phones =
         [scene.listening(&here, &order, &delivery).await, scene.listening(&there, &order, &delivery).await];
     for phone in &mut phones {
-        phone.heard_nothing().await;
+        phone.received_nothing().await;
     }
     // While he carries it, he hears of it.
     owner.moves(&order, "PREPARING").await;
@@ -123,13 +123,13 @@ async fn assert_the_former_driver_hears_nothing_more(settings: &[(&str, &str)]) 
     owner.moves(&order, "READY").await;
     scene.lucia.person.brings(&delivery, "ARRIVED").await;
     scene.lucia.person.brings(&delivery, "PICKED_UP").await;
-    for heard in all_heard(&scene, &mut phones).await {
-        let names: Vec<_> = heard.iter().map(|(name, _)| name.as_str()).collect();
+    for received in all_received(&scene, &mut phones).await {
+        let names: Vec<_> = received.iter().map(|(name, _)| name.as_str()).collect();
         // The change itself, as far as it concerns him, and nothing after it.
-        assert_eq!(names, ["delivery:unassigned"], "{heard:?}");
-        assert_eq!(heard[0].1["deliveryId"], delivery["id"]);
-        assert_eq!(heard[0].1["delivery"], Value::Null);
-        assert_tells_nothing(&heard[0], &scene.lucia);
+        assert_eq!(names, ["delivery:unassigned"], "{received:?}");
+        assert_eq!(received[0].1["deliveryId"], delivery["id"]);
+        assert_eq!(received[0].1["delivery"], Value::Null);
+        assert_tells_nothing(&received[0], &scene.lucia);
     }
     // Nor does he get in again, or hear of it by way of what was missed.
     let mut again = Phone::signed_in(&there, "websocket", token_of(&scene.mario.person)).await;
@@ -174,10 +174,10 @@ async fn a_driver_receives_the_end_of_a_delivery_without_the_address_and_nothing
                 scene.mario.person.tries_to_bring(&delivery, end, Some("nobody opened")).await.expect(200);
             }
         }
-        for heard in all_heard(&scene, &mut phones).await {
-            let (last, before) = heard.split_last().expect("the end");
+        for received in all_received(&scene, &mut phones).await {
+            let (last, before) = received.split_last().expect("the end");
             let expected = if end == "WAITING" { "delivery:unassigned" } else { "delivery:status-changed" };
-            assert_eq!(last.0, expected, "{end}: {heard:?}");
+            assert_eq!(last.0, expected, "{end}: {received:?}");
             assert_tells_nothing(last, &scene.lucia);
             // The order's own last event comes in the same transaction, and tells as little.
             let closed = before.iter().filter(|(_, body)| {
@@ -198,8 +198,8 @@ async fn a_driver_receives_the_end_of_a_delivery_without_the_address_and_nothing
         if end == "FAILED" {
             // What the restaurant does about it is none of his business.
             owner.cancels(&order, "nobody opened").await;
-            for heard in all_heard(&scene, &mut phones).await {
-                assert!(heard.is_empty(), "{heard:?}");
+            for received in all_received(&scene, &mut phones).await {
+                assert!(received.is_empty(), "{received:?}");
             }
         }
     }

@@ -30,7 +30,7 @@ impl Stage {
     }
 
     pub fn url(&self) -> &str {
-        &self.app.door.base
+        &self.app.endpoint.base
     }
 
     /// The restaurant's room.
@@ -99,10 +99,10 @@ pub fn token_of(person: &Person) -> &str {
 
 /// These numbers were heard and those were written: the same ones in the same order.
 #[track_caller]
-pub fn assert_same(heard: &[i64], written: &[i64]) {
-    let differs = heard.iter().zip(written).position(|(heard, written)| heard != written);
-    let at = differs.map(|at| (at, heard[at], written[at]));
-    assert_eq!((at, heard.len()), (None, written.len()), "the first difference, and how many there are");
+pub fn assert_same(received: &[i64], written: &[i64]) {
+    let differs = received.iter().zip(written).position(|(received, written)| received != written);
+    let at = differs.map(|at| (at, received[at], written[at]));
+    assert_eq!((at, received.len()), (None, written.len()), "the first difference, and how many there are");
 }
 
 /// Events as if something had happened, at most 1024 in a transaction.

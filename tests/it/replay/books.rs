@@ -23,7 +23,7 @@ fn order_event(seq: u64, version: u64) -> (&'static str, Value) {
 }
 
 /// Books with a whole order in them, of which the events come as (connection, seq, version).
-fn heard(events: &[(u32, u64, u64)]) -> Audit {
+fn received(events: &[(u32, u64, u64)]) -> Audit {
     let mut audit = Audit::default();
     for (connection, seq, version) in events {
         let (name, event) = order_event(*seq, *version);
@@ -35,7 +35,7 @@ fn heard(events: &[(u32, u64, u64)]) -> Audit {
 
 #[test]
 fn a_complete_order_passes_the_audit() {
-    let findings = heard(&[(1, 10, 1), (1, 13, 2), (1, 16, 3), (1, 17, 4), (1, 30, 5), (1, 31, 6)]).close();
+    let findings = received(&[(1, 10, 1), (1, 13, 2), (1, 16, 3), (1, 17, 4), (1, 30, 5), (1, 31, 6)]).close();
     assert!(findings.clean(), "{findings:?}");
     assert_eq!(findings.seen, 6);
 }
@@ -43,7 +43,7 @@ fn a_complete_order_passes_the_audit() {
 #[test]
 fn events_repeated_after_a_reconnect_are_counted_and_no_fault() {
     let events = [(1, 10, 1), (1, 13, 2), (1, 16, 3), (2, 13, 2), (2, 16, 3), (2, 17, 4), (2, 30, 5), (2, 31, 6)];
-    let findings = heard(&events).close();
+    let findings = received(&events).close();
     assert!(findings.clean(), "{findings:?}");
     assert_eq!((findings.seen, findings.repeated), (6, 2));
 }
@@ -73,7 +73,7 @@ fn every_kind_of_fault_is_found() {
         ("late", &[(1, 10, 1), (1, 16, 3), (1, 13, 2), (1, 17, 4), (1, 30, 5), (1, 31, 6)], 0, 0, 2),
     ];
     for (what, events, lost, doubled, out_of_order) in cases {
-        let findings = heard(events).close();
+        let findings = received(events).close();
         let found = (findings.lost, findings.doubled, findings.out_of_order, findings.wrong);
         assert_eq!(found, (lost, doubled, out_of_order, 0), "{what}: {findings:?}");
         assert!(!findings.faults.is_empty(), "{what}");

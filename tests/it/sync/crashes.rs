@@ -90,7 +90,7 @@ async fn no_offline_operation_is_lost_or_doubled_when_processes_are_killed() {
         } else {
             world.program.kill_and_restart();
         }
-        world.program.wait_until_up(&world.owner.door).await;
+        world.program.wait_until_up(&world.owner.endpoint).await;
     }
     stop.store(true, Ordering::Relaxed);
     let mut placed = Vec::new();

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use serde_json::json;
 
-use super::{op, sends, told};
+use super::{op, outcomes, sends};
 use crate::app::TestApp;
 use crate::people::Person;
 use crate::retention::clears;
@@ -22,7 +22,7 @@ async fn the_device_idle_longest_is_deleted_and_nothing_runs_twice() {
       "quantity": 1 }] });
     let places = |seq: i64| op(seq, "order.place", now, order.clone());
     let history = [places(1), places(2)];
-    assert_eq!(told(&sends(&ada, "old phone", &history).await), ["applied", "applied"]);
+    assert_eq!(outcomes(&sends(&ada, "old phone", &history).await), ["applied", "applied"]);
     app.passes(TimeDelta::minutes(1));
     let waiting = [op(2, "order.status", now, json!({ "orderOp": "op-1", "status": "CANCELLED" }))];
     sends(&ada, "stuck", &waiting).await.expect(200);
@@ -37,13 +37,13 @@ async fn the_device_idle_longest_is_deleted_and_nothing_runs_twice() {
     assert_eq!(orders().await, 2);
     app.passes(TimeDelta::minutes(1));
     assert_eq!(
-        told(&sends(&ada, "old phone", &history).await),
+        outcomes(&sends(&ada, "old phone", &history).await),
         ["duplicate:null", "duplicate:null"],
         "its numbers are known"
     );
     assert_eq!(orders().await, 2);
     assert_eq!(
-        told(&sends(&ada, "old phone", &[places(1), places(3)]).await),
+        outcomes(&sends(&ada, "old phone", &[places(1), places(3)]).await),
         ["duplicate:null", "applied"],
         "it goes on"
     );
@@ -102,7 +102,7 @@ async fn a_history_replayed_after_its_results_were_deleted_changes_nothing() {
     app.does("update sync_operations set finished_at = finished_at - interval '31 days'").await;
     assert_eq!(clears(&app, "sync_operations").await, 2, "the one beyond the gap stays until that is closed");
     assert_eq!(clears(&app, "sync_devices").await, 0);
-    let answer = told(&sends(&ada, "phone", &history).await);
+    let answer = outcomes(&sends(&ada, "phone", &history).await);
     assert_eq!(answer, ["duplicate:null", "duplicate:null", "duplicate:applied"]);
     assert_eq!(app.count("select count(*) from orders").await, 2);
 }

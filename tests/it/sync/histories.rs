@@ -11,7 +11,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use super::{sends, told};
+use super::{outcomes, sends};
 use crate::app::{TestApp, eventually};
 use crate::people::{Person, id_of};
 use crate::shop::Shop;
@@ -183,7 +183,7 @@ async fn three_devices_on_a_bad_network_end_as_if_online() {
         for (phone, ops) in phones.iter().enumerate() {
             let settled = async || {
                 let reply = sends(owner, PHONES[phone], ops).await;
-                !told(&reply).iter().any(|word| word.starts_with("blocked"))
+                !outcomes(&reply).iter().any(|word| word.starts_with("blocked"))
             };
             eventually(&format!("history {seed} of {}", PHONES[phone]), settled).await;
             let (one, two) = (sends(owner, PHONES[phone], ops).await, sends(owner, PHONES[phone], ops).await);

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{moves, op, place, sends, told};
+use super::{moves, op, outcomes, place, sends};
 use crate::app::TestApp;
 use crate::shop::Shop;
 
@@ -44,7 +44,7 @@ async fn an_operation_repeated_in_a_batch_has_its_result_once() {
     let copies = vec![one; 30];
     for _ in 0..2 {
         let answer = sends(&ada, "phone", &copies).await;
-        let words = told(&answer);
+        let words = outcomes(&answer);
         assert!(words[1..].iter().all(|word| word == "duplicate:applied"), "{words:?}");
         let answer = answer.json();
         assert_eq!((results(&answer), is_omitted(&answer)), (1, 29));
@@ -58,7 +58,7 @@ async fn results_beyond_the_bound_are_left_out_and_come_with_the_next_batch() {
     let ada = app.customer("Ada").await;
     let ops: Vec<_> = (1..=8).map(|seq| op(seq, "order.place", app.clock.now(), large_order(&luigi))).collect();
     let answer = sends(&ada, "phone", &ops).await;
-    assert_eq!(told(&answer), ["applied"; 8]);
+    assert_eq!(outcomes(&answer), ["applied"; 8]);
     let answer = answer.json();
     assert!((1..=2).contains(&results(&answer)) && results(&answer) + is_omitted(&answer) == 8, "{}", results(&answer));
     assert!(answer.to_string().len() < LIMIT + 8 * 150);
@@ -147,6 +147,6 @@ async fn the_notes_of_an_order_are_limited_together() {
     let ops =
         [op(1, "order.place", app.clock.now(), with_notes(20)), op(2, "order.place", app.clock.now(), with_notes(21))];
     let answer = sends(&ada, "phone", &ops).await;
-    assert_eq!(told(&answer), ["applied", "rejected:invalid_request"]);
+    assert_eq!(outcomes(&answer), ["applied", "rejected:invalid_request"]);
     assert_eq!(answer.json()["data"][1]["problem"]["errors"][0]["pointer"], "/lines");
 }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Days, TimeDelta, Utc};
 use serde_json::{Value, json};
 
-use super::{op, sends, told};
+use super::{op, outcomes, sends};
 use crate::app::{TestApp, eventually};
 use crate::shop::Shop;
 
@@ -50,11 +50,11 @@ async fn a_coupon_is_redeemed_once_and_refused_offline_as_online() {
         "rejected:coupon_unknown",
         "rejected:invalid_request",
     ];
-    assert_eq!(told(&answer), expected);
+    assert_eq!(outcomes(&answer), expected);
     let placed = &answer.json()["data"][0]["result"];
     assert_eq!((&placed["totals"]["total"], &placed["couponCode"]), (&total, &json!("TEN")), "{placed}");
     assert_eq!(answer.json()["data"][4]["problem"]["errors"][0]["pointer"], "/couponCode");
-    assert!(told(&sends(&ada, "phone", &ops).await).iter().all(|word| word.starts_with("duplicate:")));
+    assert!(outcomes(&sends(&ada, "phone", &ops).await).iter().all(|word| word.starts_with("duplicate:")));
     assert_eq!(app.count("select count(*) from coupon_redemptions").await, 1);
 }
 
@@ -63,9 +63,10 @@ async fn offline_coupon_attempts_count_with_online_ones() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").opens().await;
     let (ada, now) = (app.customer("Ada").await, app.clock.now());
-    let guess = |seq: i64| op(seq, "order.place", now, order(&luigi, &json!({ "couponCode": format!("GUESS{seq}") })));
-    let ops: Vec<_> = (1..=21).map(guess).collect();
-    let answer = told(&sends(&ada, "phone", &ops).await);
+    let attempt =
+        |seq: i64| op(seq, "order.place", now, order(&luigi, &json!({ "couponCode": format!("GUESS{seq}") })));
+    let ops: Vec<_> = (1..=21).map(attempt).collect();
+    let answer = outcomes(&sends(&ada, "phone", &ops).await);
     assert!(answer[..20].iter().all(|word| word == "rejected:coupon_unknown"), "{answer:?}");
     // The limit passes, so it rejects nothing.
     assert_eq!(answer[20], "blocked:21:retrying");
@@ -74,7 +75,7 @@ async fn offline_coupon_attempts_count_with_online_ones() {
     ada.asks_for_order("online", &online).await.refused(429, "too_many_requests");
     // Without a code nobody counts.
     let plain = op(22, "order.place", now, order(&luigi, &json!({})));
-    assert_eq!(told(&sends(&ada, "phone", &[plain]).await), ["applied"]);
+    assert_eq!(outcomes(&sends(&ada, "phone", &[plain]).await), ["applied"]);
 }
 
 #[tokio::test]
@@ -99,7 +100,7 @@ async fn a_scheduled_offline_order_takes_its_slot_or_gets_the_next_one_named() {
         "rejected:slot_unavailable",
         "rejected:restaurant_closed",
     ];
-    assert_eq!(told(&answer), expected);
+    assert_eq!(outcomes(&answer), expected);
     let data = answer.json()["data"].clone();
     let slot = |from: DateTime<Utc>| json!({ "startsAt": from, "endsAt": from + TimeDelta::minutes(30) });
     assert_eq!(data[0]["result"]["scheduledFor"], slot(at(19, 0)));
@@ -107,7 +108,7 @@ async fn a_scheduled_offline_order_takes_its_slot_or_gets_the_next_one_named() {
     assert_eq!(data[4]["problem"]["earliestSlot"], slot(at(18, 0)));
     let bad = op(6, "order.place", now, order(&luigi, &json!({ "scheduledFor": "soon" })));
     let answer = sends(&ada, "phone", &[bad]).await;
-    assert_eq!(told(&answer), ["rejected:invalid_request"]);
+    assert_eq!(outcomes(&answer), ["rejected:invalid_request"]);
     assert_eq!(answer.json()["data"][0]["problem"]["errors"][0]["pointer"], "/scheduledFor");
     assert_eq!(app.count("select sum(taken) from slots").await, 1);
 }
@@ -120,14 +121,14 @@ async fn a_temporary_limit_delays_an_operation_and_a_permanent_one_rejects_it() 
     let ops: Vec<_> = (1..=4).map(|seq| op(seq, "order.place", now, order(&luigi, &json!({})))).collect();
     let answer = sends(&ada, "phone", &ops).await;
     let expected = ["applied", "applied", "blocked:3:retrying", "blocked:4:retrying"];
-    assert_eq!(told(&answer), expected);
+    assert_eq!(outcomes(&answer), expected);
     let waits = answer.json()["data"][2]["waitsFor"].clone();
     let seconds = waits["retryAfter"].as_i64().unwrap();
     assert!((3_500..=3_601).contains(&seconds), "{waits}");
     assert!(waits["reason"].as_str().unwrap().starts_with("order_limit_reached: You have placed 2 orders"), "{waits}");
     // Repeating it does not help, and does not harm: a limit is no fault that makes an operation dead.
     for _ in 0..12 {
-        assert_eq!(told(&sends(&ada, "phone", &ops).await)[2..], expected[2..]);
+        assert_eq!(outcomes(&sends(&ada, "phone", &ops).await)[2..], expected[2..]);
         app.passes(TimeDelta::minutes(4));
     }
     app.passes(TimeDelta::minutes(13));
@@ -135,7 +136,7 @@ async fn a_temporary_limit_delays_an_operation_and_a_permanent_one_rejects_it() 
         app.count("select count(*) from sync_operations where state = 'APPLIED'").await == 4
     })
     .await;
-    assert!(told(&sends(&ada, "phone", &ops).await).iter().all(|word| word == "duplicate:applied"));
+    assert!(outcomes(&sends(&ada, "phone", &ops).await).iter().all(|word| word == "duplicate:applied"));
 }
 
 #[tokio::test]
@@ -145,9 +146,9 @@ async fn orders_over_a_limit_that_does_not_pass_with_time_are_rejected() {
     let (ada, bob, now) = (app.customer("Ada").await, app.customer("Bob").await, app.clock.now());
     let place = |seq: i64, more: Value| op(seq, "order.place", now, order(&luigi, &more));
     let answer = sends(&ada, "phone", &[place(1, json!({})), place(2, json!({}))]).await;
-    assert_eq!(told(&answer), ["applied", "rejected:order_limit_reached"]);
+    assert_eq!(outcomes(&answer), ["applied", "rejected:order_limit_reached"]);
     assert_eq!(answer.json()["data"][1]["problem"]["limit"], 1);
     let later = |hours: i64| json!({ "scheduledFor": now + TimeDelta::hours(hours) });
     let answer = sends(&bob, "phone", &[place(1, later(2)), place(2, later(4))]).await;
-    assert_eq!(told(&answer), ["applied", "rejected:order_limit_reached"]);
+    assert_eq!(outcomes(&answer), ["applied", "rejected:order_limit_reached"]);
 }

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use super::{op, sends, told};
+use super::{op, outcomes, sends};
 use crate::app::{TestApp, eventually};
 use crate::people::{PASSWORD, Person};
 
@@ -32,7 +32,7 @@ async fn operations_of_a_batch_draw_from_limits_like_requests_and_wait_in_order(
     let ada = app.customer("Ada").await;
     let ops = writes(&app, 1..=200);
     let answer = sends(&ada, "phone", &ops).await;
-    let words = told(&answer);
+    let words = outcomes(&answer);
     let first = words.iter().filter(|word| *word == "applied").count();
     assert!((25..=39).contains(&first), "the request and so many operations of 40: {first}");
     let data = answer.json()["data"].clone();
@@ -45,8 +45,11 @@ async fn operations_of_a_batch_draw_from_limits_like_requests_and_wait_in_order(
     // What is done in the background leaves some of the limit to the user.
     ada.get("/api/me").await.expect(200);
     // Sending it again, or through another device, gets no more done.
-    assert_eq!(told(&sends(&ada, "phone", &ops).await).iter().filter(|word| word.starts_with("dup")).count(), first);
-    let more = told(&sends(&ada, "tablet", &writes(&app, 1..=50)).await);
+    assert_eq!(
+        outcomes(&sends(&ada, "phone", &ops).await).iter().filter(|word| word.starts_with("dup")).count(),
+        first
+    );
+    let more = outcomes(&sends(&ada, "tablet", &writes(&app, 1..=50)).await);
     let gained = more.iter().filter(|word| *word == "applied").count();
     assert!(gained <= 1, "{gained}");
     // As time passes it is done, at the pace of the limit and in order.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{op, place, sends, told};
+use super::{op, outcomes, place, sends};
 use crate::app::TestApp;
 use crate::people::{PASSWORD, Person};
 
@@ -33,7 +33,7 @@ async fn waiting_operations_of_a_revoked_session_are_refused() {
         let thief = signs_in_again(&app, &owner, PASSWORD).await;
         let now = app.clock.now();
         let order = op(2, "order.place", now, place(&luigi, luigi.any_dish(), 1));
-        assert_eq!(told(&sends(&thief, "phone", std::slice::from_ref(&order)).await), ["blocked:1:missing"]);
+        assert_eq!(outcomes(&sends(&thief, "phone", std::slice::from_ref(&order)).await), ["blocked:1:missing"]);
         let sessions = owner.get("/api/me/sessions").await.expect(200);
         let other = sessions["data"].as_array().unwrap().iter().find(|one| one["current"] == json!(false)).unwrap();
         if thief_does == "signs out" {
@@ -54,7 +54,7 @@ async fn waiting_operations_of_a_revoked_session_are_refused() {
         let owner = signs_in_again(&app, &owner, password).await;
         let write = json!({ "restaurantId": luigi.id, "key": "k", "quantity": 0 });
         sends(&owner, "phone", &[op(1, "cart.line", now, write)]).await.expect(200);
-        let end = told(&sends(&owner, "phone", &[order]).await);
+        let end = outcomes(&sends(&owner, "phone", &[order]).await);
         assert_eq!(end, [format!("duplicate:{}", expected.split(':').next().unwrap())], "{thief_does}, {owner_does}");
         let orders = owner.get("/api/orders").await.expect(200)["data"].as_array().unwrap().len();
         assert_eq!(orders, usize::from(expected == "applied"), "{thief_does}, {owner_does}");

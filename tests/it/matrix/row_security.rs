@@ -8,7 +8,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, PgConnection, Row as _, ValueRef as _};
 use uuid::Uuid;
 
-use super::cast::{CANARY, Caller, Target};
+use super::callers::{CANARY, Caller, Target};
 use super::world::World;
 
 /// A statement of the program: its text on one line, and the types of its arguments.

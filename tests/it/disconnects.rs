@@ -30,7 +30,7 @@ struct Attempt {
     person: Person,
     key: String,
     body: Value,
-    told: Option<Vec<u8>>,
+    answer: Option<Vec<u8>>,
 }
 
 /// How a client behaves.
@@ -66,7 +66,7 @@ async fn place_and_hang_up(address: std::net::SocketAddr, attempt: &mut Attempt,
                 let text = String::from_utf8(answer).unwrap();
                 let (head, body) = text.split_once("\r\n\r\n").expect("a whole answer");
                 assert!(head.starts_with("HTTP/1.1 201 "), "{text}");
-                attempt.told = Some(body.as_bytes().to_vec());
+                attempt.answer = Some(body.as_bytes().to_vec());
             }
         }
     }
@@ -102,7 +102,7 @@ async fn for_each<T: Send + 'static, U: Send + 'static, F: Future<Output = U> + 
 async fn fills_cart(person: Person, luigi: Arc<Shop>) -> Attempt {
     let cart = person.puts_in_cart(&luigi, &[(luigi.any_dish(), 1)]).await;
     let body = json!({ "cartId": id_of(&cart), "fulfilment": "PICKUP" });
-    Attempt { person, key: Uuid::new_v4().to_string(), body, told: None }
+    Attempt { person, key: Uuid::new_v4().to_string(), body, answer: None }
 }
 
 /// Repeats a request until it is answered.
@@ -111,8 +111,8 @@ async fn settle(attempt: Attempt) {
         let reply = attempt.person.asks_for_order(&attempt.key, &attempt.body).await;
         match reply.status {
             201 => {
-                if let Some(told) = &attempt.told {
-                    assert_eq!(&reply.bytes, told, "the order is the one that was acknowledged");
+                if let Some(answer) = &attempt.answer {
+                    assert_eq!(&reply.bytes, answer, "the order is the one that was acknowledged");
                 }
                 return;
             }
@@ -165,13 +165,13 @@ async fn no_order_is_lost_or_doubled_when_clients_disconnect() {
     })
     .await;
 
-    let acknowledged = attempts.iter().filter(|attempt| attempt.told.is_some()).count();
+    let acknowledged = attempts.iter().filter(|attempt| attempt.answer.is_some()).count();
     assert!((1..orders).contains(&acknowledged), "{acknowledged} of {orders} heard the answer");
     let working = "select count(*) from pg_stat_activity
         where datname = current_database() and pid <> pg_backend_pid() and state <> 'idle'";
     eventually("every unit of work has ended", async || app.count(working).await == 0).await;
-    for told in attempts.iter().filter_map(|attempt| attempt.told.as_ref()) {
-        let order: Value = serde_json::from_slice(told).unwrap();
+    for answer in attempts.iter().filter_map(|attempt| attempt.answer.as_ref()) {
+        let order: Value = serde_json::from_slice(answer).unwrap();
         let id: comanda::ids::OrderId = id_of(&order).parse().unwrap();
         let stored: i64 = sqlx::query_scalar("select count(*) from orders where id = $1")
             .bind(id.uuid())

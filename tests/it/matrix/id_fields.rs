@@ -7,52 +7,52 @@ use serde_json::{Value, json};
 
 /// Places in bodies (`/lines/*/itemId`) that hold ids, with the prefix of their kind; empty for a name that clients
 /// make up themselves.
-pub type Places = BTreeMap<String, String>;
+pub type IdFields = BTreeMap<String, String>;
 
 /// What the document says of every operation's body.
-pub fn places_in_bodies() -> BTreeMap<String, Places> {
+pub fn id_fields_of_bodies() -> BTreeMap<String, IdFields> {
     let document = serde_json::to_value(router::document()).unwrap();
     let mut found = BTreeMap::new();
     for (path, method, id) in openapi::operations(&router::document()) {
         let described = &document["paths"][&path][method.as_str().to_lowercase()]["requestBody"]["content"];
-        let mut places = Places::new();
+        let mut id_fields = IdFields::new();
         for content in described.as_object().into_iter().flat_map(|kinds| kinds.values()) {
-            look(&document, &content["schema"], "", 0, &mut places);
+            look(&document, &content["schema"], "", 0, &mut id_fields);
         }
-        if !places.is_empty() {
-            found.insert(id, places);
+        if !id_fields.is_empty() {
+            found.insert(id, id_fields);
         }
     }
     found
 }
 
 /// Looks through a schema for strings of an id's form, and for strings that are called one.
-fn look(document: &Value, schema: &Value, place: &str, depth: usize, found: &mut Places) {
+fn look(document: &Value, schema: &Value, field: &str, depth: usize, found: &mut IdFields) {
     let schema = match schema["$ref"].as_str() {
         Some(reference) => document.pointer(&reference[1..]).expect("a reference to what is there"),
         None => schema,
     };
-    assert!(depth < 16, "{place} nests without end");
+    assert!(depth < 16, "{field} nests without end");
     for one in ["oneOf", "anyOf", "allOf"].iter().filter_map(|kind| schema[*kind].as_array()).flatten() {
-        look(document, one, place, depth + 1, found);
+        look(document, one, field, depth + 1, found);
     }
     for (name, property) in schema["properties"].as_object().into_iter().flatten() {
-        look(document, property, &format!("{place}/{name}"), depth + 1, found);
+        look(document, property, &format!("{field}/{name}"), depth + 1, found);
     }
     if schema["items"].is_object() {
-        look(document, &schema["items"], &format!("{place}/*"), depth + 1, found);
+        look(document, &schema["items"], &format!("{field}/*"), depth + 1, found);
     }
     if schema["additionalProperties"].is_object() {
-        look(document, &schema["additionalProperties"], &format!("{place}/*"), depth + 1, found);
+        look(document, &schema["additionalProperties"], &format!("{field}/*"), depth + 1, found);
     }
     let is_text =
         schema["type"] == "string" || schema["type"].as_array().is_some_and(|all| all.contains(&json!("string")));
     let prefix = schema["pattern"].as_str().and_then(|pattern| pattern.strip_prefix('^')?.split_once("_[0-7]["));
-    let name = place.rsplit('/').find(|part| *part != "*").unwrap_or_default();
+    let name = field.rsplit('/').find(|part| *part != "*").unwrap_or_default();
     match prefix {
-        Some((prefix, _)) => _ = found.insert(place.to_owned(), prefix.to_owned()),
+        Some((prefix, _)) => _ = found.insert(field.to_owned(), prefix.to_owned()),
         None if is_text && (name == "id" || name.ends_with("Id") || name.ends_with("Ids")) => {
-            found.insert(place.to_owned(), String::new());
+            found.insert(field.to_owned(), String::new());
         }
         None => {}
     }

@@ -71,15 +71,15 @@ async fn tokens_of_many_devices_give_at_most_a_hundred_attempts_and_twelve_codes
 }
 
 /// The statuses of wrong and right passwords, and of requests for codes, once a crowd has used up what it has.
-async fn told_after_a_crowd(app: &TestApp, email: &str, network: &str) -> Vec<u16> {
-    let mut told = Vec::new();
+async fn statuses_after_attacks(app: &TestApp, email: &str, network: &str) -> Vec<u16> {
+    let mut statuses = Vec::new();
     for _ in 0..11 {
-        told.push(login(app, network, email, WRONG, &Value::Null).await.status);
+        statuses.push(login(app, network, email, WRONG, &Value::Null).await.status);
     }
     for _ in 0..4 {
-        told.push(from(app, network, "/api/auth/forgot-password", &json!({ "email": email })).await.status);
+        statuses.push(from(app, network, "/api/auth/forgot-password", &json!({ "email": email })).await.status);
     }
-    told
+    statuses
 }
 
 #[tokio::test]
@@ -97,9 +97,9 @@ async fn no_response_reveals_accounts_or_familiar_networks() {
             }
         }
     }
-    let known = told_after_a_crowd(&app, &ada.email, home).await;
-    assert_eq!(known, told_after_a_crowd(&app, nobody, home).await, "somebody else's address, the same network");
-    assert_eq!(known, told_after_a_crowd(&app, &ada.email, "192.0.2.7").await, "the same address, another network");
+    let known = statuses_after_attacks(&app, &ada.email, home).await;
+    assert_eq!(known, statuses_after_attacks(&app, nobody, home).await, "somebody else's address, the same network");
+    assert_eq!(known, statuses_after_attacks(&app, &ada.email, "192.0.2.7").await, "the same address, another network");
     assert_eq!(known, [[429; 11].as_slice(), &[202, 202, 202, 429]].concat());
     // The owner gets in at home with the right password, and only there.
     let work = "203.0.113.77";

@@ -74,7 +74,7 @@ async fn strangers_get_404() {
             assert_eq!(bob.try_join(room, Some(0)).await, nothing, "{room}");
         }
         stage.shop.owner.moves(&stage.ada_orders().await, "CONFIRMED").await;
-        bob.heard_nothing().await;
+        bob.received_nothing().await;
     }
 }
 
@@ -92,7 +92,7 @@ async fn users_may_join_their_own_rooms() {
     stage.shop.owner.moves(&order, "CONFIRMED").await;
     // She is in both of its rooms and hears of it once.
     assert_eq!(phone.next().await.1["order"]["status"], "CONFIRMED");
-    phone.heard_nothing().await;
+    phone.received_nothing().await;
 
     let rider = stage.app.driver("Rider").await;
     let driver = rider.get("/api/me").await.expect(200)["driver"]["id"].as_str().unwrap().to_owned();
@@ -142,7 +142,7 @@ async fn a_socket_receives_nothing_of_a_room_it_has_left() {
     let (mut other, _) = stage.watching("websocket").await;
     stage.ada_orders().await;
     assert_eq!(other.next().await.0, "order:new");
-    phone.heard_nothing().await;
+    phone.received_nothing().await;
 }
 
 #[tokio::test]
@@ -170,7 +170,7 @@ async fn a_socket_ends_with_its_token_unless_that_is_renewed() {
         assert_eq!(renewed["ok"], true, "{renewed}");
         stage.app.passes(TimeDelta::seconds(65));
         assert_eq!(lazy.ended().await, "io server disconnect");
-        phone.heard_nothing().await;
+        phone.received_nothing().await;
     }
 }
 
@@ -189,8 +189,8 @@ async fn a_former_member_receives_no_more_events() {
     assert!([json!([]), json!([stage.room()])].contains(&renewed["left"]), "{renewed}");
     stage.ada_orders().await;
     let (mut owner, _) = stage.watching("websocket").await;
-    owner.heard_nothing().await;
-    phone.heard_nothing().await;
+    owner.received_nothing().await;
+    phone.received_nothing().await;
 }
 
 #[test]

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::app::{TestApp, eventually};
-use crate::people::{Person, id_of, to_door};
+use crate::people::{Person, delivery_details, id_of};
 
 /// Looks so rarely that a test looks by itself.
 const SELDOM: (&str, &str) = ("ORDER_SWEEP_INTERVAL", "1m");
@@ -126,7 +126,7 @@ async fn a_longer_preparation_moves_the_promised_time() {
     let luigi = app.restaurant("Luigi").opens().await;
     let (ada, staff) = (app.customer("Ada").await, app.staff_of(&luigi).await);
     let cart = ada.puts_in_cart(&luigi, &[(luigi.any_dish(), 1)]).await;
-    let order = ada.orders_cart(&cart, &to_door()).await.expect(201);
+    let order = ada.orders_cart(&cart, &delivery_details()).await.expect(201);
     let now = app.clock.now();
     promises(&staff, &order, now + TimeDelta::hours(1)).await.refused(409, "illegal_transition");
     let order = staff.moves(&order, "CONFIRMED").await;
@@ -172,10 +172,10 @@ async fn concurrent_promised_times_are_resolved_by_the_version() {
     let order = ada.places_order(&luigi, &[(luigi.any_dish(), 1)]).await;
     let order = luigi.owner.moves(&order, "CONFIRMED").await;
     let path = format!("/api/orders/{}/promise", id_of(&order));
-    let wish = |minutes| json!({ "promisedAt": time(&order, "promisedAt") + TimeDelta::minutes(minutes) });
-    let first = luigi.owner.patch_version(&path, "\"2\"", &wish(5)).await;
+    let request_body = |minutes| json!({ "promisedAt": time(&order, "promisedAt") + TimeDelta::minutes(minutes) });
+    let first = luigi.owner.patch_version(&path, "\"2\"", &request_body(5)).await;
     let current = first.expect(200);
     assert_eq!(first.header("etag"), "\"3\"");
-    let second = luigi.owner.patch_version(&path, "\"2\"", &wish(10)).await;
+    let second = luigi.owner.patch_version(&path, "\"2\"", &request_body(10)).await;
     assert_eq!(second.refused(412, "version_conflict")["current"], current);
 }
