@@ -117,8 +117,8 @@ async fn cost(server: &Server, pool: &PgPool, (id, recipe): (RestaurantId, &Reci
     Cost { recipe: recipe.name.clone(), bytes_in, bytes_out, processor, took, other, is_heavy: ask.is_heavy }
 }
 
-/// The figures of this run.
-pub async fn measure(database: &str) {
+/// The figures of this run: of every recipe, or of the one with this name.
+pub async fn measure(database: &str, only: Option<&str>) {
     let reached = DatabaseServer::find(&measure::config(database, "")).await.unwrap();
     reached.migrate().await.unwrap();
     let pool = PgPoolOptions::new().max_connections(2).connect(database).await.unwrap();
@@ -128,7 +128,8 @@ pub async fn measure(database: &str) {
     let customer = Customer::signed_in(&server.address, 1, first, item).await;
     let mut costs: BTreeMap<String, Vec<Cost>> = BTreeMap::new();
     let today = Utc::now().date_naive();
-    for recipe in Recipe::extremes().into_iter().chain((0..RANDOM).map(Recipe::random)) {
+    let recipes = Recipe::extremes().into_iter().chain((0..RANDOM).map(Recipe::random));
+    for recipe in recipes.filter(|recipe| only.is_none_or(|only| recipe.name == only)) {
         let id = restaurant(&pool).await;
         // Anew each time: a connection that says nothing for some seconds is closed.
         let mut http = Connection::open(&server.address).await;

@@ -35,7 +35,8 @@ fn main() {
         ["orders", database, _, postgres, pgbench] => {
             runtime.block_on(orders::measure(database, postgres, pgbench));
         }
-        ["hostile", database, _, _, _] => runtime.block_on(hostile::measure(database)),
+        ["hostile", database, _, _, _] => runtime.block_on(hostile::measure(database, None)),
+        ["hostile", database, _, _, _, recipe] => runtime.block_on(hostile::measure(database, Some(recipe))),
         ["flood", database, _, _, _] => runtime.block_on(flood::measure(database)),
         ["overload", database, _, _, _] => runtime.block_on(overload::measure(database, 120)),
         ["overload", database, _, _, _, seconds] => {

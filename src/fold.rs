@@ -3,6 +3,8 @@
 //!
 //! Folded words are stored with the text, so that the database compares them without rules of its own.
 
+use std::borrow::Cow;
+
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
 
@@ -148,7 +150,7 @@ const fn is_found_inside(letter: char) -> bool {
 
 /// Characters of words: letters, digits, their marks, and symbols such as 🍕 that are not punctuation.
 fn is_part_of_word(letter: char) -> bool {
-    letter.is_alphanumeric() || is_combining_mark(letter)
+    letter.is_alphanumeric() || (!letter.is_ascii() && is_combining_mark(letter))
 }
 
 fn is_sign(letter: char) -> bool {
@@ -158,23 +160,23 @@ fn is_sign(letter: char) -> bool {
 }
 
 /// The words of a folded text, in their order; of a text without words, all its visible characters.
-fn split(folded: &str) -> Vec<String> {
-    let mut words: Vec<String> = Vec::new();
-    let mut goes_on = false;
-    for letter in folded.chars() {
+fn split(folded: &str) -> Vec<Cow<'_, str>> {
+    let mut words: Vec<Cow<'_, str>> = Vec::new();
+    let mut begun = None;
+    for (place, letter) in folded.char_indices() {
         if is_part_of_word(letter) {
-            match words.last_mut().filter(|_| goes_on) {
-                Some(word) => word.push(letter),
-                None => words.push(letter.into()),
-            }
-        } else if is_sign(letter) {
-            words.push(letter.into());
+            begun.get_or_insert(place);
+            continue;
         }
-        goes_on = is_part_of_word(letter);
+        words.extend(begun.take().map(|begun: usize| Cow::Borrowed(&folded[begun..place])));
+        if is_sign(letter) {
+            words.push(Cow::Borrowed(&folded[place..place + letter.len_utf8()]));
+        }
     }
+    words.extend(begun.map(|begun| Cow::Borrowed(&folded[begun..])));
     if words.is_empty() {
         let seen: String = folded.chars().filter(|letter| !letter.is_whitespace() && !letter.is_control()).collect();
-        words.extend(Some(seen).filter(|seen| !seen.is_empty()));
+        words.extend((!seen.is_empty()).then_some(Cow::Owned(seen)));
     }
     words
 }
@@ -182,6 +184,9 @@ fn split(folded: &str) -> Vec<String> {
 /// The beginning of a folded word that is compared. A Hangul syllable is replaced by its letters (five keystrokes at
 /// most).
 fn beginning(word: &str) -> String {
+    if word.is_ascii() {
+        return word[..word.len().min(LONGEST_WORD)].to_owned();
+    }
     let word: String = word.chars().take(LONGEST_WORD).collect();
     if hangul::is_hangul(&word) { hangul::keys(&word).chars().take(LONGEST_WORD).collect() } else { word }
 }
@@ -196,7 +201,7 @@ const MOST_PARTS: usize = 8;
 
 /// More search words for words with numbers, so that they are found with and without a space: `up` for `7up`, and `7up`
 /// for `7`, `up`.
-fn around_numbers(words: &[String]) -> Vec<String> {
+fn around_numbers(words: &[Cow<'_, str>]) -> Vec<String> {
     let mut found = Vec::new();
     for word in words {
         let edges = word.char_indices().zip(word.chars().skip(1));
@@ -229,6 +234,9 @@ fn joined(folded: &str) -> Vec<String> {
 /// The other spelling of ä, ö, ü, ø and å, in which the letter is followed by an e or doubled; `None`: there is none of
 /// them.
 fn spelled_out(text: &str) -> Option<String> {
+    if text.is_ascii() {
+        return None;
+    }
     let small = text.nfc().collect::<String>().to_lowercase();
     small.contains(['ä', 'ö', 'ü', 'ø', 'å']).then(|| {
         let pairs = [("ä", "ae"), ("ö", "oe"), ("ü", "ue"), ("ø", "oe"), ("å", "aa")];
@@ -250,26 +258,30 @@ fn contracted(folded: &str) -> Option<String> {
 /// without spaces, every suffix is a search word.
 pub fn words_of<'t>(texts: impl IntoIterator<Item = &'t str>) -> Vec<String> {
     let mut words = Vec::new();
-    let mut found = Vec::new();
     for text in texts {
         let folded = fold(text);
         let (contracted, spelled_out) = (contracted(&folded), spelled_out(text).map(|text| fold(&text)));
         for spelling in [Some(folded), contracted, spelled_out].into_iter().flatten() {
-            let words = split(&spelling);
-            found.extend(around_numbers(&words));
-            found.extend(words);
-            found.extend(joined(&spelling));
+            add_words(&spelling, &mut words);
         }
     }
-    for word in found {
-        if word.chars().any(is_found_inside) {
-            words.extend(word.char_indices().skip(1).map(|(place, _)| beginning(&word[place..])));
-        }
-        words.push(beginning(&word));
-    }
-    words.sort();
+    words.sort_unstable();
     words.dedup();
     words
+}
+
+/// Adds the search words of a folded text.
+fn add_words(folded: &str, words: &mut Vec<String>) {
+    let found = split(folded);
+    let has_digits = folded.bytes().any(|byte| byte.is_ascii_digit());
+    let with_numbers = if has_digits { around_numbers(&found) } else { Vec::new() };
+    let in_one = if folded.contains(['\'', '-']) { joined(folded) } else { Vec::new() };
+    for word in found.iter().map(AsRef::as_ref).chain(with_numbers.iter().chain(&in_one).map(String::as_str)) {
+        if !word.is_ascii() && word.chars().any(is_found_inside) {
+            words.extend(word.char_indices().skip(1).map(|(place, _)| beginning(&word[place..])));
+        }
+        words.push(beginning(word));
+    }
 }
 
 /// Words that mean "number" before a number, which are written in many ways.
@@ -278,10 +290,11 @@ const NUMBER_SIGNS: [&str; 5] = ["no", "nr", "n", "nro", "num"];
 /// The words of a query: a text matches if each is the beginning of one of its search words. `№ 1`, `Nr. 1` and `#1`
 /// search for the number.
 pub fn wanted(question: &str) -> Vec<String> {
-    let mut words = split(&fold(&question.replace('№', "no ")));
+    let folded = fold(&question.replace('№', "no "));
+    let mut words = split(&folded);
     for place in (1..words.len()).rev() {
         let is_number = words[place].starts_with(|letter: char| letter.is_ascii_digit());
-        if is_number && NUMBER_SIGNS.contains(&words[place - 1].as_str()) {
+        if is_number && NUMBER_SIGNS.contains(&&*words[place - 1]) {
             words.remove(place - 1);
         }
     }

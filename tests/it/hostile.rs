@@ -96,7 +96,7 @@ async fn imports(shop: &Shop, table: String, query: &str) -> crate::reply::Reply
 /// that is one too many, and only it is told.
 #[tokio::test]
 async fn a_csv_menu_is_read_up_to_its_maximum_number_of_lines() {
-    let app = TestApp::start().await;
+    let app = TestApp::with(&[("MENU_MAX_BYTES", "2097152")]).await;
     let luigi = app.restaurant("Luigi").opens().await;
     let mut table = "type,key,in,name,price,currency\n".to_owned();
     for number in 0..30_000 {
@@ -120,7 +120,7 @@ async fn a_csv_menu_is_read_up_to_its_maximum_number_of_lines() {
 /// Lists of a million things of no kind; two million took 345 MB: counted before one is read.
 #[tokio::test]
 async fn the_size_of_a_document_is_checked_before_it_is_parsed() {
-    let app = TestApp::start().await;
+    let app = TestApp::with(&[("MENU_MAX_BYTES", "2097152")]).await;
     let luigi = app.restaurant("Luigi").opens().await;
     let zeros = format!("[{}0]", "0,".repeat(950_000));
     let cases = [

@@ -22,13 +22,13 @@ const BOUNDS: Menus = Menus {
     cache_bytes: 1 << 20,
     cache_life: std::time::Duration::from_mins(1),
     most_categories: 200,
-    most_items: 2_000,
+    most_items: 1_000,
     most_groups: 500,
     most_modifiers: 100,
-    most_modifiers_in_all: 3_000,
-    most_details: 30_000,
+    most_modifiers_in_all: 1_500,
+    most_details: 5_000,
     most_languages: 20,
-    most_bytes: 2 << 20,
+    most_bytes: 512 << 10,
 };
 const TEXT: &str = "[A-Za-z0-9=+@'\"|,;#àéñ漢🍕-]([ -~àéñ漢🍕]{0,14}[a-z.!'\"|,;=])?";
 /// Of several lines, as descriptions may be.

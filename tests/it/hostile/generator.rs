@@ -5,40 +5,13 @@
 use chrono::{Days, NaiveDate};
 use serde_json::{Value, json};
 
+#[path = "chance.rs"]
+mod chance;
 #[path = "parts.rs"]
 mod parts;
 
+use chance::Chance;
 use parts::{ALLERGENS, DIETS, class, euros, ring, time, zigzag};
-
-/// A source of repeatable numbers: the generator `SplitMix64`.
-pub struct Chance(u64);
-
-impl Chance {
-    /// The same numbers for the same seed.
-    pub const fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % end
-    }
-
-    /// Something small or the bound itself, more often the bound.
-    fn size(&mut self, bound: usize) -> usize {
-        match self.below(4) {
-            0 => usize::try_from(self.below(bound as u64 + 1)).unwrap_or(bound),
-            1 => bound.min(1),
-            _ => bound,
-        }
-    }
-
-    fn is(&mut self) -> bool {
-        self.below(2) == 1
-    }
-}
 
 /// How a restaurant's delivery zones are drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,11 +94,11 @@ impl Recipe {
         }
     }
 
-    /// Each direction by itself at its bound, and as much as fits a menu of 2 MB with 30,000 details together.
+    /// Each direction by itself at its bound, and as much of it as fits one menu.
     pub fn extremes() -> Vec<Self> {
         let of = |name: &str| Self { lines: 100, ..Self::named(name) };
-        let choices = Self { groups: 20, modifiers: 100, choices: 1_000, items: 100, ..of("") };
-        vec![
+        let choices = Self { groups: 20, modifiers: 75, choices: 1_000, items: 100, ..of("") };
+        let all = vec![
             Self::plain(),
             Self { windows: 30, is_served: false, weekly: 98, dates: 400, items: 780, ..of("windows") },
             Self { weekly: 98, dates: 400, zoning: Zoning::Lace, ..of("hours and lace") },
@@ -135,8 +108,9 @@ impl Recipe {
             Self { languages: 20, letters: 120, items: 50, is_declared: true, ..of("languages") },
             Self { languages: 20, items: 900, modifiers: 100, ..of("brief texts") },
             Self { items: 1_800, letters: 120, has_notes: true, is_declared: true, ..of("items") },
-            Self { items: 2_000, groups: 10, modifiers: 100, languages: 2, letters: 13, choices: 100, ..of("large") },
-        ]
+            Self { items: 1_000, groups: 10, modifiers: 100, languages: 2, letters: 13, choices: 100, ..of("large") },
+        ];
+        all.into_iter().map(Self::fitting).collect()
     }
 
     /// Ordinary, under another name.
@@ -147,7 +121,7 @@ impl Recipe {
     /// Any mixture, within the same.
     pub fn random(seed: u64) -> Self {
         let mut chance = Chance::new(seed);
-        let mut recipe = Self {
+        let recipe = Self {
             name: format!("seed {seed}"),
             windows: chance.size(30),
             is_served: true,
@@ -167,11 +141,25 @@ impl Recipe {
             choices: chance.size(1_000),
             has_notes: chance.is(),
         };
-        while recipe.menu().to_string().len() > 2 << 20 || recipe.details() > 30_000 {
-            recipe.items = (recipe.items / 2).max(1);
-            recipe.modifiers = (recipe.modifiers * 3 / 4).max(1);
+        recipe.fitting()
+    }
+
+    /// As much of it as fits a menu within the default bounds (`MENU_MAX_*`): of many items fewer, else fewer
+    /// modifiers, else fewer languages.
+    fn fitting(mut self) -> Self {
+        self.items = self.items.min(1_000);
+        while (self.asks() + 1) * self.modifiers > 1_500 {
+            self.modifiers = self.modifiers * 9 / 10;
         }
-        recipe
+        while self.menu().to_string().len() > 512 << 10 || self.details() > 5_000 {
+            match (self.items, self.modifiers) {
+                (41.., _) => self.items = self.items * 9 / 10,
+                (_, 2..) => self.modifiers = self.modifiers * 9 / 10,
+                (2.., _) => self.items -= 1,
+                _ => self.languages -= 1,
+            }
+        }
+        self
     }
 
     /// Translations, day-parts and references to groups of its menu, all together; no fewer than there are.
