@@ -10,6 +10,8 @@ create table drivers (
     latitude        double precision,
     longitude       double precision,
     located_at      timestamptz,
+    reported_at     timestamptz,
+    late_since      timestamptz,
     created_at      timestamptz not null,
     updated_at      timestamptz not null,
 
@@ -19,6 +21,7 @@ create table drivers (
     constraint drivers_place check (latitude between -90 and 90 and longitude between -180 and 180),
     constraint drivers_place_whole check ((latitude is null) = (longitude is null)
         and (latitude is null) = (located_at is null)),
+    constraint drivers_reported_place check ((reported_at is null and late_since is null) or latitude is not null),
     -- Deliveries are assigned by location.
     constraint drivers_online_has_place check (not online or latitude is not null),
     constraint drivers_online_was_seen check (not online or seen_at is not null)
@@ -27,6 +30,15 @@ comment on table drivers is
     'Users who deliver. The location is kept only while it is needed: on duty, or with an open delivery.';
 comment on column drivers.seen_at is
     'The last sign of life: a reported location, a change of availability, a step of a delivery. Null: none yet.';
+comment on column drivers.located_at is
+    'When the location was measured, by the server''s clock, as far as the times of the phone''s reports tell.';
+comment on column drivers.reported_at is
+    'When the location was measured, by the phone''s clock; reports are ordered by it alone. Null: the phone did not say '
+    'when it went on duty.';
+comment on column drivers.late_since is
+    'Since when each report was older than the location by the phone''s clock, which may have been set back; null: the '
+    'last report was newer.';
+comment on constraint drivers_reported_place on drivers is 'Times of reports belong to a location.';
 comment on constraint drivers_online_was_seen on drivers is 'Coming on duty is a sign of life.';
 create index drivers_online_idx on drivers (id) where online;
 create index drivers_online_seen_idx on drivers (seen_at) where online;
@@ -51,6 +63,8 @@ begin
     new.latitude := null;
     new.longitude := null;
     new.located_at := null;
+    new.reported_at := null;
+    new.late_since := null;
     return new;
 end $$;
 comment on function clear_location_off_duty() is

@@ -89,6 +89,23 @@ end $$;
 comment on function require_assigned_driver(uuid, uuid, uuid, uuid, boolean) is
     'The driver has the delivery of the order, and keeps it until a writing transaction ends; else QP404.';
 
+create function require_former_driver(restaurant uuid, carried uuid, driver uuid, person uuid) returns void
+language plpgsql stable as $$
+begin
+    if not exists (
+        select from events e
+        where e.restaurant_id = restaurant and e.order_id = carried and e.aggregate = 'delivery'
+            and driver in (e.driver_id, e.former_driver_id))
+        or not exists (
+        select from drivers p join users u on u.id = p.user_id
+        where p.id = driver and p.user_id = person and u.disabled_at is null and u.role >= 'DRIVER')
+    then
+        raise exception 'the driver never carried the order' using errcode = 'QP404';
+    end if;
+end $$;
+comment on function require_former_driver(uuid, uuid, uuid, uuid) is
+    'The driver has, or once had, the delivery of the order; else QP404.';
+
 create function require_customer(restaurant uuid, placed uuid, person uuid) returns void
 language plpgsql stable as $$
 begin

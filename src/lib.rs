@@ -84,10 +84,10 @@ pub mod coupons;
 pub mod cart;
 /// Orders: quotes, placement and status.
 pub mod orders;
-/// Offline synchronisation: operations that devices recorded while offline.
-pub mod sync;
 /// Drivers and deliveries.
 pub mod delivery;
+/// Offline synchronisation: operations that devices recorded while offline.
+pub mod sync;
 /// Signing in, the profile and the administration of accounts.
 pub mod users;
 /// Notifications: texts, and sending.

@@ -20,6 +20,8 @@ pub(crate) enum Grant {
     Admin { user: UserId, with_factor: bool },
     /// The driver of this order's delivery.
     Carrier { restaurant: RestaurantId, order: OrderId, driver: DriverId, user: UserId },
+    /// A driver who has, or had, the delivery of this order.
+    FormerCarrier { restaurant: RestaurantId, order: OrderId, driver: DriverId, user: UserId },
     /// The customer who placed this order.
     Customer { restaurant: RestaurantId, order: OrderId, user: UserId },
     /// A user with an active session, who changes the account's credentials.
@@ -112,6 +114,10 @@ impl Grant {
                 let (restaurant, order, driver, user) = (restaurant.uuid(), order.uuid(), driver.uuid(), user.uuid());
                 format!("require_assigned_driver('{restaurant}', '{order}', '{driver}', '{user}', {is_writing})")
             }
+            Self::FormerCarrier { restaurant, order, driver, user } => {
+                let (restaurant, order, driver, user) = (restaurant.uuid(), order.uuid(), driver.uuid(), user.uuid());
+                format!("require_former_driver('{restaurant}', '{order}', '{driver}', '{user}')")
+            }
             Self::Customer { restaurant, order, user } => {
                 format!("require_customer('{}', '{}', '{}')", restaurant.uuid(), order.uuid(), user.uuid())
             }
@@ -176,6 +182,27 @@ impl RestaurantScope {
         let tenancy = TenancyContext {
             user: Some(user),
             shop: Some(restaurant),
+            driver: Some(driver),
+            grant,
+            ..TenancyContext::default()
+        };
+        Self { restaurant, actor: Actor::Driver, actor_id: Some(user), tenancy }
+    }
+
+    /// A driver who has, or had, this order's delivery. It runs on behalf of the restaurant, because policies show a
+    /// driver nothing of a delivery that is not theirs any more: for reading why it is not, and for a step that the
+    /// driver took while it was.
+    pub(crate) fn former_driver(
+        _proof: &'static str,
+        restaurant: RestaurantId,
+        order: OrderId,
+        user: UserId,
+        driver: DriverId,
+    ) -> Self {
+        let grant = Some(Grant::FormerCarrier { restaurant, order, driver, user });
+        let tenancy = TenancyContext {
+            user: Some(user),
+            tenant: Some(restaurant),
             driver: Some(driver),
             grant,
             ..TenancyContext::default()

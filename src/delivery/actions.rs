@@ -1,5 +1,6 @@
 //! Use cases of deliveries.
 
 pub mod assign;
+pub mod late_step;
 pub mod presence;
 pub mod status;

@@ -50,7 +50,7 @@ impl Driver {
 const MAX_AGE_AT_PICKUP: TimeDelta = TimeDelta::minutes(5);
 
 /// Whether a driver's last location belongs to the trip of a delivery: reported since the pickup, or just before it.
-/// `located_at` is the phone's own time of the report.
+/// Both are times of the server's clock.
 pub fn belongs_to_trip(located_at: Option<DateTime<Utc>>, picked_up_at: Option<DateTime<Utc>>) -> bool {
     located_at.zip(picked_up_at).is_some_and(|(located, picked_up)| located >= picked_up - MAX_AGE_AT_PICKUP)
 }

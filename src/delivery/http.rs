@@ -19,6 +19,7 @@ use crate::accounts::caller::SignedIn;
 use crate::app::App;
 use crate::extract::{Body, IfMatch, Json, Query, Versioned};
 use crate::ids::{DeliveryId, DriverId, OrderId, RestaurantId};
+use crate::orders::former_driver::{NamedBy, explain};
 use crate::paging::{Cursor, List, Page};
 use crate::permission::Operation;
 use crate::problem::{Code, Problem, ProblemBody};
@@ -185,7 +186,8 @@ struct DeliveryStatusUpdate {
         (status = 200, description = "The delivery after the change", body = Delivery),
         (status = 404, description = "Resource not found, or the caller has no access to it",
             body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "The current status does not allow this transition",
+        (status = 409, description = "The current status does not allow this transition; or the driver has lost the \
+                                      delivery (`no_longer_assigned`, with the `restaurant` to call)",
             body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn update_delivery_status(
@@ -209,9 +211,12 @@ async fn update_delivery_status(
         Ok(body) => Ok(Versioned { version: body.version, body }.into_response()),
         // The driver lost access with the hand-back, and repeats it because its response was lost.
         Err(refused) if refused.code() == Code::NotFound && to == DeliveryStatus::Waiting => {
-            handed_back(&app, &caller, delivery).await?.map(IntoResponse::into_response).ok_or(refused)
+            match handed_back(&app, &caller, delivery).await? {
+                Some(first) => Ok(first.into_response()),
+                None => Err(explain(&app, &caller, NamedBy::Delivery(delivery), to, refused).await),
+            }
         }
-        Err(refused) => Err(refused),
+        Err(refused) => Err(explain(&app, &caller, NamedBy::Delivery(delivery), to, refused).await),
     }
 }
 

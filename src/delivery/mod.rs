@@ -22,6 +22,7 @@ pub mod disclosure;
 pub mod event;
 pub mod http;
 pub mod location;
+pub mod past_assignments;
 pub mod access;
 pub mod actions;
 pub mod sql;
@@ -87,7 +88,8 @@ pub struct Driver {
     /// The last reported location; null while the driver is off duty without an open delivery. In the list of drivers
     /// null unless the driver is on duty and present.
     pub place: Option<Place>,
-    /// When the location was measured, by the clock of the driver's phone; null if `place` is null.
+    /// When the location was measured, by the server's clock, as far as the times in the phone's reports tell; null if
+    /// `place` is null.
     pub located_at: Option<DateTime<Utc>>,
     /// When the driver was last active. A driver who was not active for `DRIVER_PRESENCE` is `OFFLINE` and is not
     /// assigned.

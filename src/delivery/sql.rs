@@ -18,6 +18,7 @@ use crate::uow::Tx;
 
 pub mod drivers;
 pub mod history;
+pub mod past_assignments;
 
 /// A delivery's row, with pickup and destination.
 struct Row {
@@ -289,7 +290,8 @@ pub async fn open(tx: &mut Tx, scope: &RestaurantScope, order: &Order) -> Result
     opened.map(Into::into).ok_or_else(Problem::not_found)
 }
 
-/// Assigns a locked delivery to a driver, with the reason. `presence`: how long ago the driver's last activity may be.
+/// Assigns a locked delivery to a driver, with the reason. `presence`: how long ago the driver's last activity may be;
+/// `None`: the driver need not be there, because they have taken the food already.
 ///
 /// # Errors
 /// `driver_busy` when the driver has another one, by a constraint.
@@ -299,7 +301,7 @@ pub async fn assign(
     delivery: &Delivery,
     driver: DriverId,
     because: &str,
-    presence: TimeDelta,
+    presence: Option<TimeDelta>,
 ) -> Result<Delivery, Problem> {
     let now = tx.now();
     let assigned = deliveries!(
@@ -307,7 +309,8 @@ pub async fn assign(
               update deliveries set driver_id = $3, status = 'ASSIGNED', assigned_because = $4, assigned_at = $5,
                   reason = null, version = version + 1, updated_at = $5
               where restaurant_id = $1 and id = $2
-                  and exists (select from drivers where id = $3 and driver_can_work(drivers, $6, $5))
+                  and ($6::timestamptz is null
+                      or exists (select from drivers where id = $3 and driver_can_work(drivers, $6, $5)))
               returning *) " +] from "d",
         "",
         scope.restaurant() as RestaurantId,
@@ -315,7 +318,7 @@ pub async fn assign(
         driver as DriverId,
         because,
         now,
-        now - presence,
+        presence.map(|presence| now - presence),
     )
     .fetch_optional(tx.connection())
     .await

@@ -42,6 +42,28 @@ impl OrderAccess {
     }
 }
 
+/// A caller and the order in the path, with the caller's access if they have any: for changes of its status, so that a
+/// driver who lost its delivery meanwhile is told so.
+pub struct StatusAccess {
+    /// The signed-in caller.
+    pub caller: Caller,
+    /// The order in the path.
+    pub order: OrderId,
+    /// What the caller may do with it, or the refusal.
+    pub access: Result<OrderAccess, Problem>,
+}
+
+impl FromRequestParts<Arc<App>> for StatusAccess {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let caller = authenticate(parts, app).await?;
+        let order = path_parameter(parts, app, "orderId").await?;
+        let access = OrderAccess::of(app, &caller, order, operation(parts)?).await;
+        Ok(Self { caller, order, access })
+    }
+}
+
 /// The order in the path, as the caller may read it.
 pub struct VisibleOrder {
     /// The order as the caller may see it.

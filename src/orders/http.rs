@@ -9,9 +9,10 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::access::{OrderAccess, VisibleOrder};
+use super::access::{OrderAccess, StatusAccess, VisibleOrder};
 use super::actions::place;
 use super::actions::status::{advance, parse_update};
+use super::former_driver::{NamedBy, explain};
 use super::limits::{Buyer, NetworkKey};
 use super::list::OrderQuery;
 use super::request::{LineInput, OrderRequest, QuotedOrderRequest};
@@ -305,7 +306,8 @@ struct OrderStatusUpdate {
             body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "Resource not found, or the caller has no access to it",
             body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "The current status does not allow this transition",
+        (status = 409, description = "The current status does not allow this transition; or the driver has lost the \
+                                      delivery (`no_longer_assigned`, with the `restaurant` to call)",
             body = ProblemBody, content_type = "application/problem+json"),
         (status = 412, description = "Version conflict; `current` is the current state",
             body = ProblemBody, content_type = "application/problem+json"),
@@ -314,18 +316,22 @@ struct OrderStatusUpdate {
 ))]
 async fn update_order_status(
     State(app): State<Arc<App>>,
-    access: OrderAccess,
+    StatusAccess { caller, order, access }: StatusAccess,
     if_match: IfMatch,
     Body(body): Body<OrderStatusUpdate>,
 ) -> Result<Versioned<Order>, Problem> {
-    let (scope, order) = (access.scope, access.order);
-    let update = parse_update(body.status, body.reason, body.return_stock)?;
-    let body = app
-        .db
-        .write(scope, move |tx| Box::pin(async move { advance(tx, &scope, order, if_match, update).await }))
-        .await?
-        .shown_to(&scope);
-    Ok(Versioned { version: body.version, body })
+    let to = body.status;
+    let done = async {
+        let scope = access?.scope;
+        let update = parse_update(to, body.reason, body.return_stock)?;
+        let work =
+            app.db.write(scope, move |tx| Box::pin(async move { advance(tx, &scope, order, if_match, update).await }));
+        Ok(work.await?.shown_to(&scope))
+    };
+    match done.await {
+        Ok(body) => Ok(Versioned { version: body.version, body }),
+        Err(refused) => Err(explain(&app, &caller, NamedBy::Order(order), to, refused).await),
+    }
 }
 
 /// The query parameters of the events of an order.

@@ -56,6 +56,7 @@ macro_rules! orders {
     };
 }
 
+pub mod former_driver;
 pub mod history;
 pub mod list;
 pub mod limits;

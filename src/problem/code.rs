@@ -72,6 +72,7 @@ codes! {
     AlreadyExists = CONFLICT, "already_exists", "Resource already exists";
     NoDriverAvailable = CONFLICT, "no_driver_available", "No driver available";
     DriverBusy = CONFLICT, "driver_busy", "Driver is busy";
+    NoLongerAssigned = CONFLICT, "no_longer_assigned", "Delivery no longer assigned";
     DependencyRejected = CONFLICT, "dependency_rejected", "Earlier operation was rejected";
     OperationsUnfinished = CONFLICT, "operations_unfinished", "Unfinished operations";
     IdempotencyInProgress = CONFLICT, "idempotency_in_progress", "Request still in progress";

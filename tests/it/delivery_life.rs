@@ -286,7 +286,7 @@ async fn a_delivery_is_handed_back_before_pickup_and_reassigned() {
         (&json!("WAITING"), &Value::Null, &Value::Null, &json!("a puncture"))
     );
     // It is none of his any more.
-    scene.mario.tries_to_bring(&delivery, "PICKED_UP", None).await.refused(404, "not_found");
+    scene.mario.tries_to_bring(&delivery, "PICKED_UP", None).await.refused(409, "no_longer_assigned");
     // Staff hand it back too, and to whom it is given they bring it.
     let assigned = scene.luigi.owner.assigns(&delivery, Some(&theirs)).await.expect(200);
     assert_eq!(assigned["reason"], Value::Null, "why the last driver gave it back is not about the next one");

@@ -76,7 +76,7 @@ async fn handing_back_is_idempotent_and_excludes_the_driver_from_assignment() {
     let events = scene.app.count("select count(*) from events").await;
     let again = || scene.mario.tries_to_bring(&delivery, "WAITING", Some("a puncture"));
     assert_eq!(again().await.expect(200), first);
-    scene.mario.tries_to_bring(&delivery, "ARRIVED", None).await.refused(404, "not_found");
+    scene.mario.tries_to_bring(&delivery, "ARRIVED", None).await.refused(409, "no_longer_assigned");
     scene.mario.get(&format!("/api/deliveries/{}", id_of(&delivery))).await.refused(404, "not_found");
     let lucia = scene.app.driver("Lucia").await;
     lucia.tries_to_bring(&delivery, "WAITING", None).await.refused(404, "not_found");

@@ -1,8 +1,8 @@
 //! Drivers who are not there, where they say they are, and how far food is brought.
 
-use chrono::{DateTime, TimeDelta};
+use chrono::{DateTime, TimeDelta, Utc};
 use comanda::delivery::actions::presence;
-use comanda::delivery::location::{self, InvalidReport, Report, ReportedLocation};
+use comanda::delivery::location::{self, InvalidReport, LastLocation, Report, ReportedLocation};
 use comanda::place::Place;
 use serde_json::{Value, json};
 
@@ -114,6 +114,63 @@ async fn reports_are_ordered_by_the_phone_s_own_time() {
     // Said outright, it is so.
     scene.mario.goes_online(41.8931, 12.4828).await;
     assert_eq!(place().await, json!({ "lat": 41.8931, "lng": 12.4828 }));
+}
+
+#[tokio::test]
+async fn reports_of_a_slow_clock_count_at_once() {
+    for slow in [TimeDelta::minutes(10), TimeDelta::hours(13), TimeDelta::days(20_000)] {
+        let scene = Scene::set().await;
+        let phone = || scene.app.clock.now() - slow;
+        let place = async || scene.mario.get("/api/me").await.expect(200)["driver"]["place"].clone();
+        scene.sends((44.4970, 11.3410), Some(phone())).await.expect(204);
+        assert_eq!(place().await, json!({ "lat": 44.497, "lng": 11.341 }), "{slow}");
+        let (order, delivery) = scene.carried().await;
+        scene.luigi.owner.walks(&order, &["PREPARING", "READY"]).await;
+        scene.mario.brings(&delivery, "PICKED_UP").await;
+        scene.app.passes(TimeDelta::minutes(1));
+        let measured = phone();
+        scene.sends((44.4980, 11.3420), Some(measured)).await.expect(204);
+        let seen = scene.ada.get(&format!("/api/deliveries/{}", id_of(&delivery))).await.expect(200);
+        assert_eq!(seen["driver"]["place"], json!({ "lat": 44.498, "lng": 11.342 }), "{slow}");
+        // Late ones change nothing.
+        for minutes in [0, 1, 5] {
+            scene.sends((44.4990, 11.3430), Some(measured - TimeDelta::minutes(minutes))).await.expect(204);
+        }
+        assert_eq!(place().await, json!({ "lat": 44.498, "lng": 11.342 }), "{slow}");
+        let located = scene.mario.get("/api/me").await.expect(200)["driver"]["locatedAt"].clone();
+        let located: DateTime<Utc> = serde_json::from_value(located).unwrap();
+        let since = scene.app.clock.now() - located;
+        assert!(since >= TimeDelta::zero() && since < TimeDelta::minutes(1), "{slow}: {since}");
+        // The clock is corrected, and set back again: within five minutes its reports are taken for late ones.
+        scene.sends((44.4990, 11.3430), Some(scene.app.clock.now())).await.expect(204);
+        assert_eq!(place().await, json!({ "lat": 44.499, "lng": 11.343 }), "{slow}");
+        for is_known in [false, false, true, true] {
+            scene.app.passes(TimeDelta::minutes(3));
+            scene.sends((44.5000, 11.3440), Some(phone())).await.expect(204);
+            let expected = if is_known { json!(44.5) } else { json!(44.499) };
+            assert_eq!(place().await["lat"], expected, "{slow}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn reports_from_before_the_time_of_going_on_duty_change_nothing() {
+    let scene = Scene::set().await;
+    let slow = TimeDelta::minutes(30);
+    let phone = scene.app.clock.now() - slow;
+    let on_duty = |at: DateTime<Utc>| {
+        let place = json!({ "lat": 44.4960, "lng": 11.3400 });
+        json!({ "status": "AVAILABLE", "place": place, "at": at })
+    };
+    scene.mario.put("/api/drivers/me/availability", &on_duty(phone)).await.expect(200);
+    let place = async || scene.mario.get("/api/me").await.expect(200)["driver"]["place"]["lat"].clone();
+    scene.sends((44.4970, 11.3410), Some(phone - TimeDelta::minutes(2))).await.expect(204);
+    assert_eq!(place().await, 44.496);
+    scene.sends((44.4970, 11.3410), Some(phone + TimeDelta::seconds(1))).await.expect(204);
+    assert_eq!(place().await, 44.497);
+    let ahead = on_duty(scene.app.clock.now() + TimeDelta::minutes(6));
+    let refusal = scene.mario.put("/api/drivers/me/availability", &ahead).await.refused(422, "invalid_request");
+    assert_eq!(refusal["errors"][0]["pointer"], "/at");
 }
 
 #[tokio::test]
@@ -262,26 +319,54 @@ async fn a_restaurant_without_zones_delivers_up_to_a_maximum_distance() {
 #[test]
 fn a_location_report_is_checked_by_time_and_distance() {
     let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+    let at = |ahead: i64| now + TimeDelta::seconds(ahead);
     let place = |lat, lng| Place::new(lat, lng).unwrap();
     let bologna = place(44.4949, 11.3426);
-    let judge = |last: Option<i64>, to: Place, at: Option<i64>| {
-        let last = last.map(|ago| ReportedLocation { place: bologna, at: now - TimeDelta::seconds(ago) });
-        location::judge(last, to, at.map(|ahead| now + TimeDelta::seconds(ahead)), now, 250.0 / 3.6)
+    let last = |located: i64, reported: Option<i64>| LastLocation {
+        place: bologna,
+        located_at: at(located),
+        reported_at: reported.map(at),
+        late_since: None,
     };
-    let newest =
-        |to, ahead: i64| Ok(Report::Newest(ReportedLocation { place: to, at: now + TimeDelta::seconds(ahead) }));
-    assert_eq!(judge(None, bologna, None), newest(bologna, 0));
-    assert_eq!(judge(None, bologna, Some(-86_400)), newest(bologna, -86_400));
-    assert_eq!(judge(Some(10), bologna, Some(-10)), Ok(Report::Late));
-    assert_eq!(judge(Some(10), bologna, Some(-11)), Ok(Report::Late));
-    // However far ahead a clock is taken to be right, nothing lies in the future.
-    for ahead in [1, 60, 61, 300] {
-        assert_eq!(judge(Some(10), bologna, Some(ahead)), newest(bologna, 0), "{ahead}");
+    let judge = |last: Option<LastLocation>, to: Place, reported: Option<i64>| {
+        location::judge(last, to, reported.map(at), now, 250.0 / 3.6)
+    };
+    let newest = |to, located: i64, reported: i64| {
+        Ok(Report::Newest(ReportedLocation { place: to, located_at: at(located), reported_at: at(reported) }))
+    };
+    assert_eq!(judge(None, bologna, None), newest(bologna, 0, 0));
+    assert_eq!(judge(None, bologna, Some(-86_400)), newest(bologna, 0, -86_400));
+    // A phone whose clock goes right, is slow by an hour, and is ahead by four minutes.
+    for skew in [0, -3_600, 240] {
+        let last = Some(last(-10, Some(-10 + skew)));
+        assert_eq!(judge(last, bologna, Some(-10 + skew)), Ok(Report::Late), "{skew}");
+        assert_eq!(judge(last, bologna, Some(-11 + skew)), Ok(Report::Late), "{skew}");
+        assert_eq!(judge(last, bologna, Some(-9 + skew)), newest(bologna, -9, -9 + skew), "{skew}");
+        assert_eq!(judge(last, bologna, Some(skew)), newest(bologna, 0, skew), "{skew}");
+        assert_eq!(judge(last, bologna, None), newest(bologna, 0, skew), "{skew}");
     }
-    assert!(matches!(judge(Some(10), bologna, Some(301)), Err(InvalidReport::Clock(_))));
+    // Nothing lies in the future, and a clock that was put right counts at once.
+    assert_eq!(judge(Some(last(-10, Some(-3_610))), bologna, Some(0)), newest(bologna, 0, 0));
+    for ahead in [1, 60, 61, 300] {
+        assert_eq!(judge(Some(last(-10, Some(-10))), bologna, Some(ahead)), newest(bologna, 0, ahead), "{ahead}");
+    }
+    assert!(matches!(judge(Some(last(-10, Some(-10))), bologna, Some(301)), Err(InvalidReport::Clock(_))));
+    // The driver went on duty without the phone's time: any report is newer.
+    for reported in [-10, -3_600, -1_700_000_000] {
+        assert_eq!(judge(Some(last(-10, None)), bologna, Some(reported)), newest(bologna, 0, reported));
+    }
+    // A clock that was set back by an hour: reports count again after five minutes of them.
+    let set_back = |since: i64| LastLocation { late_since: Some(at(since)), ..last(-400, Some(-400)) };
+    assert_eq!(judge(Some(set_back(-299)), bologna, Some(-3_600)), Ok(Report::Late));
+    assert_eq!(judge(Some(set_back(-300)), bologna, Some(-3_600)), newest(bologna, 0, -3_600));
     // A tunnel, a train, a flight; and a phone that does not know exactly where it stands.
     let (near, florence) = (place(44.5020, 11.3426), place(43.7696, 11.2558));
-    assert_eq!(judge(Some(1), near, None), newest(near, 0));
-    assert_eq!(judge(Some(3_600), florence, None), newest(florence, 0));
-    assert!(matches!(judge(Some(60), florence, None), Err(InvalidReport::Jump { seconds: 60, .. })));
+    for reported in [None, Some(-1), Some(-3_601)] {
+        assert_eq!(judge(Some(last(-1, reported)), near, None), newest(near, 0, reported.map_or(0, |ago| ago + 1)));
+        let hour = reported.map(|ago| ago - 3_599);
+        assert!(matches!(judge(Some(last(-3_600, hour)), florence, None), Ok(Report::Newest(_))), "{reported:?}");
+        let minute = reported.map(|ago| ago - 59);
+        let jump = judge(Some(last(-60, minute)), florence, None);
+        assert!(matches!(jump, Err(InvalidReport::Jump { seconds: 60, .. })), "{reported:?}: {jump:?}");
+    }
 }

@@ -10,6 +10,7 @@ use crate::reply::Reply;
 use crate::shop::{Dish, Shop};
 
 mod devices;
+mod drivers;
 mod crashes;
 mod histories;
 mod large_results;

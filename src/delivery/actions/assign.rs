@@ -39,7 +39,7 @@ pub async fn to(
                         .with("requestedStatus", DeliveryStatus::Assigned)
                         .with("currentVersion", delivery.version));
                 }
-                let assigned = sql::assign(tx, &scope, &delivery, driver, &because, presence).await?;
+                let assigned = sql::assign(tx, &scope, &delivery, driver, &because, Some(presence)).await?;
                 events::publish(tx, &scope, assigned.assigned_event()?).await?;
                 Ok(assigned)
             })

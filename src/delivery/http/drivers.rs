@@ -13,8 +13,9 @@ use utoipa_axum::routes;
 use crate::accounts::caller::Admin;
 use crate::accounts::{self, Email, UserRole};
 use crate::app::App;
+use crate::clock;
 use crate::delivery::access::DriverAccess;
-use crate::delivery::location::{self, InvalidReport, Report};
+use crate::delivery::location::{self, InvalidReport};
 use crate::delivery::{Driver, DriverStatus, Vehicle, sql};
 use crate::extract::{Body, Json, Query};
 use crate::idempotency::{IdempotentBody, IdempotentResponse};
@@ -107,6 +108,9 @@ struct DriverAvailability {
     status: DriverStatus,
     /// The location. Required to go on duty, optional on duty; deleted when the driver goes off duty.
     place: Option<Place>,
+    /// When `place` was measured, by the phone's clock, which may be up to five minutes ahead: location reports from
+    /// before it change nothing. Absent: the next report counts, whenever it was measured.
+    at: Option<Timestamp>,
 }
 
 /// Go on duty or off duty
@@ -137,12 +141,16 @@ async fn set_driver_availability(
         }
     };
     let (driver, user, presence) = (duty.driver, duty.caller.user, app.config.delivery.presence);
+    let at = availability.at.map(Timestamp::utc);
     let tenancy = TenancyContext { driver: Some(driver), ..TenancyContext::user(user) };
     let changed = app
         .db
         .write(tenancy, move |tx| {
             Box::pin(async move {
-                if !sql::drivers::set_online(tx, driver, online, availability.place).await? {
+                if let Some(at) = at {
+                    clock::clamp(at, tx.now()).map_err(|skew| Problem::invalid_field("/at", skew.to_string()))?;
+                }
+                if !sql::drivers::set_online(tx, driver, online, availability.place, at).await? {
                     return Err(Problem::invalid_field("/place", "is required, because your location is not known"));
                 }
                 profile(tx, user, presence).await
@@ -158,14 +166,15 @@ async fn set_driver_availability(
 #[schema(as = LocationReport)]
 struct Location {
     place: Place,
-    /// When it was measured, by the phone's clock, which may be up to five minutes ahead; absent: now.
+    /// When it was measured, by the phone's clock, which may be behind and up to five minutes ahead; absent: now.
     at: Option<Timestamp>,
 }
 
 /// Report the driver's location
 ///
-/// Reports can arrive late and in any order: one older than the latest changes nothing. Off duty and without an open
-/// delivery no location is stored. A location that is too far from the last one for the time between them
+/// Reports can arrive late and in any order: one older than the latest, by the phone's clock, changes nothing. A clock
+/// that is behind does not matter; after it was set back, reports count again within five minutes. Off duty and without
+/// an open delivery no location is stored. A location that is too far from the last one for the time between them
 /// (`DRIVER_MAX_SPEED`) is refused.
 #[utoipa::path(post, path = "/api/drivers/me/location", tag = "drivers", security(("token" = [])),
     request_body = Location,
@@ -191,8 +200,8 @@ async fn report_location(
                 // A refused report counts as activity, too.
                 let last = sql::drivers::seen(tx, driver).await?;
                 let judged = location::judge(last, place, at.map(Timestamp::utc), tx.now(), max_speed);
-                if let Ok(Report::Newest(location)) = judged {
-                    sql::drivers::set_place(tx, driver, location).await?;
+                if let Ok(report) = judged {
+                    sql::drivers::save_report(tx, driver, report).await?;
                 }
                 Ok(judged)
             })

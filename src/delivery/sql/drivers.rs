@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::delivery::location::ReportedLocation;
+use crate::delivery::location::{LastLocation, Report};
 use crate::delivery::{Driver, DriverStatus, Vehicle};
 use crate::ids::{DeliveryId, DriverId, RestaurantId, UserId};
 use crate::paging::Page;
@@ -118,20 +118,29 @@ pub async fn list(tx: &mut Tx, page: Page, presence: TimeDelta) -> Result<Vec<(D
         .collect())
 }
 
-/// Sets whether a driver is on duty, and the location if given. `false`: no location is known. A trigger
-/// (`clear_location`) deletes the location of a driver who is off duty without a delivery.
-pub async fn set_online(tx: &mut Tx, driver: DriverId, online: bool, place: Option<Place>) -> Result<bool, Problem> {
+/// Sets whether a driver is on duty, and the location if given, with the phone's time of it. `false`: no location is
+/// known. A trigger (`clear_location`) deletes the location of a driver who is off duty without a delivery.
+pub async fn set_online(
+    tx: &mut Tx,
+    driver: DriverId,
+    online: bool,
+    place: Option<Place>,
+    reported_at: Option<DateTime<Utc>>,
+) -> Result<bool, Problem> {
     let now = tx.now();
     let changed = sqlx::query!(
         "update drivers set online = $2, updated_at = $5, seen_at = $5,
              latitude = coalesce($3, latitude), longitude = coalesce($4, longitude),
-             located_at = case when $3::float8 is null then located_at else $5 end
+             located_at = case when $3::float8 is null then located_at else $5 end,
+             reported_at = case when $3::float8 is null then reported_at else $6 end,
+             late_since = case when $3::float8 is null then late_since end
          where id = $1 and (not $2 or $3::float8 is not null or latitude is not null)",
         driver as DriverId,
         online,
         place.map(Place::lat),
         place.map(Place::lng),
         now,
+        reported_at,
     )
     .execute(tx.connection())
     .await?;
@@ -139,36 +148,68 @@ pub async fn set_online(tx: &mut Tx, driver: DriverId, online: bool, place: Opti
 }
 
 /// Records activity of a driver and returns the last location; locks the driver.
-pub async fn seen(tx: &mut Tx, driver: DriverId) -> Result<Option<ReportedLocation>, Problem> {
+pub async fn seen(tx: &mut Tx, driver: DriverId) -> Result<Option<LastLocation>, Problem> {
     let now = tx.now();
     let last = sqlx::query!(
-        "update drivers set seen_at = $2 where id = $1 returning latitude, longitude, located_at",
+        "update drivers set seen_at = $2 where id = $1
+         returning latitude, longitude, located_at, reported_at, late_since",
         driver as DriverId,
         now,
     )
     .fetch_optional(tx.connection())
     .await?;
     let location = last.and_then(|row| {
-        Some(ReportedLocation { place: Place::from_columns(row.latitude, row.longitude)?, at: row.located_at? })
+        Some(LastLocation {
+            place: Place::from_columns(row.latitude, row.longitude)?,
+            located_at: row.located_at?,
+            reported_at: row.reported_at,
+            late_since: row.late_since,
+        })
     });
     Ok(location)
 }
 
-/// Stores a location of a driver; one that is older than the stored location changes nothing.
-pub async fn set_place(tx: &mut Tx, driver: DriverId, location: ReportedLocation) -> Result<(), Problem> {
+/// Stores the outcome of a report of a driver whom [`seen`] has locked.
+pub async fn save_report(tx: &mut Tx, driver: DriverId, report: Report) -> Result<(), Problem> {
     let now = tx.now();
-    sqlx::query!(
-        "update drivers set latitude = $2, longitude = $3, located_at = $4, updated_at = $5
-         where id = $1 and (located_at is null or located_at < $4)",
-        driver as DriverId,
-        location.place.lat(),
-        location.place.lng(),
-        location.at,
-        now,
-    )
-    .execute(tx.connection())
-    .await?;
+    match report {
+        Report::Newest(location) => {
+            sqlx::query!(
+                "update drivers set latitude = $2, longitude = $3, located_at = $4, reported_at = $5, late_since = null,
+                     updated_at = $6
+                 where id = $1",
+                driver as DriverId,
+                location.place.lat(),
+                location.place.lng(),
+                location.located_at,
+                location.reported_at,
+                now,
+            )
+            .execute(tx.connection())
+            .await?;
+        }
+        Report::Late => {
+            sqlx::query!(
+                "update drivers set late_since = $2 where id = $1 and late_since is null",
+                driver as DriverId,
+                now,
+            )
+            .execute(tx.connection())
+            .await?;
+        }
+    }
     Ok(())
+}
+
+/// Whether a driver has an open delivery.
+pub async fn is_busy(tx: &mut Tx, driver: DriverId) -> Result<bool, Problem> {
+    let found = sqlx::query_scalar!(
+        r#"select exists (select from deliveries where driver_id = $1 and closed_at is null) as "found!""#,
+        driver as DriverId,
+    )
+    .fetch_one(tx.connection())
+    .await?;
+    Ok(found)
 }
 
 /// Whether a driver is on duty who was not active since `seen_before`.

@@ -43,7 +43,7 @@ pub async fn begin_work(db: &Database, data: &Arc<DemoData>, hash: &Arc<str>) ->
     db.write(scope, move |tx| {
         Box::pin(async move {
             for driver in &data.drivers {
-                delivery::sql::drivers::set_online(tx, driver.id, true, Some(driver.corner)).await?;
+                delivery::sql::drivers::set_online(tx, driver.id, true, Some(driver.corner), None).await?;
             }
             account(tx, &data.admin, &hash).await
         })

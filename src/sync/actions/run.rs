@@ -10,34 +10,29 @@ use crate::accounts::Caller;
 use crate::accounts::actions::profile;
 use crate::accounts::profile::ProfileWrites;
 use crate::accounts::sql::sessions;
-use crate::actor::Actor;
 use crate::app::App;
 use crate::cart::CartOwner;
 use crate::cart::actions::lines;
 use crate::cart::sql::RequestedLine;
 use crate::cart::sql::lines::LineWrite;
 use crate::coupons::actions::attempt_limits;
-use crate::extract::IfMatch;
-use crate::ids::OrderId;
 use crate::menu;
 use crate::menu::stock::StockChange;
 use crate::network::Network;
-use crate::orders::access::OrderAccess;
 use crate::orders::actions::place;
-use crate::orders::actions::status::{advance, parse_update};
 use crate::orders::limits::{Buyer, NetworkKey};
 use crate::orders::request::{LineInput, OrderRequest};
 use crate::permission::Operation;
 use crate::problem::{Code, Problem};
 use crate::restaurants::access;
-use crate::sync::kinds::{
-    self, OfflineCartLine, OfflineOrder, OfflineStatusUpdate, OfflineStockChange, ProfileFields, Work,
-};
+use crate::sync::kinds::{self, OfflineCartLine, OfflineOrder, OfflineStockChange, ProfileFields, Work};
 use crate::sync::sql::{self, Lease, StoredOperation};
 use crate::sync::{Device, OperationState};
 use crate::tenancy::{RestaurantScope, TenancyContext};
 use crate::timestamp::Timestamp;
 use crate::uow::{Steps, Tx};
+
+mod order_status;
 
 /// The end of running an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,7 +87,7 @@ async fn perform(app: &App, lease: &Lease, operation: StoredOperation, network: 
     let unit = Unit { app, lease, seq: operation.seq, network };
     match kinds::work(&operation.kind, operation.payload.0.get(), app.config.orders.max_choices)? {
         Work::PlaceOrder(offline) => unit.place(&caller, *offline).await,
-        Work::OrderStatus(payload) => unit.advance(&caller, payload).await,
+        Work::OrderStatus(payload) => unit.advance(&caller, payload, &operation).await,
         Work::Stock(payload) => unit.count(&caller, payload).await,
         Work::OfflineCartLine(line) => unit.write_line(&caller, line, &operation).await,
         Work::Profile(fields) => unit.write_profile(&caller, fields, &operation).await,
@@ -179,53 +174,6 @@ impl Unit<'_> {
         let nothing = std::future::ready(Ok(None));
         attempt_limits::with_attempt_limit(self.app, customer, network, offline.coupon_code.as_ref(), nothing, work)
             .await
-    }
-
-    async fn advance(&self, caller: &Caller, payload: OfflineStatusUpdate) -> Result<bool, Problem> {
-        let id = match (payload.order_id, payload.order_op) {
-            (Some(id), _) => id,
-            (None, Some(op_id)) => self.placed_by(op_id.into_string()).await?,
-            (None, None) => return Err(Problem::not_found()),
-        };
-        let access = OrderAccess::of(self.app, caller, id, Operation::UpdateOrderStatus).await?;
-        let (scope, if_match) = (access.scope, IfMatch(payload.version));
-        let update = parse_update(payload.status, payload.reason, payload.return_stock)?;
-        // The stored result is repeated whenever the device sends the operation again: also after a driver has
-        // delivered the order, or after somebody has left the restaurant. So only the customer's own result contains
-        // the customer's details.
-        let is_customer = scope.actor() == Actor::Customer;
-        let done = self.commit(scope, move |tx| {
-            Box::pin(async move {
-                let order = advance(tx, &scope, id, if_match, update).await?;
-                effect(&if is_customer { order } else { order.without_customer_details() })
-            })
-        });
-        done.await.map_err(|problem| match problem.code() {
-            Code::VersionConflict if !is_customer => {
-                Problem::new(Code::VersionConflict, "Get the order, and repeat the request with its current version.")
-            }
-            _ => problem,
-        })
-    }
-
-    /// The order that an earlier operation placed.
-    async fn placed_by(&self, op_id: String) -> Result<OrderId, Problem> {
-        let (device, name) = (self.lease.device.clone(), op_id.clone());
-        let tenancy = TenancyContext::user(device.user);
-        let base = self
-            .app
-            .db
-            .read(tenancy, move |tx| Box::pin(async move { sql::referenced(tx, &device, &name).await }))
-            .await?;
-        let base = base.filter(|base| base.seq < self.seq).ok_or_else(|| {
-            Problem::invalid_field("/orderOp", "must be the opId of an earlier operation of this device")
-        })?;
-        let refused = || {
-            let detail = "The operation that places the order was rejected.";
-            Problem::new(Code::DependencyRejected, detail).with("opId", &op_id).with("seq", base.seq)
-        };
-        let placed = base.aggregate.as_deref().filter(|_| base.state == OperationState::Applied);
-        placed.and_then(|id| id.parse().ok()).ok_or_else(refused)
     }
 
     async fn count(&self, caller: &Caller, payload: OfflineStockChange) -> Result<bool, Problem> {

@@ -1,0 +1,26 @@
+//! When a driver had a delivery, from its history. Pure.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+/// How far a driver's clock may be behind the server's: a driver takes no step before the delivery is theirs, so one
+/// that seems to be earlier is from a slow clock.
+const SLOW_CLOCK: TimeDelta = TimeDelta::minutes(5);
+
+/// A time during which a driver had a delivery, and which has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PastAssignment {
+    /// When the driver got it.
+    pub from: DateTime<Utc>,
+    /// When they lost it.
+    pub until: DateTime<Utc>,
+    /// Whether they handed it back themselves. Otherwise it was taken back, which a driver who was offline does not
+    /// know.
+    pub is_handed_back: bool,
+}
+
+/// Whether a step that a driver took at this time counts, although they have lost the delivery since: it was theirs
+/// then, and they have not handed it back afterwards.
+pub fn counts(assignments: &[PastAssignment], at: DateTime<Utc>) -> bool {
+    let was_theirs = assignments.iter().any(|past| past.from - SLOW_CLOCK <= at && at < past.until);
+    was_theirs && !assignments.iter().any(|past| past.is_handed_back && at < past.until)
+}

@@ -1,0 +1,104 @@
+//! Changes the status of an order, which may be one that its driver has lost meanwhile.
+
+use super::{Unit, effect};
+use crate::accounts::Caller;
+use crate::actor::Actor;
+use crate::delivery::actions::late_step;
+use crate::extract::IfMatch;
+use crate::ids::OrderId;
+use crate::orders::access::OrderAccess;
+use crate::orders::actions::status::{advance, parse_update};
+use crate::orders::former_driver::{FormerDriver, NamedBy};
+use crate::orders::status::StatusUpdate;
+use crate::permission::Operation;
+use crate::problem::{Code, Problem};
+use crate::sync::OperationState;
+use crate::sync::kinds::OfflineStatusUpdate;
+use crate::sync::sql::{self, StoredOperation};
+use crate::tenancy::TenancyContext;
+
+impl Unit<'_> {
+    /// Changes the status of an order.
+    pub(super) async fn advance(
+        &self,
+        caller: &Caller,
+        payload: OfflineStatusUpdate,
+        operation: &StoredOperation,
+    ) -> Result<bool, Problem> {
+        let id = match (payload.order_id, payload.order_op) {
+            (Some(id), _) => id,
+            (None, Some(op_id)) => self.placed_by(op_id.into_string()).await?,
+            (None, None) => return Err(Problem::not_found()),
+        };
+        let if_match = IfMatch(payload.version);
+        let update = parse_update(payload.status, payload.reason, payload.return_stock)?;
+        let done = self.advance_as_now_permitted(caller, id, if_match, update.clone()).await;
+        let Err(refused) = done else { return done };
+        if refused.code() != Code::NotFound {
+            return Err(refused);
+        }
+        // A driver may have lost the delivery since, or the order may be closed.
+        let former = FormerDriver::find(self.app, caller, NamedBy::Order(id)).await?.ok_or(refused)?;
+        let (scope, at) = (former.scope, operation.counts_at.map(|at| at.min(operation.received_at)));
+        let done = self.commit(scope, move |tx| {
+            Box::pin(async move {
+                let order = late_step::take(tx, &scope, id, if_match, update, at).await?;
+                effect(&order.without_customer_details())
+            })
+        });
+        done.await.map_err(without_current)
+    }
+
+    /// Changes the status with the permissions that the user has now.
+    async fn advance_as_now_permitted(
+        &self,
+        caller: &Caller,
+        id: OrderId,
+        if_match: IfMatch,
+        update: StatusUpdate,
+    ) -> Result<bool, Problem> {
+        let scope = OrderAccess::of(self.app, caller, id, Operation::UpdateOrderStatus).await?.scope;
+        // The stored result is repeated whenever the device sends the operation again: also after a driver has
+        // delivered the order, or after somebody has left the restaurant. So only the customer's own result contains
+        // the customer's details.
+        let is_customer = scope.actor() == Actor::Customer;
+        let done = self.commit(scope, move |tx| {
+            Box::pin(async move {
+                let order = advance(tx, &scope, id, if_match, update).await?;
+                effect(&if is_customer { order } else { order.without_customer_details() })
+            })
+        });
+        done.await.map_err(|problem| if is_customer { problem } else { without_current(problem) })
+    }
+
+    /// The order that an earlier operation placed.
+    async fn placed_by(&self, op_id: String) -> Result<OrderId, Problem> {
+        let (device, name) = (self.lease.device.clone(), op_id.clone());
+        let tenancy = TenancyContext::user(device.user);
+        let base = self
+            .app
+            .db
+            .read(tenancy, move |tx| Box::pin(async move { sql::referenced(tx, &device, &name).await }))
+            .await?;
+        let base = base.filter(|base| base.seq < self.seq).ok_or_else(|| {
+            Problem::invalid_field("/orderOp", "must be the opId of an earlier operation of this device")
+        })?;
+        let refused = || {
+            let detail = "The operation that places the order was rejected.";
+            Problem::new(Code::DependencyRejected, detail).with("opId", &op_id).with("seq", base.seq)
+        };
+        let placed = base.aggregate.as_deref().filter(|_| base.state == OperationState::Applied);
+        placed.and_then(|id| id.parse().ok()).ok_or_else(refused)
+    }
+}
+
+/// A version conflict without the current order: the result is repeated at any later time, also to whoever may not see
+/// the order any more.
+fn without_current(problem: Problem) -> Problem {
+    match problem.code() {
+        Code::VersionConflict => {
+            Problem::new(Code::VersionConflict, "Get the order, and repeat the request with its current version.")
+        }
+        _ => problem,
+    }
+}
