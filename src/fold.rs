@@ -15,7 +15,7 @@ mod hangul;
 /// The number of letters of a word that are compared.
 const LONGEST_WORD: usize = 40;
 /// The most words of a query that are searched; of more, the longest are used.
-const MOST_WANTED: usize = 10;
+const MAX_QUERY_WORDS: usize = 10;
 
 /// Marks above and below letters of the Latin, Greek, Cyrillic, Hebrew and Arabic scripts, the tone marks of Thai and
 /// Lao, and the dot (nukta) of the scripts of India, which many do not type. Other marks of those scripts are vowels,
@@ -197,7 +197,7 @@ const fn is_edge_of_number(before: char, after: char) -> bool {
 }
 
 /// The most parts into which numbers divide a word.
-const MOST_PARTS: usize = 8;
+const MAX_PARTS: usize = 8;
 
 /// More search words for words with numbers, so that they are found with and without a space: `up` for `7up`, and `7up`
 /// for `7`, `up`.
@@ -206,7 +206,7 @@ fn around_numbers(words: &[Cow<'_, str>]) -> Vec<String> {
     for word in words {
         let edges = word.char_indices().zip(word.chars().skip(1));
         let edges = edges.filter(|((_, before), after)| is_edge_of_number(*before, *after));
-        found.extend(edges.take(MOST_PARTS).map(|((place, before), _)| word[place + before.len_utf8()..].to_owned()));
+        found.extend(edges.take(MAX_PARTS).map(|((place, before), _)| word[place + before.len_utf8()..].to_owned()));
     }
     for pair in words.windows(2) {
         if let (Some(before), Some(after)) = (pair[0].chars().last(), pair[1].chars().next())
@@ -302,7 +302,7 @@ pub fn wanted(question: &str) -> Vec<String> {
     words.sort();
     words.dedup();
     words.sort_by_key(|word| std::cmp::Reverse(word.chars().count()));
-    words.truncate(MOST_WANTED);
+    words.truncate(MAX_QUERY_WORDS);
     words
 }
 

@@ -39,7 +39,7 @@ fn words(message: &str) -> String {
             .map_or_else(|| SEE_REFERENCE.to_owned(), |expected| format!("must be {expected}, not {found}"));
     }
     if let Some((_, expected)) = mismatch(message, "invalid value: ") {
-        let range = range_of(expected).map(|(least, max)| format!("must be a whole number from {least} to {max}"));
+        let range = range_of(expected).map(|(min, max)| format!("must be a whole number from {min} to {max}"));
         return range
             .or_else(|| of_api(expected).map(|expected| format!("must be {expected}")))
             .unwrap_or(SEE_REFERENCE.into());

@@ -19,7 +19,7 @@ use crate::text::is_hidden;
 /// The most characters of a number; longer texts are refused.
 const LONGEST: usize = 40;
 /// The shortest numbers of subscribers, without the area code, have so many digits.
-const FEWEST_AFTER_SLASH: usize = 4;
+const MIN_DIGITS_AFTER_SLASH: usize = 4;
 /// The same in bytes, before invisible characters are removed.
 const LONGEST_WRITTEN: usize = 4 * LONGEST;
 
@@ -94,7 +94,7 @@ fn names_alternatives(text: &str) -> bool {
     let mut parts = text.split('/');
     let (_, last) = (parts.next(), parts.next());
     let digits = |part: &str| part.chars().filter(char::is_ascii_digit).count();
-    parts.next().is_some() || last.is_some_and(|last| digits(last) < FEWEST_AFTER_SLASH)
+    parts.next().is_some() || last.is_some_and(|last| digits(last) < MIN_DIGITS_AFTER_SLASH)
 }
 
 impl Phone {

@@ -15,7 +15,7 @@ use crate::ids::{DriverId, GuestId, OrderId, RestaurantId, SessionId, UserId};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Grant {
     /// A member of the restaurant, with this role or a higher one.
-    Member { restaurant: RestaurantId, user: UserId, least: MemberRole },
+    Member { restaurant: RestaurantId, user: UserId, min_role: MemberRole },
     /// An administrator of the platform; `with_factor`: only with a confirmed second factor.
     Admin { user: UserId, with_factor: bool },
     /// The driver of this order's delivery.
@@ -103,9 +103,9 @@ impl Grant {
     /// The SQL call that checks the grant.
     fn check(self, is_writing: bool, is_changing: bool) -> String {
         match self {
-            Self::Member { restaurant, user, least } => {
-                let (restaurant, user, least) = (restaurant.uuid(), user.uuid(), least.as_str());
-                format!("require_member('{restaurant}', '{user}', '{least}', {is_changing})")
+            Self::Member { restaurant, user, min_role } => {
+                let (restaurant, user, min_role) = (restaurant.uuid(), user.uuid(), min_role.as_str());
+                format!("require_member('{restaurant}', '{user}', '{min_role}', {is_changing})")
             }
             Self::Admin { user, with_factor } => {
                 format!("require_admin('{}', {with_factor}, {is_changing})", user.uuid())
@@ -136,11 +136,11 @@ pub struct RestaurantScope {
 }
 
 impl RestaurantScope {
-    /// A member of the restaurant, for operations that require the role `least` or a higher one.
+    /// A member of the restaurant, for operations that require the role `min_role` or a higher one.
     ///
     /// `proof` says why the id may be trusted; `tests/it/tidy.rs` lists every place that writes one.
-    pub(crate) fn staff(_proof: &'static str, restaurant: RestaurantId, least: MemberRole, user: UserId) -> Self {
-        let grant = Some(Grant::Member { restaurant, user, least });
+    pub(crate) fn staff(_proof: &'static str, restaurant: RestaurantId, min_role: MemberRole, user: UserId) -> Self {
+        let grant = Some(Grant::Member { restaurant, user, min_role });
         let tenancy = TenancyContext { user: Some(user), tenant: Some(restaurant), grant, ..TenancyContext::default() };
         Self { restaurant, actor: Actor::Staff, actor_id: Some(user), tenancy }
     }

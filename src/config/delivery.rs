@@ -28,7 +28,7 @@ impl DeliverySettings {
     pub(super) fn gather(reader: &mut Reader<'_>) -> Self {
         let (second, minute, hour) = (Duration::from_secs(1), Duration::from_mins(1), Duration::from_hours(1));
         let mut time =
-            |name, least, max| TimeDelta::from_std(reader.duration_between(name, least, max)).unwrap_or(TimeDelta::MAX);
+            |name, min, max| TimeDelta::from_std(reader.duration_between(name, min, max)).unwrap_or(TimeDelta::MAX);
         let presence = time("DRIVER_PRESENCE", second * 30, hour * 24);
         let off_duty_after = time("DRIVER_OFF_DUTY_AFTER", minute, hour * 24);
         Self {

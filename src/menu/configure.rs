@@ -16,7 +16,7 @@ use crate::restaurants::tax::{Portion, TaxClass};
 use crate::work;
 
 /// The most choices on one line, nested ones included.
-pub const MOST_CHOICES: usize = 100;
+pub const MAX_CHOICES: usize = 100;
 
 const fn once() -> u8 {
     1
@@ -62,22 +62,22 @@ pub fn count(choices: &[Choice]) -> usize {
 /// 422 for the first line with too many, or for all lines together.
 pub fn check_counts<'a>(
     lines: impl IntoIterator<Item = (usize, &'a [Choice])>,
-    most_of_all: usize,
+    max_of_all: usize,
 ) -> Result<(), Problem> {
     let mut all = 0;
     for (index, choices) in lines {
         let count = count(choices);
-        if count > MOST_CHOICES {
+        if count > MAX_CHOICES {
             return Err(Problem::invalid_field(format!("/lines/{index}/modifiers"), "must have at most 100 entries"));
         }
         all += count;
     }
-    if all > most_of_all { Err(too_many(all, most_of_all)) } else { Ok(()) }
+    if all > max_of_all { Err(too_many(all, max_of_all)) } else { Ok(()) }
 }
 
 /// 422: all lines together have too many choices.
-pub fn too_many(count: usize, most: usize) -> Problem {
-    let message = format!("must have at most {most} modifiers, all lines together, not {count}: split the order");
+pub fn too_many(count: usize, max: usize) -> Problem {
+    let message = format!("must have at most {max} modifiers, all lines together, not {count}: split the order");
     Problem::invalid_field("/lines", message)
 }
 

@@ -42,11 +42,11 @@ pub(super) fn within<T>(bounds: Menus, read: impl FnOnce() -> T) -> T {
 
     let _end = CountingEnd;
     REMAINING.set(Some(Remaining {
-        categories: bounds.most_categories,
-        items: bounds.most_items,
-        groups: bounds.most_groups,
-        modifiers: bounds.most_modifiers_in_all,
-        details: bounds.most_details,
+        categories: bounds.max_categories,
+        items: bounds.max_items,
+        groups: bounds.max_groups,
+        modifiers: bounds.max_all_modifiers,
+        details: bounds.max_details,
     }));
     read()
 }

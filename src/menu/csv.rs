@@ -205,7 +205,7 @@ impl TableWriter {
 }
 
 /// The most cells of a line; menu tables have fewer columns.
-const MOST_CELLS: usize = 100;
+const MAX_CELLS: usize = 100;
 
 /// The separator that a first line `sep=;` declares, as Excel reads and writes it, and the table behind that line;
 /// `None`: there is no such line.
@@ -244,7 +244,7 @@ impl<'t> Records<'t> {
         let mut record = Record { line: self.line, cells: Vec::new() };
         loop {
             let broken = |message| CsvFault { line: record.line, column: record.cells.len() + 1, message };
-            if record.cells.len() == MOST_CELLS {
+            if record.cells.len() == MAX_CELLS {
                 return Err(broken("the line has too many cells"));
             }
             let cell = if let Some(behind) = self.rest.strip_prefix('"') {

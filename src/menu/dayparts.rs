@@ -15,7 +15,7 @@ use crate::restaurants::timeline::{OffsetSpan, offset_spans};
 use crate::work;
 
 /// The most windows of a category or an item.
-pub const MOST_WINDOWS: usize = 30;
+pub const MAX_DAY_PARTS: usize = 30;
 
 const MINUTES_A_DAY: i32 = 1440;
 
@@ -116,8 +116,8 @@ impl DayPart {
 /// # Errors
 /// The index of the first invalid window, and the error.
 pub fn check(windows: &[DayPart]) -> Result<(), (usize, &'static str)> {
-    if windows.len() > MOST_WINDOWS {
-        return Err((MOST_WINDOWS, "exceeds the limit of 30 entries"));
+    if windows.len() > MAX_DAY_PARTS {
+        return Err((MAX_DAY_PARTS, "exceeds the limit of 30 entries"));
     }
     for (index, window) in windows.iter().enumerate() {
         let days = window.days.as_slice();

@@ -13,7 +13,7 @@ use super::document::{Document, DocumentCategory, DocumentGroup, DocumentItem, D
 use super::faults::MenuFaults;
 use super::stock::PortionCount;
 use super::translations::NO_LANGUAGE;
-use super::{Category, Contents, Group, Item, MOST_GROUPS, Modifier, nesting};
+use super::{Category, Contents, Group, Item, MAX_GROUPS, Modifier, nesting};
 use crate::config::Menus;
 use crate::ids::{CategoryId, ItemId, ModifierGroupId, ModifierId};
 use crate::languages::canonical;
@@ -172,23 +172,23 @@ impl<'a> Target<'a> {
         let modifiers = document.modifier_groups.iter().map(|group| group.modifiers.len()).sum::<usize>();
         let (details, languages) = (document.details(), document.languages().len());
         let counts = [
-            ("", "languages", languages, bounds.most_languages, "MENU_MAX_LANGUAGES"),
-            ("", "translations, day-parts and references to groups", details, bounds.most_details, "MENU_MAX_DETAILS"),
-            ("/modifierGroups", "modifiers", modifiers, bounds.most_modifiers_in_all, "MENU_MAX_ALL_MODIFIERS"),
-            ("/categories", "categories", document.categories.len(), bounds.most_categories, "MENU_MAX_CATEGORIES"),
-            ("/categories", "items", items, bounds.most_items, "MENU_MAX_ITEMS"),
-            ("/modifierGroups", "groups", document.modifier_groups.len(), bounds.most_groups, "MENU_MAX_GROUPS"),
+            ("", "languages", languages, bounds.max_languages, "MENU_MAX_LANGUAGES"),
+            ("", "translations, day-parts and references to groups", details, bounds.max_details, "MENU_MAX_DETAILS"),
+            ("/modifierGroups", "modifiers", modifiers, bounds.max_all_modifiers, "MENU_MAX_ALL_MODIFIERS"),
+            ("/categories", "categories", document.categories.len(), bounds.max_categories, "MENU_MAX_CATEGORIES"),
+            ("/categories", "items", items, bounds.max_items, "MENU_MAX_ITEMS"),
+            ("/modifierGroups", "groups", document.modifier_groups.len(), bounds.max_groups, "MENU_MAX_GROUPS"),
         ];
-        for (pointer, what, count, most, variable) in counts {
-            if count > most {
-                let message = format_args!("has {count} {what}, at most {most} are allowed ({variable} of the server)");
+        for (pointer, what, count, max, variable) in counts {
+            if count > max {
+                let message = format_args!("has {count} {what}, at most {max} are allowed ({variable} of the server)");
                 self.faults.note(pointer, message);
             }
         }
         for (at, group) in document.modifier_groups.iter().enumerate() {
-            if group.modifiers.len() > bounds.most_modifiers {
-                let most = bounds.most_modifiers;
-                let message = format_args!("must be at most {most} (MENU_MAX_MODIFIERS of the server)");
+            if group.modifiers.len() > bounds.max_modifiers {
+                let max = bounds.max_modifiers;
+                let message = format_args!("must be at most {max} (MENU_MAX_MODIFIERS of the server)");
                 self.faults.note(format_args!("/modifierGroups/{at}/modifiers"), message);
             }
         }
@@ -344,7 +344,7 @@ impl<'a> Target<'a> {
                     self.faults.note(pointer, message);
                 }
                 Some(id) if ids.contains(id) => self.faults.note(pointer, "is listed more than once"),
-                Some(_) if index >= MOST_GROUPS => self.faults.note(pointer, "exceeds the limit of 20 entries"),
+                Some(_) if index >= MAX_GROUPS => self.faults.note(pointer, "exceeds the limit of 20 entries"),
                 Some(id) => ids.push(*id),
             }
         }

@@ -177,7 +177,7 @@ pub struct DocumentModifier {
 }
 
 /// The most fields of a document that are checked for unknown names.
-const MOST_FIELDS: usize = 20;
+const MAX_FIELDS: usize = 20;
 
 /// The list within an entity; its other fields are read separately.
 #[derive(Deserialize)]
@@ -208,7 +208,7 @@ pub fn read(body: &[u8], bounds: Menus) -> Result<Document, Problem> {
 fn read_by_entity(body: &[u8], bounds: Menus) -> Result<Document, Problem> {
     let refused = |error| describe(body, "", &error);
     let mut deserializer = serde_json::Deserializer::from_slice(body);
-    let mut parts = bounded::map::<_, &RawValue, MOST_FIELDS>(&mut deserializer).map_err(refused)?;
+    let mut parts = bounded::map::<_, &RawValue, MAX_FIELDS>(&mut deserializer).map_err(refused)?;
     deserializer.end().map_err(refused)?;
     let mut reading = DocumentReader { bounds, faults: MenuFaults::default(), items: 0, modifiers: 0 };
     let language =
@@ -237,12 +237,12 @@ struct DocumentReader {
 
 impl DocumentReader {
     fn categories(&mut self, list: Option<&RawValue>) -> Vec<DocumentCategory> {
-        let raws = self.list("/categories", list, self.bounds.most_categories, "MENU_MAX_CATEGORIES");
+        let raws = self.list("/categories", list, self.bounds.max_categories, "MENU_MAX_CATEGORIES");
         let mut read = Vec::with_capacity(raws.len());
         for (at, raw) in raws.into_iter().enumerate() {
             let place = format!("/categories/{at}");
             let within = serde_json::from_str::<Within>(raw.get()).ok().and_then(|within| within.items);
-            let left = self.bounds.most_items.saturating_sub(self.items);
+            let left = self.bounds.max_items.saturating_sub(self.items);
             let items = self.list_of(&format!("{place}/items"), "/categories", within, left, "MENU_MAX_ITEMS");
             self.items += items.len();
             let items = self.pieces(&format!("{place}/items"), items);
@@ -253,14 +253,14 @@ impl DocumentReader {
     }
 
     fn groups(&mut self, list: Option<&RawValue>) -> Vec<DocumentGroup> {
-        let raws = self.list("/modifierGroups", list, self.bounds.most_groups, "MENU_MAX_GROUPS");
+        let raws = self.list("/modifierGroups", list, self.bounds.max_groups, "MENU_MAX_GROUPS");
         let mut read = Vec::with_capacity(raws.len());
         for (at, raw) in raws.into_iter().enumerate() {
             let place = format!("/modifierGroups/{at}");
             let within = serde_json::from_str::<Within>(raw.get()).ok().and_then(|within| within.modifiers);
-            let (most, left) = (self.bounds.most_modifiers, self.bounds.most_modifiers_in_all - self.modifiers);
-            let modifiers = if most <= left {
-                self.list(&format!("{place}/modifiers"), within, most, "MENU_MAX_MODIFIERS")
+            let (max, left) = (self.bounds.max_modifiers, self.bounds.max_all_modifiers - self.modifiers);
+            let modifiers = if max <= left {
+                self.list(&format!("{place}/modifiers"), within, max, "MENU_MAX_MODIFIERS")
             } else {
                 let whole = "/modifierGroups";
                 self.list_of(&format!("{place}/modifiers"), whole, within, left, "MENU_MAX_ALL_MODIFIERS")
@@ -274,8 +274,8 @@ impl DocumentReader {
     }
 
     /// The elements of a list, not parsed yet. A value that is not a list is refused later, when the entity is parsed.
-    fn list<'a>(&mut self, place: &str, raw: Option<&'a RawValue>, most: usize, variable: &str) -> Vec<&'a RawValue> {
-        self.list_of(place, place, raw, most, variable)
+    fn list<'a>(&mut self, place: &str, raw: Option<&'a RawValue>, max: usize, variable: &str) -> Vec<&'a RawValue> {
+        self.list_of(place, place, raw, max, variable)
     }
 
     /// The same, with a limit on several lists together.
@@ -284,7 +284,7 @@ impl DocumentReader {
         place: &str,
         bounded: &str,
         raw: Option<&'a RawValue>,
-        most: usize,
+        max: usize,
         variable: &str,
     ) -> Vec<&'a RawValue> {
         let Some(raw) = raw else { return Vec::new() };
@@ -294,7 +294,7 @@ impl DocumentReader {
             }
             return Vec::new();
         }
-        let elements = AtMost::<&RawValue>::new(most).deserialize(&mut serde_json::Deserializer::from_str(raw.get()));
+        let elements = AtMost::<&RawValue>::new(max).deserialize(&mut serde_json::Deserializer::from_str(raw.get()));
         elements.unwrap_or_else(|_| {
             self.faults.note(bounded, format_args!("has more than {variable} of the server's configuration allows"));
             Vec::new()

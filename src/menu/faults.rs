@@ -8,7 +8,7 @@ use super::translations::{self, Translations};
 use crate::money::{Currency, Money};
 use crate::problem::{FieldError, Problem};
 
-/// Collects the errors of a request body: all are counted, the first [`MOST_TOLD`] are reported.
+/// Collects the errors of a request body: all are counted, the first [`MAX_REPORTED`] are reported.
 #[derive(Debug, Default)]
 pub struct MenuFaults {
     first: Vec<FieldError>,
@@ -16,7 +16,7 @@ pub struct MenuFaults {
 }
 
 /// The most errors that are reported.
-pub const MOST_TOLD: usize = 100;
+pub const MAX_REPORTED: usize = 100;
 
 impl MenuFaults {
     /// Notes a fault. Pointer and message are written only if the fault is reported.
@@ -29,7 +29,7 @@ impl MenuFaults {
 
     /// Whether one more would be reported.
     pub const fn is_telling(&self) -> bool {
-        self.first.len() < MOST_TOLD
+        self.first.len() < MAX_REPORTED
     }
 
     /// How many there are.

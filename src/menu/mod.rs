@@ -44,7 +44,7 @@ use dayparts::DayPart;
 use translations::Translations;
 
 /// The most modifier groups of one item or modifier.
-pub const MOST_GROUPS: usize = 20;
+pub const MAX_GROUPS: usize = 20;
 
 /// A category of the menu.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]

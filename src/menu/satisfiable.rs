@@ -8,21 +8,21 @@
 
 use std::collections::HashMap;
 
-use super::configure::MOST_CHOICES;
+use super::configure::MAX_CHOICES;
 use super::{Group, Modifier};
 use crate::ids::ModifierGroupId;
 use crate::work;
 
 /// The largest quantity of one modifier.
-const MOST_OF_ONE: u32 = 99;
+const MAX_QUANTITY: u32 = 99;
 /// The most steps of the search for one combination of groups.
-const MOST_STEPS: usize = 20_000;
+const MAX_STEPS: usize = 20_000;
 /// The most steps of all searches of a menu.
-const MOST_STEPS_OF_A_MENU: usize = 400_000;
+const MAX_STEPS_OF_MENU: usize = 400_000;
 
 /// How many of a modifier can be chosen, its nested groups aside.
 fn left(modifier: &Modifier) -> u32 {
-    let left = modifier.stock.map_or(MOST_OF_ONE, |stock| stock.max(0).unsigned_abs()).min(MOST_OF_ONE);
+    let left = modifier.stock.map_or(MAX_QUANTITY, |stock| stock.max(0).unsigned_abs()).min(MAX_QUANTITY);
     if modifier.available { left } else { 0 }
 }
 
@@ -32,18 +32,18 @@ struct Pool {
     /// The stock of its modifiers, largest first.
     left: Vec<u32>,
     /// How many of a modifier can take its minimum, if nothing else takes from it.
-    most: u32,
+    max_quantity: u32,
 }
 
 impl Pool {
     fn of(min: u32, mut left: Vec<u32>) -> Self {
         left.sort_unstable_by(|one, other| other.cmp(one));
-        let mut pool = Self { min, left, most: 0 };
-        let mut beyond = MOST_OF_ONE + 1;
-        while pool.most + 1 < beyond {
-            let middle = u32::midpoint(pool.most, beyond);
+        let mut pool = Self { min, left, max_quantity: 0 };
+        let mut beyond = MAX_QUANTITY + 1;
+        while pool.max_quantity + 1 < beyond {
+            let middle = u32::midpoint(pool.max_quantity, beyond);
             if pool.has(middle, min) {
-                pool.most = middle;
+                pool.max_quantity = middle;
             } else {
                 beyond = middle;
             }
@@ -61,7 +61,7 @@ impl Pool {
 /// A modifier that can be chosen and has required nested groups.
 struct NestedOption {
     /// The largest quantity that can be chosen.
-    most: u32,
+    max_quantity: u32,
     /// The number of choices it adds to a line: its own, and one for each required nested group that is not a pool.
     entries: usize,
     /// The indexes of the pools that it takes from, in order.
@@ -97,7 +97,7 @@ impl Satisfiable {
             pools: Vec::new(),
             demands: HashMap::with_capacity(groups.len()),
             known: HashMap::new(),
-            steps_left: MOST_STEPS_OF_A_MENU,
+            steps_left: MAX_STEPS_OF_MENU,
         };
         let nested: HashMap<_, _> = groups.iter().map(|group| (group.id, this.plain(group))).collect();
         for group in groups {
@@ -129,7 +129,7 @@ impl Satisfiable {
     /// The modifiers of a group that can be chosen, those that use the fewest pools first.
     fn options(&self, group: &Group, nested: &HashMap<ModifierGroupId, Demand>) -> Vec<NestedOption> {
         let option = |modifier: &Modifier| {
-            let mut option = NestedOption { most: left(modifier), entries: 1, pools: Vec::new() };
+            let mut option = NestedOption { max_quantity: left(modifier), entries: 1, pools: Vec::new() };
             work::step(1 + modifier.modifier_groups.len());
             // A group that does not exist requires nothing.
             for demand in modifier.modifier_groups.iter().filter_map(|group| nested.get(group)) {
@@ -140,13 +140,13 @@ impl Satisfiable {
                 }
             }
             option.pools.sort_unstable();
-            option.most = option.pools.iter().fold(option.most, |most, pool| most.min(self.pools[*pool].most));
+            option.max_quantity = option.pools.iter().fold(option.max_quantity, |max_quantity, pool| max_quantity.min(self.pools[*pool].max_quantity));
             option
         };
-        let mut options: Vec<_> = group.modifiers.iter().map(option).filter(|option| option.most > 0).collect();
+        let mut options: Vec<_> = group.modifiers.iter().map(option).filter(|option| option.max_quantity > 0).collect();
         options.sort_by(|one, other| {
             let by_pools = one.pools.len().cmp(&other.pools.len()).then_with(|| one.pools.cmp(&other.pools));
-            by_pools.then_with(|| other.most.cmp(&one.most))
+            by_pools.then_with(|| other.max_quantity.cmp(&one.max_quantity))
         });
         options
     }
@@ -155,7 +155,7 @@ impl Satisfiable {
     pub fn can_choose(&self, modifier: &Modifier) -> bool {
         let asked = modifier.modifier_groups.iter().filter_map(|group| self.demands.get(group));
         let has = |demand: &Demand| match demand {
-            Demand::Pool(pool) => self.pools[*pool].most > 0,
+            Demand::Pool(pool) => self.pools[*pool].max_quantity > 0,
             Demand::Optional | Demand::Free | Demand::Options(..) => true,
         };
         left(modifier) > 0 && asked.into_iter().all(has)
@@ -166,7 +166,7 @@ impl Satisfiable {
         if let Some(known) = self.known.get(groups) {
             return *known;
         }
-        let steps = MOST_STEPS.min(self.steps_left);
+        let steps = MAX_STEPS.min(self.steps_left);
         let (is_satisfiable, steps) = self.search(groups, steps);
         self.steps_left -= steps;
         self.known.insert(groups.to_vec(), is_satisfiable);
@@ -227,7 +227,7 @@ impl<'a> PortionSearch<'a> {
             if missing == 0 {
                 break;
             }
-            missing -= option.most.min(missing);
+            missing -= option.max_quantity.min(missing);
             self.entries += option.entries;
         }
         if missing > 0 {
@@ -250,7 +250,7 @@ impl<'a> PortionSearch<'a> {
     /// Whether the open groups from `group` on can be satisfied.
     fn satisfies(&mut self, group: usize) -> bool {
         match self.open.get(group) {
-            Some(open) => self.chooses(group, 0, open.missing, MOST_OF_ONE),
+            Some(open) => self.chooses(group, 0, open.missing, MAX_QUANTITY),
             None => self.packs(),
         }
     }
@@ -266,12 +266,12 @@ impl<'a> PortionSearch<'a> {
         let is_alike = |at: usize| at > 0 && options[at].pools == options[at - 1].pools;
         let mut at = from;
         while let Some(option) = options.get(at) {
-            let most = option.most.min(missing).min(if at == from && is_alike(at) { before } else { MOST_OF_ONE });
-            for count in (1..=most).rev() {
+            let max_quantity = option.max_quantity.min(missing).min(if at == from && is_alike(at) { before } else { MAX_QUANTITY });
+            for count in (1..=max_quantity).rev() {
                 if !self.may_step() {
                     return false;
                 }
-                let mut may_be = self.entries + option.entries <= MOST_CHOICES;
+                let mut may_be = self.entries + option.entries <= MAX_CHOICES;
                 for pool in &option.pools {
                     may_be &= self.take(*pool, count);
                 }
@@ -316,7 +316,7 @@ impl<'a> PortionSearch<'a> {
             }
             entries = packing.entries;
         }
-        entries <= MOST_CHOICES
+        entries <= MAX_CHOICES
     }
 }
 
@@ -337,7 +337,7 @@ impl Packing<'_> {
         if missing == 0 {
             return size + 1 == self.sizes.len() || self.fits(size + 1, 0, self.min);
         }
-        if self.entries >= MOST_CHOICES {
+        if self.entries >= MAX_CHOICES {
             return false;
         }
         let piece = self.sizes[size];

@@ -32,20 +32,20 @@ impl MenuGrowth {
     pub fn check(self, bounds: Menus) -> Result<(), Problem> {
         let (before, after) = (self.before, self.after);
         let sizes = [
-            (before.bytes, after.bytes, bounds.most_bytes, "bytes of texts", "MENU_MAX_BYTES"),
+            (before.bytes, after.bytes, bounds.max_bytes, "bytes of texts", "MENU_MAX_BYTES"),
             (
                 before.details,
                 after.details,
-                bounds.most_details,
+                bounds.max_details,
                 "translations, day-parts and references to groups",
                 "MENU_MAX_DETAILS",
             ),
-            (before.languages, after.languages, bounds.most_languages, "languages", "MENU_MAX_LANGUAGES"),
+            (before.languages, after.languages, bounds.max_languages, "languages", "MENU_MAX_LANGUAGES"),
         ];
-        for (before, after, most, what, variable) in sizes {
-            if after > before && after > i64::try_from(most).unwrap_or(i64::MAX) {
+        for (before, after, max, what, variable) in sizes {
+            if after > before && after > i64::try_from(max).unwrap_or(i64::MAX) {
                 let detail = format!(
-                    "would give the menu {after} {what}, and {most} are the most ({variable} of the server's \
+                    "would give the menu {after} {what}, and {max} are the most ({variable} of the server's \
                      configuration)"
                 );
                 return Err(Problem::invalid_field("", detail));

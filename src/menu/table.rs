@@ -87,7 +87,7 @@ fn at(line: usize, column: Option<usize>, name: &str, message: &str) -> FieldErr
 }
 
 /// Reading stops after this many errors.
-const MOST_FAULTS: usize = 100;
+const MAX_FAULTS: usize = 100;
 
 /// Where each of [`COLUMNS`] stands in a line; `None`: the table does not have it.
 #[derive(Debug, Clone, Copy, Default)]
@@ -170,7 +170,7 @@ pub fn read(bytes: &[u8], currency: Currency, bounds: Menus) -> Result<Table, Ve
         if let Some(place) = reading.take(&record, &mut document) {
             lines.insert(place, record.line);
         }
-        if reading.faults.len() >= MOST_FAULTS {
+        if reading.faults.len() >= MAX_FAULTS {
             break;
         }
     }
@@ -185,23 +185,23 @@ impl TableReader {
     /// Notes the first line of which there are more than there may be.
     fn exceeds_limit(&mut self, record: &csv::Record<'_>, document: &Document) -> bool {
         let group = self.groups.get(self.cell(record, "in")).and_then(|place| document.modifier_groups.get(*place));
-        let (count, most, variable) = match self.cell(record, "type") {
-            "category" => (document.categories.len(), self.bounds.most_categories, "MENU_MAX_CATEGORIES"),
-            "item" => (self.items, self.bounds.most_items, "MENU_MAX_ITEMS"),
-            "group" => (document.modifier_groups.len(), self.bounds.most_groups, "MENU_MAX_GROUPS"),
-            _ if self.modifiers >= self.bounds.most_modifiers_in_all => {
-                (self.modifiers, self.bounds.most_modifiers_in_all, "MENU_MAX_ALL_MODIFIERS")
+        let (count, max, variable) = match self.cell(record, "type") {
+            "category" => (document.categories.len(), self.bounds.max_categories, "MENU_MAX_CATEGORIES"),
+            "item" => (self.items, self.bounds.max_items, "MENU_MAX_ITEMS"),
+            "group" => (document.modifier_groups.len(), self.bounds.max_groups, "MENU_MAX_GROUPS"),
+            _ if self.modifiers >= self.bounds.max_all_modifiers => {
+                (self.modifiers, self.bounds.max_all_modifiers, "MENU_MAX_ALL_MODIFIERS")
             }
             _ => {
                 let count = group.map_or(0, |group| group.modifiers.len());
-                (count, self.bounds.most_modifiers, "MENU_MAX_MODIFIERS")
+                (count, self.bounds.max_modifiers, "MENU_MAX_MODIFIERS")
             }
         };
-        if count >= most {
-            let message = format!("exceeds the limit of {most} ({variable} of the server)");
+        if count >= max {
+            let message = format!("exceeds the limit of {max} ({variable} of the server)");
             self.fault(record, "type", &message);
         }
-        count >= most
+        count >= max
     }
 
     fn head(&mut self, head: &csv::Record<'_>) {

@@ -10,7 +10,7 @@ use crate::languages;
 use crate::text::{MultiLine, SingleLine};
 
 /// The most languages into which a text may be translated.
-pub const MOST_LANGUAGES: usize = 20;
+pub const MAX_LANGUAGES: usize = 20;
 
 /// The texts in another language; absent ones are shown in the menu's own language.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -50,8 +50,8 @@ impl<'de> Visitor<'de> for TranslationsVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Translations, A::Error> {
         let mut translations = Translations::new();
         while let Some(written) = entries.next_key::<String>()? {
-            if translations.len() == MOST_LANGUAGES {
-                return Err(A::Error::custom(format_args!("must be at most {MOST_LANGUAGES}")));
+            if translations.len() == MAX_LANGUAGES {
+                return Err(A::Error::custom(format_args!("must be at most {MAX_LANGUAGES}")));
             }
             // Invalid tags are reported later, with their pointers.
             let language = languages::canonical(&written).unwrap_or(written);

@@ -102,9 +102,9 @@ pub fn scope_for(
     }
     permission::decide(operation, &held)?;
     let (restaurant, user) = (found.restaurant, caller.user);
-    if let Some(least) = MemberRole::least_for(operation).filter(|least| found.rank.is_some_and(|rank| rank <= *least))
+    if let Some(min_role) = MemberRole::min_role_for(operation).filter(|min_role| found.rank.is_some_and(|rank| rank <= *min_role))
     {
-        return Ok(RestaurantScope::staff("staff of the order's restaurant", restaurant, least, user));
+        return Ok(RestaurantScope::staff("staff of the order's restaurant", restaurant, min_role, user));
     }
     if let Some(platform) = caller.platform() {
         return Ok(platform.restaurant(restaurant));

@@ -48,10 +48,10 @@ impl StaffAccess {
         held.extend(self.role.map_or(&[][..], MemberRole::relations));
         permission::decide(operation, &held)?;
         let (restaurant, user) = (self.restaurant, self.caller.user);
-        if let Some(least) =
-            MemberRole::least_for(operation).filter(|least| self.role.is_some_and(|role| role <= *least))
+        if let Some(min_role) =
+            MemberRole::min_role_for(operation).filter(|min_role| self.role.is_some_and(|role| role <= *min_role))
         {
-            return Ok(RestaurantScope::staff("a membership row says so", restaurant, least, user));
+            return Ok(RestaurantScope::staff("a membership row says so", restaurant, min_role, user));
         }
         self.caller.platform().map(|platform| platform.restaurant(restaurant)).ok_or_else(Problem::not_found)
     }
@@ -68,7 +68,7 @@ impl MemberRole {
     }
 
     /// The lowest role that may use an operation; `None`: no role may.
-    pub fn least_for(operation: Operation) -> Option<Self> {
+    pub fn min_role_for(operation: Operation) -> Option<Self> {
         let allowed = operation.allowed_to();
         let suffices = |rank: &Self| rank.relations().iter().any(|relation| allowed.contains(relation));
         [Self::Staff, Self::Manager, Self::Owner].into_iter().find(suffices)

@@ -109,13 +109,13 @@ pub struct GeometryFault {
 /// The most points of a ring, the closing one included.
 pub const MAX_POINTS: usize = 500;
 /// The fewest points of a ring: a closed triangle.
-const FEWEST_POINTS: usize = 4;
+const MIN_POINTS: usize = 4;
 
 impl Ring {
     /// From GeoJSON's pairs of longitude and latitude.
     fn read(pairs: &[[f64; 2]]) -> Result<Self, (Option<usize>, String)> {
-        if !(FEWEST_POINTS..=MAX_POINTS).contains(&pairs.len()) {
-            let message = format!("must have {FEWEST_POINTS} to {MAX_POINTS} points, the closing one included");
+        if !(MIN_POINTS..=MAX_POINTS).contains(&pairs.len()) {
+            let message = format!("must have {MIN_POINTS} to {MAX_POINTS} points, the closing one included");
             return Err((None, message));
         }
         let read = |(index, [lng, lat]): (usize, &[f64; 2])| {
@@ -130,7 +130,7 @@ impl Ring {
         let mut indices: Vec<usize> = (0..points.len()).collect();
         indices.dedup_by_key(|index| points[*index]);
         let points: Vec<_> = indices.iter().map(|index| points[*index]).collect();
-        if points.len() < FEWEST_POINTS {
+        if points.len() < MIN_POINTS {
             return Err((None, "must enclose an area: it has fewer than three different points".into()));
         }
         let (west, east) = points.iter().fold((i64::MAX, i64::MIN), |(west, east), p| (west.min(p.x), east.max(p.x)));
@@ -190,7 +190,7 @@ impl Ring {
     fn meets(&self, other: &Self) -> bool {
         let corners = |ring: &Self| {
             let bounds = |of: fn(&Point) -> i64| {
-                ring.0.iter().map(of).fold((i64::MAX, i64::MIN), |(least, max), one| (least.min(one), max.max(one)))
+                ring.0.iter().map(of).fold((i64::MAX, i64::MIN), |(min, max), one| (min.min(one), max.max(one)))
             };
             let ((west, east), (south, north)) = (bounds(|point| point.x), bounds(|point| point.y));
             (Point { x: west, y: south }, Point { x: east, y: north })

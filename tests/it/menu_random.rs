@@ -21,14 +21,14 @@ use crate::app::TestApp;
 const BOUNDS: Menus = Menus {
     cache_bytes: 1 << 20,
     cache_life: std::time::Duration::from_mins(1),
-    most_categories: 200,
-    most_items: 1_000,
-    most_groups: 500,
-    most_modifiers: 100,
-    most_modifiers_in_all: 1_500,
-    most_details: 5_000,
-    most_languages: 20,
-    most_bytes: 512 << 10,
+    max_categories: 200,
+    max_items: 1_000,
+    max_groups: 500,
+    max_modifiers: 100,
+    max_all_modifiers: 1_500,
+    max_details: 5_000,
+    max_languages: 20,
+    max_bytes: 512 << 10,
 };
 const TEXT: &str = "[A-Za-z0-9=+@'\"|,;#àéñ漢🍕-]([ -~àéñ漢🍕]{0,14}[a-z.!'\"|,;=])?";
 /// Of several lines, as descriptions may be.
@@ -73,8 +73,8 @@ fn food() -> BoxedStrategy<Vec<(String, Value)>> {
 /// What items and modifiers have in common; `groups` are those that may be asked.
 fn sold(groups: Vec<String>) -> BoxedStrategy<Vec<(String, Value)>> {
     let price = (0..100_000_i64).prop_map(|amount| json!({ "amount": amount, "currency": "EUR" }));
-    let most = groups.len().min(4);
-    let asked = subsequence(groups, 0..=most).prop_map(|keys| json!(keys));
+    let max = groups.len().min(4);
+    let asked = subsequence(groups, 0..=max).prop_map(|keys| json!(keys));
     let plain =
         (TEXT, price).prop_map(|(name, price)| vec![("name".to_owned(), json!(name)), ("price".to_owned(), price)]);
     let kitchen = (
@@ -92,8 +92,8 @@ fn sold(groups: Vec<String>) -> BoxedStrategy<Vec<(String, Value)>> {
 }
 
 /// Things under keys of their own.
-fn keyed(most: usize, thing: impl Strategy<Value = Vec<(String, Value)>> + 'static) -> BoxedStrategy<Vec<Value>> {
-    proptest::collection::btree_map(KEY, thing, 0..=most)
+fn keyed(max: usize, thing: impl Strategy<Value = Vec<(String, Value)>> + 'static) -> BoxedStrategy<Vec<Value>> {
+    proptest::collection::btree_map(KEY, thing, 0..=max)
         .prop_map(|things: BTreeMap<String, _>| {
             let thing = |(key, fields): (String, Vec<(String, Value)>)| {
                 json!(fields.into_iter().chain([("key".to_owned(), json!(key))]).collect::<BTreeMap<_, _>>())

@@ -165,7 +165,7 @@ proptest! {
 #[test]
 fn the_work_for_a_hostile_menu_is_bounded() {
     let mut random = StdRng::seed_from_u64(11);
-    let mut most = 0;
+    let mut max = 0;
     for round in 0..6 {
         let pools: Vec<_> = (0..30)
             .map(|_| {
@@ -196,9 +196,9 @@ fn the_work_for_a_hostile_menu_is_bounded() {
             let asked: Vec<_> = (0..20).map(|_| tops[random.random_range(0..40)].id).collect();
             satisfiable.all(&asked);
         }
-        most = most.max(work::counted() - before);
+        max = max.max(work::counted() - before);
     }
-    assert!(most < 800_000, "{most} steps");
+    assert!(max < 800_000, "{max} steps");
 }
 
 /// What a line can hold is held against it, too: a hundred choices are the most.

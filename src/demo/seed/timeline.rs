@@ -114,8 +114,8 @@ pub fn live(data: &DemoData, mut seed: PastOrderSeed, drivers: &mut DriverPool<'
     Ok(OrderTimeline { order, day: seed.day, delivery, steps: timeline.steps })
 }
 
-fn seconds(random: &mut StdRng, least: i64, max: i64) -> TimeDelta {
-    TimeDelta::milliseconds(random.random_range(least * 1_000..max * 1_000))
+fn seconds(random: &mut StdRng, min: i64, max: i64) -> TimeDelta {
+    TimeDelta::milliseconds(random.random_range(min * 1_000..max * 1_000))
 }
 
 /// Builds the timeline of one order.

@@ -139,7 +139,7 @@ impl MenuSource {
 }
 
 /// The most attempts to plan a menu that changes meanwhile; after them it is planned under its lock.
-const MOST_TRIES: usize = 3;
+const MAX_PLANS: usize = 3;
 
 /// Replaces the menu. The changes are planned outside the transaction that writes them, which uses the plan only if the
 /// menu has not changed since.
@@ -150,7 +150,7 @@ pub async fn replace(
     how: ReplaceOptions,
 ) -> Result<MenuDifference, Problem> {
     let source = Arc::new(source);
-    for _ in 0..MOST_TRIES {
+    for _ in 0..MAX_PLANS {
         let read = app.db.read(scope, move |tx| {
             Box::pin(async move {
                 let current = contents(tx, scope.restaurant()).await?;

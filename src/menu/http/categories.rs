@@ -80,7 +80,7 @@ async fn create_category(
     IdempotentBody { value: new, key }: IdempotentBody<NewCategory>,
 ) -> Result<IdempotentResponse, Problem> {
     let (scope, bounds) = (staff.scope, app.config.menus);
-    let most = bounds.most_categories;
+    let max = bounds.max_categories;
     let category = Category {
         id: CategoryId::new(),
         key: new.key.map(String::from),
@@ -94,8 +94,8 @@ async fn create_category(
         Box::pin(async move {
             sql::take_turns(tx, &scope).await?;
             sql::save_category(tx, &scope, &category).await?;
-            if sql::counts(tx, &scope).await?[0] > i64::try_from(most).unwrap_or(i64::MAX) {
-                return Err(too_many("categories", most, "MENU_MAX_CATEGORIES"));
+            if sql::counts(tx, &scope).await?[0] > i64::try_from(max).unwrap_or(i64::MAX) {
+                return Err(too_many("categories", max, "MENU_MAX_CATEGORIES"));
             }
             sql::edited(tx, &scope).await?.check(bounds)?;
             Ok(category)

@@ -63,14 +63,14 @@ async fn save(tx: &mut Tx, scope: &RestaurantScope, group: Group, bounds: Menus)
     let place = groups.iter().position(|other| other.id == group.id).unwrap_or(groups.len());
     let before = (place < groups.len()).then(|| groups.remove(place));
     groups.insert(place, group);
-    if groups.len() > bounds.most_groups {
-        return Err(too_many("modifier groups", bounds.most_groups, "MENU_MAX_GROUPS"));
+    if groups.len() > bounds.max_groups {
+        return Err(too_many("modifier groups", bounds.max_groups, "MENU_MAX_GROUPS"));
     }
-    let (modifiers, most) =
-        (groups.iter().map(|group| group.modifiers.len()).sum::<usize>(), bounds.most_modifiers_in_all);
+    let (modifiers, max) =
+        (groups.iter().map(|group| group.modifiers.len()).sum::<usize>(), bounds.max_all_modifiers);
     let grows = before.as_ref().is_none_or(|before| before.modifiers.len() < groups[place].modifiers.len());
-    if grows && modifiers > most {
-        return Err(too_many_together("modifiers", modifiers, most, "MENU_MAX_ALL_MODIFIERS"));
+    if grows && modifiers > max {
+        return Err(too_many_together("modifiers", modifiers, max, "MENU_MAX_ALL_MODIFIERS"));
     }
     nesting::check(&groups).map_err(|fault| {
         let here = format!("/modifiers/{}/modifierGroups/{}", fault.modifier, fault.nested);

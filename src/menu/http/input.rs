@@ -51,17 +51,17 @@ pub const fn yes() -> bool {
 }
 
 /// The refusal of a number above a limit.
-pub fn too_many(what: &str, most: usize, variable: &str) -> Problem {
+pub fn too_many(what: &str, max: usize, variable: &str) -> Problem {
     let detail = format!(
-        "makes one more than the {most} {what} that a menu may have ({variable} of the server's configuration)"
+        "makes one more than the {max} {what} that a menu may have ({variable} of the server's configuration)"
     );
     Problem::invalid_field("", detail)
 }
 
 /// More of all together than there may be.
-pub fn too_many_together(what: &str, count: usize, most: usize, variable: &str) -> Problem {
+pub fn too_many_together(what: &str, count: usize, max: usize, variable: &str) -> Problem {
     let detail = format!(
-        "would give the menu {count} {what}, and {most} are the most ({variable} of the server's configuration)"
+        "would give the menu {count} {what}, and {max} are the most ({variable} of the server's configuration)"
     );
     Problem::invalid_field("", detail)
 }

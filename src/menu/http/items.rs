@@ -16,7 +16,7 @@ use crate::bounded;
 use crate::extract::{Body, Json, Path, Query};
 use crate::idempotency::{IdempotentBody, IdempotentResponse};
 use crate::ids::{CategoryId, ItemId, ModifierGroupId, RestaurantId};
-use crate::menu::MOST_GROUPS;
+use crate::menu::MAX_GROUPS;
 use crate::menu::allergens::{Declared, Diet};
 use crate::menu::dayparts::DayPart;
 use crate::menu::faults::MenuFaults;
@@ -57,7 +57,7 @@ async fn check(tx: &mut Tx, scope: &RestaurantScope, item: &Item) -> Result<(), 
             faults.note(pointer, "is not a modifier group of this restaurant");
         } else if item.modifier_groups[..index].contains(id) {
             faults.note(pointer, "is listed more than once");
-        } else if index >= MOST_GROUPS {
+        } else if index >= MAX_GROUPS {
             faults.note(pointer, "exceeds the limit of 20 entries");
         }
     }
@@ -152,7 +152,7 @@ async fn create_item(
     IdempotentBody { value: new, key }: IdempotentBody<NewItem>,
 ) -> Result<IdempotentResponse, Problem> {
     let (scope, bounds) = (staff.scope, app.config.menus);
-    let most = bounds.most_items;
+    let max = bounds.max_items;
     let item = new.into_item();
     key.makes(&app.db, scope, move |tx| {
         Box::pin(async move {
@@ -160,8 +160,8 @@ async fn create_item(
             check(tx, &scope, &item).await?;
             sql::items::save(tx, &scope, &item).await?;
             sql::stock::of_item(tx, &scope, item.id, StockChange::To(item.stock)).await?;
-            if sql::counts(tx, &scope).await?[1] > i64::try_from(most).unwrap_or(i64::MAX) {
-                return Err(too_many("items", most, "MENU_MAX_ITEMS"));
+            if sql::counts(tx, &scope).await?[1] > i64::try_from(max).unwrap_or(i64::MAX) {
+                return Err(too_many("items", max, "MENU_MAX_ITEMS"));
             }
             sql::edited(tx, &scope).await?.check(bounds)?;
             Ok(item)

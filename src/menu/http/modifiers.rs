@@ -15,7 +15,7 @@ use crate::bounded;
 use crate::config::Menus;
 use crate::extract::{Body, Json, Path};
 use crate::ids::{ModifierGroupId, ModifierId, RestaurantId};
-use crate::menu::MOST_GROUPS;
+use crate::menu::MAX_GROUPS;
 use crate::menu::allergens::{Declared, Diet};
 use crate::menu::faults::MenuFaults;
 use crate::menu::groups::ModifierGroup;
@@ -76,8 +76,8 @@ impl ModifierBody {
         bounds: Menus,
         faults: &mut MenuFaults,
     ) -> Vec<Modifier> {
-        if bodies.len() > bounds.most_modifiers {
-            let message = format!("must be at most {} (MENU_MAX_MODIFIERS of the server)", bounds.most_modifiers);
+        if bodies.len() > bounds.max_modifiers {
+            let message = format!("must be at most {} (MENU_MAX_MODIFIERS of the server)", bounds.max_modifiers);
             faults.note("/modifiers", message);
         }
         let mut modifiers: Vec<Modifier> = Vec::with_capacity(bodies.len());
@@ -99,7 +99,7 @@ impl ModifierBody {
         faults.currency(format_args!("{place}/price"), self.price, currency);
         faults.translations(place, &self.translations);
         faults.food(place, self.allergens.as_deref(), &self.diets);
-        if self.modifier_groups.len() > MOST_GROUPS {
+        if self.modifier_groups.len() > MAX_GROUPS {
             faults.note(format!("{place}/modifierGroups"), "must have at most 20 entries");
         }
         let until = before.and_then(|before| before.unavailable_until).filter(|_| self.available.is_none());
