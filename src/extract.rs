@@ -190,7 +190,7 @@ pub(crate) fn describe(bytes: &[u8], pointer: &str, error: &serde_json::Error) -
             Problem::new(Code::MalformedRequest, detail)
         }
         Ok(_) => {
-            let (field, words) = fault_of_shape(error);
+            let (field, words) = deserialization_fault(error);
             let pointer = field.map_or_else(|| pointer.to_owned(), |field| format!("{pointer}/{field}"));
             Problem::invalid_field(pointer, words)
         }
@@ -198,7 +198,7 @@ pub(crate) fn describe(bytes: &[u8], pointer: &str, error: &serde_json::Error) -
 }
 
 /// The field with the error, below the parser's position, and what is wrong with it.
-pub(crate) fn fault_of_shape(error: &serde_json::Error) -> (Option<String>, String) {
+pub(crate) fn deserialization_fault(error: &serde_json::Error) -> (Option<String>, String) {
     let text = error.to_string();
     let message = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message);
     let (field, words) = parse_messages::in_plain_words(message);

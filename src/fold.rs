@@ -163,14 +163,14 @@ fn is_sign(letter: char) -> bool {
 fn split(folded: &str) -> Vec<Cow<'_, str>> {
     let mut words: Vec<Cow<'_, str>> = Vec::new();
     let mut begun = None;
-    for (place, letter) in folded.char_indices() {
+    for (index, letter) in folded.char_indices() {
         if is_part_of_word(letter) {
-            begun.get_or_insert(place);
+            begun.get_or_insert(index);
             continue;
         }
-        words.extend(begun.take().map(|begun: usize| Cow::Borrowed(&folded[begun..place])));
+        words.extend(begun.take().map(|begun: usize| Cow::Borrowed(&folded[begun..index])));
         if is_sign(letter) {
-            words.push(Cow::Borrowed(&folded[place..place + letter.len_utf8()]));
+            words.push(Cow::Borrowed(&folded[index..index + letter.len_utf8()]));
         }
     }
     words.extend(begun.map(|begun| Cow::Borrowed(&folded[begun..])));
@@ -206,7 +206,7 @@ fn around_numbers(words: &[Cow<'_, str>]) -> Vec<String> {
     for word in words {
         let edges = word.char_indices().zip(word.chars().skip(1));
         let edges = edges.filter(|((_, before), after)| is_edge_of_number(*before, *after));
-        found.extend(edges.take(MAX_PARTS).map(|((place, before), _)| word[place + before.len_utf8()..].to_owned()));
+        found.extend(edges.take(MAX_PARTS).map(|((index, before), _)| word[index + before.len_utf8()..].to_owned()));
     }
     for pair in words.windows(2) {
         if let (Some(before), Some(after)) = (pair[0].chars().last(), pair[1].chars().next())
@@ -278,7 +278,7 @@ fn add_words(folded: &str, words: &mut Vec<String>) {
     let in_one = if folded.contains(['\'', '-']) { joined(folded) } else { Vec::new() };
     for word in found.iter().map(AsRef::as_ref).chain(with_numbers.iter().chain(&in_one).map(String::as_str)) {
         if !word.is_ascii() && word.chars().any(is_found_inside) {
-            words.extend(word.char_indices().skip(1).map(|(place, _)| beginning(&word[place..])));
+            words.extend(word.char_indices().skip(1).map(|(index, _)| beginning(&word[index..])));
         }
         words.push(beginning(word));
     }
@@ -289,13 +289,13 @@ const NUMBER_SIGNS: [&str; 5] = ["no", "nr", "n", "nro", "num"];
 
 /// The words of a query: a text matches if each is the beginning of one of its search words. `№ 1`, `Nr. 1` and `#1`
 /// search for the number.
-pub fn wanted(question: &str) -> Vec<String> {
-    let folded = fold(&question.replace('№', "no "));
+pub fn query_words(query: &str) -> Vec<String> {
+    let folded = fold(&query.replace('№', "no "));
     let mut words = split(&folded);
-    for place in (1..words.len()).rev() {
-        let is_number = words[place].starts_with(|letter: char| letter.is_ascii_digit());
-        if is_number && NUMBER_SIGNS.contains(&&*words[place - 1]) {
-            words.remove(place - 1);
+    for index in (1..words.len()).rev() {
+        let is_number = words[index].starts_with(|letter: char| letter.is_ascii_digit());
+        if is_number && NUMBER_SIGNS.contains(&&*words[index - 1]) {
+            words.remove(index - 1);
         }
     }
     let mut words: Vec<_> = words.iter().map(|word| beginning(word)).collect();

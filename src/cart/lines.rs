@@ -10,7 +10,7 @@ use super::sql::RequestedLine;
 use super::{CartLine, LineModifier, Obstacle};
 use crate::ids::{ItemId, ModifierGroupId, ModifierId};
 use crate::menu::allergens::{Declared, Diet, Effective, effective};
-use crate::menu::configure::{self, Choice, Chosen, GroupIndex, Misfit, Take, configure};
+use crate::menu::configure::{self, Choice, Chosen, GroupIndex, InvalidChoice, RequiredPortions, configure};
 use crate::money::{Amount, Currency, Overflow};
 use crate::restaurants::tax::{Portion, TaxClass};
 
@@ -74,7 +74,7 @@ pub struct StoredLine {
     pub tax_class: Option<TaxClass>,
     /// The stock of counted modifiers that one portion requires.
     #[serde(skip)]
-    pub takes: BTreeMap<ModifierId, Take>,
+    pub required_portions: BTreeMap<ModifierId, RequiredPortions>,
     /// The allergens of the item with the chosen modifiers.
     pub allergens: Effective,
     /// The customer's note on the line.
@@ -85,9 +85,9 @@ pub struct StoredLine {
     /// Why the line cannot be ordered, the other lines of the basket taken into account; `None`: it can.
     #[serde(skip)]
     pub obstacle: Option<Obstacle>,
-    /// How the choices do not fit the item's groups.
+    /// Errors of the choices.
     #[serde(skip)]
-    pub misfits: Vec<Misfit>,
+    pub invalid_choices: Vec<InvalidChoice>,
     /// Counted items and modifiers of the line of which all lines together request more than is left.
     #[serde(skip)]
     pub shortages: Vec<Shortage>,
@@ -104,9 +104,9 @@ impl UnpricedLine {
     /// When the sum leaves the range of 64 bits.
     pub fn priced(self, questions: &GroupIndex<'_>) -> Result<StoredLine, Overflow> {
         let part = (self.allergens.as_deref(), self.diets.as_slice());
-        let (configured, misfits) = match configure(&self.group_ids, questions, part, &self.choices) {
+        let (configured, invalid_choices) = match configure(&self.group_ids, questions, part, &self.choices) {
             Ok(configured) => (Some(configured), Vec::new()),
-            Err(misfits) => (None, misfits),
+            Err(invalid_choices) => (None, invalid_choices),
         };
         let obstacle = match &configured {
             _ if self.deleted => Some(Obstacle::Deleted),
@@ -121,8 +121,8 @@ impl UnpricedLine {
             || (matches!(obstacle, Some(Obstacle::Unavailable)) && !switched_off);
         let own = effective([part]);
         let extra = configured.as_ref().map_or(Amount::ZERO, |configured| configured.extra);
-        let (chosen, takes, allergens) = configured.map_or((Vec::new(), BTreeMap::new(), own), |configured| {
-            (configured.chosen, configured.takes, configured.allergens)
+        let (chosen, required_portions, allergens) = configured.map_or((Vec::new(), BTreeMap::new(), own), |configured| {
+            (configured.chosen, configured.required_portions, configured.allergens)
         });
         Ok(StoredLine {
             key: self.key,
@@ -134,12 +134,12 @@ impl UnpricedLine {
             price: self.price.plus(extra)?,
             bare_price: self.price,
             tax_class: self.tax_class,
-            takes,
+            required_portions,
             allergens,
             note: self.note,
             stock: self.stock,
             obstacle,
-            misfits,
+            invalid_choices,
             shortages: Vec::new(),
             available_from: self.available_from.filter(|_| by_itself),
         })
@@ -208,7 +208,7 @@ impl StoredLine {
             reason: self.obstacle,
             shortages: self.shortages,
             errors: match self.obstacle {
-                Some(Obstacle::ChoicesChanged) => self.misfits.iter().map(|misfit| misfit.fault("")).collect(),
+                Some(Obstacle::ChoicesChanged) => self.invalid_choices.iter().map(|invalid_choice| invalid_choice.field_error("")).collect(),
                 _ => Vec::new(),
             },
         })

@@ -59,7 +59,7 @@ pub fn shortages(lines: &[StoredLine]) -> Vec<Shortage> {
             let new = || Shortage::of(Some(line.item_id), None, &line.name, left);
             items.entry(line.item_id).or_insert_with(new).add(index, line.quantity.into());
         }
-        for (modifier, take) in &line.takes {
+        for (modifier, take) in &line.required_portions {
             let new = || Shortage::of(None, Some(*modifier), &take.name, take.left);
             let portions = i64::from(take.portions).saturating_mul(line.quantity.into());
             modifiers.entry(*modifier).or_insert_with(new).add(index, portions);

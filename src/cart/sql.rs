@@ -9,7 +9,7 @@ use super::{CartOwner, CartStatus, MAX_GUEST_CARTS, StoredLine};
 use crate::config::CartLimits;
 use crate::ids::{CartId, GuestId, ItemId, ModifierGroupId, OrderId, RestaurantId, UserId};
 use crate::menu::allergens::{Declared, Diet};
-use crate::menu::configure::{Choice, Misfit, configure};
+use crate::menu::configure::{Choice, InvalidChoice, configure};
 use crate::menu::dayparts::DayPart;
 use crate::money::{Amount, Currency};
 use crate::problem::{Code, OnConstraint as _, Problem};
@@ -352,7 +352,7 @@ async fn discard_oldest(tx: &mut Tx, scope: &RestaurantScope, user: UserId, max:
 }
 
 /// A line that does not fit this restaurant's menu: its index in the request, and why.
-pub type Unfit = (usize, Misfit);
+pub type Unfit = (usize, InvalidChoice);
 
 /// The pointer to an item that is not on the menu.
 pub const NOT_ON_THE_MENU: &str = "/itemId";
@@ -388,11 +388,11 @@ pub async fn unfit(
         match on_menu.get(&line.item_id) {
             None => {
                 let message = "is not on this restaurant's menu".to_owned();
-                unfit.push((index, Misfit { pointer: NOT_ON_THE_MENU.to_owned(), message }));
+                unfit.push((index, InvalidChoice { pointer: NOT_ON_THE_MENU.to_owned(), message }));
             }
             Some(group_ids) => {
-                let misfits = configure(group_ids, &questions, (None, &[]), &line.choices).err().unwrap_or_default();
-                unfit.extend(misfits.into_iter().map(|misfit| (index, misfit)));
+                let invalid_choices = configure(group_ids, &questions, (None, &[]), &line.choices).err().unwrap_or_default();
+                unfit.extend(invalid_choices.into_iter().map(|invalid_choice| (index, invalid_choice)));
             }
         }
     }

@@ -81,18 +81,18 @@ pub fn too_many(count: usize, max: usize) -> Problem {
     Problem::invalid_field("/lines", message)
 }
 
-/// A choice that does not fit its group.
+/// An error of a choice.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Misfit {
+pub struct InvalidChoice {
     /// The pointer below the line, such as `/modifiers/0/modifierId`.
     pub pointer: String,
     /// What is wrong with the choice, for the customer.
     pub message: String,
 }
 
-impl Misfit {
+impl InvalidChoice {
     /// The error for a request with the line at this pointer.
-    pub fn fault(&self, line: &str) -> FieldError {
+    pub fn field_error(&self, line: &str) -> FieldError {
         FieldError::invalid(format!("{line}{}", self.pointer), &self.message)
     }
 }
@@ -116,7 +116,7 @@ pub struct Chosen {
 
 /// The portions of a counted modifier that one item requires.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Take {
+pub struct RequiredPortions {
     /// The modifier's name.
     pub name: String,
     /// The number of portions.
@@ -133,7 +133,7 @@ pub struct Configured {
     /// What all choices add to the price of one portion.
     pub extra: Amount,
     /// The counted modifiers that one portion requires.
-    pub takes: BTreeMap<ModifierId, Take>,
+    pub required_portions: BTreeMap<ModifierId, RequiredPortions>,
     /// Whether all chosen modifiers are switched on.
     pub available: bool,
     /// The allergens and diets of the item with the choices.
@@ -155,45 +155,45 @@ impl<'a> GroupIndex<'a> {
 }
 
 struct ChoiceReader<'a, 'q> {
-    questions: &'q GroupIndex<'a>,
-    misfits: Vec<Misfit>,
-    takes: BTreeMap<ModifierId, Take>,
+    groups: &'q GroupIndex<'a>,
+    invalid_choices: Vec<InvalidChoice>,
+    required_portions: BTreeMap<ModifierId, RequiredPortions>,
     parts: Vec<FoodPart<'a>>,
     available: bool,
 }
 
-/// Checks the choices against the modifier groups of an item. `questions` contains these groups and their nested ones.
+/// Checks the choices against the modifier groups of an item. `groups` contains these groups and their nested ones.
 ///
 /// # Errors
 /// All choices that do not fit.
 pub fn configure<'a>(
-    asked: &[ModifierGroupId],
-    questions: &GroupIndex<'a>,
+    group_ids: &[ModifierGroupId],
+    groups: &GroupIndex<'a>,
     item: FoodPart<'a>,
     choices: &[Choice],
-) -> Result<Configured, Vec<Misfit>> {
-    let mut reading =
-        ChoiceReader { questions, misfits: Vec::new(), takes: BTreeMap::new(), parts: vec![item], available: true };
+) -> Result<Configured, Vec<InvalidChoice>> {
+    let mut reader =
+        ChoiceReader { groups, invalid_choices: Vec::new(), required_portions: BTreeMap::new(), parts: vec![item], available: true };
     let flat: Vec<_> = choices.iter().map(|choice| (choice.modifier_id, choice.quantity)).collect();
-    let found = reading.answer(asked, &flat, "", 1);
+    let found = reader.read_choices(group_ids, &flat, "", 1);
     let mut chosen = Vec::with_capacity(choices.len());
     for (index, (choice, modifier)) in choices.iter().zip(found).enumerate() {
         let Some(modifier) = modifier else { continue };
         let below: Vec<_> = choice.modifiers.iter().map(|nested| (nested.modifier_id, nested.quantity)).collect();
-        let place = format!("/modifiers/{index}");
-        let nested = reading.answer(&modifier.modifier_groups, &below, &place, u32::from(choice.quantity));
+        let parent = format!("/modifiers/{index}");
+        let nested = reader.read_choices(&modifier.modifier_groups, &below, &parent, u32::from(choice.quantity));
         let nested = below.iter().zip(nested).filter_map(|((_, count), found)| Some(as_chosen(found?, *count, vec![])));
         chosen.push(as_chosen(modifier, choice.quantity, nested.collect()));
     }
-    if !reading.misfits.is_empty() {
-        return Err(reading.misfits);
+    if !reader.invalid_choices.is_empty() {
+        return Err(reader.invalid_choices);
     }
-    let overflow = |_| vec![Misfit { pointer: "/modifiers".into(), message: "the amount is too large".into() }];
+    let overflow = |_| vec![InvalidChoice { pointer: "/modifiers".into(), message: "the amount is too large".into() }];
     Ok(Configured {
         extra: extra(&chosen).map_err(overflow)?,
-        takes: reading.takes,
-        available: reading.available,
-        allergens: effective(reading.parts),
+        required_portions: reader.required_portions,
+        available: reader.available,
+        allergens: effective(reader.parts),
         chosen,
     })
 }
@@ -228,32 +228,32 @@ pub fn portions(chosen: &[Chosen], class: Option<&TaxClass>, times: u32) -> Resu
 }
 
 impl<'a> ChoiceReader<'a, '_> {
-    /// The modifiers of the choices for these groups; `None`: there is a misfit.
-    fn answer(
+    /// The modifiers of the choices for these groups; `None`: the choice is invalid.
+    fn read_choices(
         &mut self,
-        asked: &[ModifierGroupId],
-        answers: &[(ModifierId, u8)],
-        place: &str,
+        group_ids: &[ModifierGroupId],
+        choices: &[(ModifierId, u8)],
+        parent: &str,
         portions: u32,
     ) -> Vec<Option<&'a Modifier>> {
-        let asking: Vec<&'a Group> = asked.iter().filter_map(|id| self.questions.groups.get(id).copied()).collect();
-        let mut counts = vec![0_u32; asking.len()];
-        let mut named = HashSet::with_capacity(answers.len());
-        let mut found = Vec::with_capacity(answers.len());
-        work::step(asking.len());
-        for (index, (id, quantity)) in answers.iter().enumerate() {
+        let groups: Vec<&'a Group> = group_ids.iter().filter_map(|id| self.groups.groups.get(id).copied()).collect();
+        let mut counts = vec![0_u32; groups.len()];
+        let mut named = HashSet::with_capacity(choices.len());
+        let mut found = Vec::with_capacity(choices.len());
+        work::step(groups.len());
+        for (index, (id, quantity)) in choices.iter().enumerate() {
             work::step(1);
-            let pointer = format!("{place}/modifiers/{index}");
+            let pointer = format!("{parent}/modifiers/{index}");
             if !(1..=99).contains(quantity) {
-                self.misfit(format!("{pointer}/quantity"), "must be between 1 and 99".into());
+                self.invalid_choice(format!("{pointer}/quantity"), "must be between 1 and 99".into());
             }
             let named_before = !named.insert(*id);
-            let hit = self.questions.modifiers.get(id).copied().and_then(|(group, modifier)| {
-                asking.iter().position(|asking| asking.id == group).map(|at| (at, modifier))
+            let hit = self.groups.modifiers.get(id).copied().and_then(|(group, modifier)| {
+                groups.iter().position(|one| one.id == group).map(|at| (at, modifier))
             });
             match hit {
                 Some(_) if named_before => {
-                    self.misfit(
+                    self.invalid_choice(
                         format!("{pointer}/modifierId"),
                         "is listed more than once: use quantity instead".into(),
                     );
@@ -265,32 +265,32 @@ impl<'a> ChoiceReader<'a, '_> {
                     found.push(Some(modifier));
                 }
                 None => {
-                    self.misfit(format!("{pointer}/modifierId"), "cannot be chosen here".into());
+                    self.invalid_choice(format!("{pointer}/modifierId"), "cannot be chosen here".into());
                     found.push(None);
                 }
             }
         }
-        for (group, count) in asking.iter().zip(counts) {
+        for (group, count) in groups.iter().zip(counts) {
             let (min, max) = (group.min.unsigned_abs().into(), group.max.unsigned_abs().into());
             if count < min || count > max {
-                let wanted = if min == max { format!("exactly {min}") } else { format!("{min} to {max}") };
-                let message = format!("must have {wanted} of “{}”, not {count}", group.name);
-                self.misfit(format!("{place}/modifiers"), message);
+                let expected = if min == max { format!("exactly {min}") } else { format!("{min} to {max}") };
+                let message = format!("must have {expected} of “{}”, not {count}", group.name);
+                self.invalid_choice(format!("{parent}/modifiers"), message);
             }
         }
         found
     }
 
-    fn misfit(&mut self, pointer: String, message: String) {
-        self.misfits.push(Misfit { pointer, message });
+    fn invalid_choice(&mut self, pointer: String, message: String) {
+        self.invalid_choices.push(InvalidChoice { pointer, message });
     }
 
     fn note(&mut self, modifier: &'a Modifier, portions: u32) {
         self.available &= modifier.available;
         self.parts.push((modifier.allergens.as_deref(), &modifier.diets));
         if let Some(left) = modifier.stock {
-            let new = || Take { name: modifier.name.clone(), portions: 0, left };
-            self.takes.entry(modifier.id).or_insert_with(new).portions += portions;
+            let new = || RequiredPortions { name: modifier.name.clone(), portions: 0, left };
+            self.required_portions.entry(modifier.id).or_insert_with(new).portions += portions;
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Counts what a menu document holds while it is read in one pass, and stops at the first entity that is one too many.
+//! Counts the entities of a menu document while it is parsed in one pass, and stops at the first that exceeds a limit.
 //! Pure.
 //!
 //! The counts are in a thread-local variable, because the functions that serde's attributes name take no parameters. A
@@ -15,7 +15,7 @@ use serde::{Deserialize, Deserializer};
 use super::document::{DocumentCategory, DocumentGroup, DocumentItem, DocumentModifier};
 use crate::config::Menus;
 
-/// How many entities of each kind may still come.
+/// The number of entities of each kind that are still allowed.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Remaining {
     categories: usize,
@@ -26,11 +26,11 @@ pub(super) struct Remaining {
 }
 
 thread_local! {
-    /// `None`: lists of entities are passed over, because somebody else reads them.
+    /// `None`: lists of entities are skipped, because `document::read_by_entity` parses them separately.
     static REMAINING: Cell<Option<Remaining>> = const { Cell::new(None) };
 }
 
-/// Reads with the lists of entities, as many as these bounds allow; outside of this they are passed over.
+/// Runs a parser in which lists of entities are parsed and counted; outside of it they are skipped.
 pub(super) fn within<T>(bounds: Menus, read: impl FnOnce() -> T) -> T {
     struct CountingEnd;
 
@@ -53,7 +53,7 @@ pub(super) fn within<T>(bounds: Menus, read: impl FnOnce() -> T) -> T {
 
 /// An entity whose number is bounded.
 pub(super) trait Counted {
-    /// Takes it from what remains; `None`: it is one too many.
+    /// Subtracts the entity from the remaining numbers; `None`: it exceeds a limit.
     fn take(&self, remaining: Remaining) -> Option<Remaining>;
 }
 
@@ -100,10 +100,10 @@ impl<'de, T: Deserialize<'de> + Counted> Visitor<'de> for Entities<T> {
     }
 }
 
-/// A list of entities: read and counted within [`within`], else passed over.
+/// A list of entities: parsed and counted within [`within`], else skipped.
 ///
 /// # Errors
-/// When it is no list, an entity is not as it should be, or there are too many.
+/// When it is not a list, an entity is invalid, or there are too many.
 pub(super) fn list<'de, D: Deserializer<'de>, T: Deserialize<'de> + Counted>(
     deserializer: D,
 ) -> Result<Vec<T>, D::Error> {

@@ -79,38 +79,38 @@ fn begins_formula(letter: char) -> bool {
 
 /// Whether a character is blank or invisible, so that a spreadsheet may remove it first; except those that end a cell
 /// or a line.
-fn is_passed_over(letter: char) -> bool {
+fn is_ignored_by_spreadsheets(letter: char) -> bool {
     !BREAKS.contains(&letter) && (letter.is_whitespace() || is_hidden(letter))
 }
 
 /// Characters after which a cell may begin: a spreadsheet that expects another separator ignores the quotes.
 const BREAKS: [char; 7] = [',', ';', '|', '\t', '\n', '\r', '"'];
 
-/// Tells where something in a text might be taken for a formula: the place before the apostrophes in front of it, and
-/// how many there are.
-fn each_formula(text: &str, mut tell: impl FnMut(usize, usize)) {
+/// Reports each position at which a spreadsheet may begin a formula: the index before the apostrophes in front of it,
+/// and their number.
+fn each_formula(text: &str, mut report: impl FnMut(usize, usize)) {
     let mut rest = 0;
     loop {
-        // At the beginning of a cell: what a spreadsheet passes over, then apostrophes, then what it looks at.
+        // At the beginning of a cell: ignored characters, then apostrophes, then the first character that counts.
         let (mut start, mut marks) = (rest, 0);
         let mut first = None;
-        for (place, letter) in text[rest..].char_indices() {
-            if marks == 0 && is_passed_over(letter) {
-                start = rest + place + letter.len_utf8();
+        for (index, letter) in text[rest..].char_indices() {
+            if marks == 0 && is_ignored_by_spreadsheets(letter) {
+                start = rest + index + letter.len_utf8();
             } else if letter == '\'' {
                 marks += 1;
             } else {
-                first = Some((rest + place, letter));
+                first = Some((rest + index, letter));
                 break;
             }
         }
-        let Some((place, letter)) = first else { return };
+        let Some((index, letter)) = first else { return };
         if begins_formula(letter) {
-            tell(start, marks);
+            report(start, marks);
         }
-        // All that end a cell are ASCII.
-        let Some(end) = text.as_bytes()[place..].iter().position(|byte| IS_BREAK[usize::from(*byte)]) else { return };
-        rest = place + end + 1;
+        // All characters that end a cell are ASCII.
+        let Some(end) = text.as_bytes()[index..].iter().position(|byte| IS_BREAK[usize::from(*byte)]) else { return };
+        rest = index + end + 1;
     }
 }
 
@@ -125,11 +125,11 @@ const IS_BREAK: [bool; 256] = {
     is_break
 };
 
-/// Writes a cell: quoted where it has to be, with an apostrophe before whatever looks like a formula, wherever a
-/// spreadsheet might break the cell.
+/// Writes a cell: quoted if necessary, with an apostrophe before everything that looks like a formula at the beginning
+/// of the cell or after a character at which a spreadsheet may split it.
 fn push_cell(text: &mut String, cell: &str, separator: Separator) {
     let mut guards = Vec::new();
-    each_formula(cell, |place, _| guards.push(place));
+    each_formula(cell, |index, _| guards.push(index));
     let letter = separator.letter() as u32;
     let is_special = |byte: &u8| u32::from(*byte) == letter || matches!(byte, b'"' | b'\n' | b'\r');
     if guards.is_empty() && !cell.as_bytes().iter().any(is_special) && cell == cell.trim() {
@@ -138,33 +138,33 @@ fn push_cell(text: &mut String, cell: &str, separator: Separator) {
     }
     text.push('"');
     let mut from = 0;
-    for place in guards.into_iter().chain([cell.len()]) {
-        for (at, part) in cell[from..place].split('"').enumerate() {
+    for index in guards.into_iter().chain([cell.len()]) {
+        for (at, part) in cell[from..index].split('"').enumerate() {
             if at > 0 {
                 text.push_str("\"\"");
             }
             text.push_str(part);
         }
-        if place < cell.len() {
+        if index < cell.len() {
             text.push('\'');
         }
-        from = place;
+        from = index;
     }
     text.push('"');
 }
 
-/// A cell as it is meant: without the apostrophes that `written` put there.
-fn meant(cell: Cow<'_, str>) -> Cow<'_, str> {
+/// A cell without the apostrophes that [`push_cell`] added.
+fn unguarded(cell: Cow<'_, str>) -> Cow<'_, str> {
     let mut guards = Vec::new();
-    each_formula(&cell, |place, marks| guards.extend((marks > 0).then_some(place)));
+    each_formula(&cell, |index, marks| guards.extend((marks > 0).then_some(index)));
     if guards.is_empty() {
         return cell;
     }
     let mut bare = String::with_capacity(cell.len());
     let mut from = 0;
-    for place in guards {
-        bare.push_str(&cell[from..place]);
-        from = place + 1;
+    for index in guards {
+        bare.push_str(&cell[from..index]);
+        from = index + 1;
     }
     bare.push_str(&cell[from..]);
     Cow::Owned(bare)
@@ -269,7 +269,7 @@ impl<'t> Records<'t> {
                 }
                 _ => {}
             }
-            record.cells.push(meant(cell));
+            record.cells.push(unguarded(cell));
             // What ends a cell is ASCII.
             self.rest = self.rest.get(1..).unwrap_or_default();
             if end != Some(self.separator) {

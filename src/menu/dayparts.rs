@@ -29,12 +29,12 @@ pub struct Weekdays {
 impl Weekdays {
     /// The first seven of these days, 1 (Monday) to 7 (Sunday).
     pub fn of(days: &[u8]) -> Self {
-        let mut named = Self { days: [0; 7], count: 0 };
-        for (place, day) in named.days.iter_mut().zip(days) {
-            *place = *day;
-            named.count += 1;
+        let mut weekdays = Self { days: [0; 7], count: 0 };
+        for (entry, day) in weekdays.days.iter_mut().zip(days) {
+            *entry = *day;
+            weekdays.count += 1;
         }
-        named
+        weekdays
     }
 
     /// The days, in the order in which they were named.
@@ -61,17 +61,17 @@ impl<'de> Deserialize<'de> for Weekdays {
             }
 
             fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut elements: A) -> Result<Weekdays, A::Error> {
-                let mut named = Weekdays { days: [0; 7], count: 0 };
-                for place in &mut named.days {
+                let mut weekdays = Weekdays { days: [0; 7], count: 0 };
+                for entry in &mut weekdays.days {
                     match elements.next_element()? {
-                        Some(day) => *place = day,
-                        None => return Ok(named),
+                        Some(day) => *entry = day,
+                        None => return Ok(weekdays),
                     }
-                    named.count += 1;
+                    weekdays.count += 1;
                 }
                 match elements.next_element::<serde::de::IgnoredAny>()? {
                     Some(_) => Err(serde::de::Error::custom("must be at most 7")),
-                    None => Ok(named),
+                    None => Ok(weekdays),
                 }
             }
         }
@@ -182,17 +182,17 @@ impl Week {
     /// The intersection of both.
     #[must_use]
     pub fn and(&self, other: &Self) -> Self {
-        let (mut ours, mut theirs) = (self.0.iter().peekable(), other.0.iter().peekable());
+        let (mut left, mut right) = (self.0.iter().peekable(), other.0.iter().peekable());
         let mut common = Vec::new();
-        while let (Some(one), Some(two)) = (ours.peek(), theirs.peek()) {
+        while let (Some(one), Some(two)) = (left.peek(), right.peek()) {
             let (start, end) = (one.start.max(two.start), one.end.min(two.end));
             if start < end {
                 common.push(start..end);
             }
             if one.end < two.end {
-                ours.next()
+                left.next()
             } else {
-                theirs.next()
+                right.next()
             };
         }
         Self(common)
@@ -200,15 +200,15 @@ impl Week {
 
     fn contains(&self, minute: i32) -> bool {
         work::step(1);
-        let behind = self.0.partition_point(|one| one.end <= minute);
-        self.0.get(behind).is_some_and(|one| one.start <= minute)
+        let next = self.0.partition_point(|one| one.end <= minute);
+        self.0.get(next).is_some_and(|one| one.start <= minute)
     }
 
     /// The minutes from `minute` to the next boundary of a window.
     fn to_edge(&self, minute: i32) -> i32 {
         work::step(1);
-        let behind = self.0.partition_point(|one| one.end <= minute);
-        let edge = self.0.get(behind).map(|one| if one.start <= minute { one.end } else { one.start });
+        let next = self.0.partition_point(|one| one.end <= minute);
+        let edge = self.0.get(next).map(|one| if one.start <= minute { one.end } else { one.start });
         edge.unwrap_or(MINUTES_A_WEEK) - minute
     }
 
@@ -219,16 +219,16 @@ impl Week {
 
     /// The first whole minute in the time at which it differs from the beginning of the time; `None`: it does not
     /// change within the time. Offsets of current time zones are whole minutes, so nothing changes within a minute.
-    pub fn next_change(&self, time: &Time) -> Option<DateTime<Utc>> {
+    pub fn next_change(&self, time: &TimeSpan) -> Option<DateTime<Utc>> {
         let first = time.offset_spans.first()?;
         let now = self.contains(minute_of_week(first.local(first.begin)));
         let into_minute = TimeDelta::seconds(first.begin.timestamp().rem_euclid(60))
             + TimeDelta::nanoseconds(i64::from(first.begin.timestamp_subsec_nanos()));
         let first_minute = first.begin - into_minute + TimeDelta::minutes(1);
-        for stretch in &time.offset_spans {
-            let mut minute = first_minute.max(stretch.begin);
-            while minute < stretch.end {
-                let local = minute_of_week(stretch.local(minute));
+        for span in &time.offset_spans {
+            let mut minute = first_minute.max(span.begin);
+            while minute < span.end {
+                let local = minute_of_week(span.local(minute));
                 if self.contains(local) != now {
                     return Some(minute);
                 }
@@ -246,11 +246,11 @@ fn minute_of_week(local: NaiveDateTime) -> i32 {
 
 /// A span of time in a restaurant's zone in which changes are searched; prepared once for all items.
 #[derive(Debug, Clone)]
-pub struct Time {
+pub struct TimeSpan {
     offset_spans: Vec<OffsetSpan>,
 }
 
-impl Time {
+impl TimeSpan {
     /// From one instant to another.
     pub fn between(zone: Tz, from: DateTime<Utc>, until: DateTime<Utc>) -> Self {
         Self { offset_spans: offset_spans(zone, from, until) }
@@ -267,5 +267,5 @@ pub fn next_change(windows: &[DayPart], zone: Tz, at: DateTime<Utc>, end: DateTi
     if windows.is_empty() {
         return end;
     }
-    Week::of(windows).next_change(&Time::between(zone, at, end)).unwrap_or(end)
+    Week::of(windows).next_change(&TimeSpan::between(zone, at, end)).unwrap_or(end)
 }

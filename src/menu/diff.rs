@@ -99,19 +99,19 @@ pub(super) trait MenuEntity: PartialEq {
     fn id(&self) -> String;
     /// The uuid of its id.
     fn uuid(&self) -> Uuid;
-    /// The uuid of an id of an entity of this kind, as the API writes it; `None`: the text is none.
+    /// Parses an id of an entity of this kind; `None`: the text is not such an id.
     fn uuid_of(id: &str) -> Option<Uuid>;
-    /// Its key, where it has one.
+    /// The entity's key; `None`: it has none.
     fn key(&self) -> Option<&str>;
     /// The entity's name in the menu's own language.
     fn name(&self) -> &str;
-    /// The fields that differ from those of what it becomes; other things as they are called.
-    fn changed_fields(&self, new: &Self, called: &EntityKeys<'_>) -> Vec<FieldChange>;
+    /// The fields in which `new` differs. Other entities are referred to by their keys.
+    fn changed_fields(&self, new: &Self, keys: &EntityKeys<'_>) -> Vec<FieldChange>;
 }
 
-/// What things are called, by id: the same before and after, also of what is new.
+/// The keys of the entities of both menus, by id.
 pub(super) struct EntityKeys<'a> {
-    /// Keys by id; null: it has none.
+    /// Keys by id; `None`: the entity has no key.
     keys: HashMap<Uuid, Option<&'a str>>,
     currency: Currency,
 }
@@ -129,18 +129,18 @@ impl<'a> EntityKeys<'a> {
         Self { keys, currency }
     }
 
-    fn name(&self, uuid: Uuid, id: &impl ToString) -> Option<Cow<'a, str>> {
+    fn key_of(&self, uuid: Uuid, id: &impl ToString) -> Option<Cow<'a, str>> {
         let key = self.keys.get(&uuid)?;
         Some(key.map_or_else(|| Cow::Owned(id.to_string()), Cow::Borrowed))
     }
 
-    fn names(&self, groups: &[ModifierGroupId]) -> Vec<Option<Cow<'a, str>>> {
-        groups.iter().map(|group| self.name(group.uuid(), group)).collect()
+    fn keys_of(&self, groups: &[ModifierGroupId]) -> Vec<Option<Cow<'a, str>>> {
+        groups.iter().map(|group| self.key_of(group.uuid(), group)).collect()
     }
 }
 
-macro_rules! things {
-    ($($kind:ident ($id:ident) = $variant:ident, |$one:ident, $called:ident| {
+macro_rules! menu_entities {
+    ($($kind:ident ($id:ident) = $variant:ident, |$one:ident, $keys:ident| {
         $($name:literal: $field:ident = $value:expr),+ $(,)?
     };)*) => {$(
         impl MenuEntity for $kind {
@@ -166,7 +166,7 @@ macro_rules! things {
                 &self.name
             }
 
-            fn changed_fields(&self, new: &Self, $called: &EntityKeys<'_>) -> Vec<FieldChange> {
+            fn changed_fields(&self, new: &Self, $keys: &EntityKeys<'_>) -> Vec<FieldChange> {
                 let mut changes = Vec::new();
                 $(
                     if self.$field != new.$field {
@@ -182,15 +182,15 @@ macro_rules! things {
     )*};
 }
 
-things! {
-    Category (CategoryId) = Category, |one, _called| {
+menu_entities! {
+    Category (CategoryId) = Category, |one, _keys| {
         "name": name = one.name,
         "position": position = one.position,
         "dayParts": day_parts = one.day_parts,
         "translations": translations = one.translations,
     };
-    Item (ItemId) = Item, |one, called| {
-        "category": category_id = called.name(one.category_id.uuid(), &one.category_id),
+    Item (ItemId) = Item, |one, keys| {
+        "category": category_id = keys.key_of(one.category_id.uuid(), &one.category_id),
         "name": name = one.name,
         "description": description = one.description,
         "price": price = one.price,
@@ -202,27 +202,27 @@ things! {
         "dayParts": day_parts = one.day_parts,
         "allergens": allergens = one.allergens,
         "diets": diets = one.diets,
-        "modifierGroups": modifier_groups = called.names(&one.modifier_groups),
+        "modifierGroups": modifier_groups = keys.keys_of(&one.modifier_groups),
         "translations": translations = one.translations,
     };
-    Group (ModifierGroupId) = ModifierGroup, |one, called| {
+    Group (ModifierGroupId) = ModifierGroup, |one, keys| {
         "name": name = one.name,
         "min": min = one.min,
         "max": max = one.max,
         "translations": translations = one.translations,
         "modifiers": modifiers =
-            one.modifiers.iter().map(|modifier| called.name(modifier.uuid(), &modifier.id)).collect::<Vec<_>>(),
+            one.modifiers.iter().map(|modifier| keys.key_of(modifier.uuid(), &modifier.id)).collect::<Vec<_>>(),
     };
-    Modifier (ModifierId) = Modifier, |one, called| {
+    Modifier (ModifierId) = Modifier, |one, keys| {
         "name": name = one.name,
-        "price": price = one.price.of(called.currency),
+        "price": price = one.price.of(keys.currency),
         "taxClass": tax_class = one.tax_class,
         "available": available = one.available,
         "unavailableUntil": unavailable_until = one.unavailable_until,
         "stock": stock = one.stock,
         "allergens": allergens = one.allergens,
         "diets": diets = one.diets,
-        "modifierGroups": modifier_groups = called.names(&one.modifier_groups),
+        "modifierGroups": modifier_groups = keys.keys_of(&one.modifier_groups),
         "translations": translations = one.translations,
     };
 }
@@ -230,7 +230,7 @@ things! {
 fn compare<'a, T: MenuEntity + 'a>(
     before: impl Iterator<Item = &'a T> + Clone,
     after: impl Iterator<Item = &'a T> + Clone,
-    called: &EntityKeys<'_>,
+    keys: &EntityKeys<'_>,
     changes: &mut Vec<EntityChange>,
 ) {
     let change = |change, one: &T, fields| EntityChange {
@@ -242,21 +242,21 @@ fn compare<'a, T: MenuEntity + 'a>(
         fields,
     };
     let old_by_id: HashMap<_, _> = before.clone().map(|old| (old.uuid(), old)).collect();
-    let kept: HashSet<_> = after.clone().map(MenuEntity::uuid).collect();
+    let remaining: HashSet<_> = after.clone().map(MenuEntity::uuid).collect();
     for new in after {
         match old_by_id.get(&new.uuid()) {
             None => changes.push(change(ChangeKind::Created, new, Vec::new())),
             Some(old) if *old == new => {}
             Some(old) => {
-                let fields = old.changed_fields(new, called);
+                let fields = old.changed_fields(new, keys);
                 if !fields.is_empty() {
                     changes.push(change(ChangeKind::Updated, new, fields));
                 }
             }
         }
     }
-    let gone = before.filter(|old| !kept.contains(&old.uuid()));
-    changes.extend(gone.map(|old| change(ChangeKind::Deleted, old, Vec::new())));
+    let deleted = before.filter(|old| !remaining.contains(&old.uuid()));
+    changes.extend(deleted.map(|old| change(ChangeKind::Deleted, old, Vec::new())));
 }
 
 fn modifiers(contents: &Contents) -> impl Iterator<Item = &Modifier> + Clone {
@@ -279,10 +279,10 @@ pub fn between(before: &Contents, after: &Contents) -> Vec<EntityChange> {
             fields,
         });
     }
-    let called = EntityKeys::of([before, after]);
-    compare(before.categories.iter(), after.categories.iter(), &called, &mut changes);
-    compare(before.items.iter(), after.items.iter(), &called, &mut changes);
-    compare(before.groups.iter(), after.groups.iter(), &called, &mut changes);
-    compare(modifiers(before), modifiers(after), &called, &mut changes);
+    let keys = EntityKeys::of([before, after]);
+    compare(before.categories.iter(), after.categories.iter(), &keys, &mut changes);
+    compare(before.items.iter(), after.items.iter(), &keys, &mut changes);
+    compare(before.groups.iter(), after.groups.iter(), &keys, &mut changes);
+    compare(modifiers(before), modifiers(after), &keys, &mut changes);
     changes
 }

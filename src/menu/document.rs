@@ -21,7 +21,7 @@ use super::stock::PortionCount;
 use super::translations::{self, Translations};
 use crate::bounded::{self, AtMost};
 use crate::config::Menus;
-use crate::extract::{describe, fault_of_shape, json_pointer, without_mark};
+use crate::extract::{describe, deserialization_fault, json_pointer, without_mark};
 use crate::money::Money;
 use crate::objects_only::ObjectsOnly;
 use crate::problem::Problem;
@@ -181,7 +181,7 @@ const MAX_FIELDS: usize = 20;
 
 /// The list within an entity; its other fields are read separately.
 #[derive(Deserialize)]
-struct Within<'a> {
+struct NestedLists<'a> {
     #[serde(borrow)]
     items: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -199,7 +199,7 @@ pub fn read(body: &[u8], bounds: Menus) -> Result<Document, Problem> {
         let document = Document::deserialize(ObjectsOnly(&mut deserializer))?;
         deserializer.end().map(|()| document)
     });
-    // What is wrong with it, and where, is found out only if something is.
+    // Errors and their pointers are computed in a second pass, only if the first one failed.
     read.or_else(|_| read_by_entity(body, bounds))
 }
 
@@ -210,21 +210,21 @@ fn read_by_entity(body: &[u8], bounds: Menus) -> Result<Document, Problem> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let mut parts = bounded::map::<_, &RawValue, MAX_FIELDS>(&mut deserializer).map_err(refused)?;
     deserializer.end().map_err(refused)?;
-    let mut reading = DocumentReader { bounds, faults: MenuFaults::default(), items: 0, modifiers: 0 };
+    let mut reader = DocumentReader { bounds, faults: MenuFaults::default(), items: 0, modifiers: 0 };
     let language =
-        parts.remove("language").and_then(|raw| reading.piece::<Option<String>>(&"/language", raw)).flatten();
+        parts.remove("language").and_then(|raw| reader.element::<Option<String>>(&"/language", raw)).flatten();
     let categories = parts.remove("categories");
     if categories.is_none() {
-        reading.faults.note("/categories", "is required");
+        reader.faults.note("/categories", "is required");
     }
-    let categories = reading.categories(categories);
+    let categories = reader.categories(categories);
     let modifier_groups = parts.remove("modifierGroups");
-    let modifier_groups = reading.groups(modifier_groups);
+    let modifier_groups = reader.groups(modifier_groups);
     for name in parts.keys() {
         let name = name.replace('~', "~0").replace('/', "~1");
-        reading.faults.note(format_args!("/{name}"), "is no field of a menu");
+        reader.faults.note(format_args!("/{name}"), "is no field of a menu");
     }
-    reading.faults.none()?;
+    reader.faults.none()?;
     Ok(Document { language, categories, modifier_groups })
 }
 
@@ -240,13 +240,13 @@ impl DocumentReader {
         let raws = self.list("/categories", list, self.bounds.max_categories, "MENU_MAX_CATEGORIES");
         let mut read = Vec::with_capacity(raws.len());
         for (at, raw) in raws.into_iter().enumerate() {
-            let place = format!("/categories/{at}");
-            let within = serde_json::from_str::<Within>(raw.get()).ok().and_then(|within| within.items);
+            let pointer = format!("/categories/{at}");
+            let nested = serde_json::from_str::<NestedLists>(raw.get()).ok().and_then(|nested| nested.items);
             let left = self.bounds.max_items.saturating_sub(self.items);
-            let items = self.list_of(&format!("{place}/items"), "/categories", within, left, "MENU_MAX_ITEMS");
+            let items = self.list_of(&format!("{pointer}/items"), "/categories", nested, left, "MENU_MAX_ITEMS");
             self.items += items.len();
-            let items = self.pieces(&format!("{place}/items"), items);
-            let category = self.piece::<DocumentCategory>(&place, raw);
+            let items = self.elements_of(&format!("{pointer}/items"), items);
+            let category = self.element::<DocumentCategory>(&pointer, raw);
             read.extend(category.map(|category| DocumentCategory { items, ..category }));
         }
         read
@@ -256,32 +256,32 @@ impl DocumentReader {
         let raws = self.list("/modifierGroups", list, self.bounds.max_groups, "MENU_MAX_GROUPS");
         let mut read = Vec::with_capacity(raws.len());
         for (at, raw) in raws.into_iter().enumerate() {
-            let place = format!("/modifierGroups/{at}");
-            let within = serde_json::from_str::<Within>(raw.get()).ok().and_then(|within| within.modifiers);
+            let pointer = format!("/modifierGroups/{at}");
+            let nested = serde_json::from_str::<NestedLists>(raw.get()).ok().and_then(|nested| nested.modifiers);
             let (max, left) = (self.bounds.max_modifiers, self.bounds.max_all_modifiers - self.modifiers);
             let modifiers = if max <= left {
-                self.list(&format!("{place}/modifiers"), within, max, "MENU_MAX_MODIFIERS")
+                self.list(&format!("{pointer}/modifiers"), nested, max, "MENU_MAX_MODIFIERS")
             } else {
                 let whole = "/modifierGroups";
-                self.list_of(&format!("{place}/modifiers"), whole, within, left, "MENU_MAX_ALL_MODIFIERS")
+                self.list_of(&format!("{pointer}/modifiers"), whole, nested, left, "MENU_MAX_ALL_MODIFIERS")
             };
             self.modifiers += modifiers.len();
-            let modifiers = self.pieces(&format!("{place}/modifiers"), modifiers);
-            let group = self.piece::<DocumentGroup>(&place, raw);
+            let modifiers = self.elements_of(&format!("{pointer}/modifiers"), modifiers);
+            let group = self.element::<DocumentGroup>(&pointer, raw);
             read.extend(group.map(|group| DocumentGroup { modifiers, ..group }));
         }
         read
     }
 
     /// The elements of a list, not parsed yet. A value that is not a list is refused later, when the entity is parsed.
-    fn list<'a>(&mut self, place: &str, raw: Option<&'a RawValue>, max: usize, variable: &str) -> Vec<&'a RawValue> {
-        self.list_of(place, place, raw, max, variable)
+    fn list<'a>(&mut self, pointer: &str, raw: Option<&'a RawValue>, max: usize, variable: &str) -> Vec<&'a RawValue> {
+        self.list_of(pointer, pointer, raw, max, variable)
     }
 
     /// The same, with a limit on several lists together.
     fn list_of<'a>(
         &mut self,
-        place: &str,
+        pointer: &str,
         bounded: &str,
         raw: Option<&'a RawValue>,
         max: usize,
@@ -289,8 +289,8 @@ impl DocumentReader {
     ) -> Vec<&'a RawValue> {
         let Some(raw) = raw else { return Vec::new() };
         if !raw.get().starts_with('[') {
-            if !place[1..].contains('/') {
-                self.faults.note(place, "must be a list");
+            if !pointer[1..].contains('/') {
+                self.faults.note(pointer, "must be a list");
             }
             return Vec::new();
         }
@@ -301,28 +301,28 @@ impl DocumentReader {
         })
     }
 
-    fn pieces<T: DeserializeOwned>(&mut self, place: &str, raws: Vec<&RawValue>) -> Vec<T> {
+    fn elements_of<T: DeserializeOwned>(&mut self, pointer: &str, raws: Vec<&RawValue>) -> Vec<T> {
         let raws = raws.into_iter().enumerate();
-        raws.filter_map(|(at, raw)| self.piece(&format_args!("{place}/{at}"), raw)).collect()
+        raws.filter_map(|(at, raw)| self.element(&format_args!("{pointer}/{at}"), raw)).collect()
     }
 
-    fn piece<T: DeserializeOwned>(&mut self, place: &dyn Display, raw: &RawValue) -> Option<T> {
-        // Where the fault is costs as much again to find out as to read: only of what is reported.
+    fn element<T: DeserializeOwned>(&mut self, pointer: &dyn Display, raw: &RawValue) -> Option<T> {
+        // The pointer of an error costs as much as parsing, so it is computed only for errors that are reported.
         let read = T::deserialize(ObjectsOnly(&mut serde_json::Deserializer::from_str(raw.get())));
-        read.map_err(|_| self.note_fault::<T>(place, raw)).ok()
+        read.map_err(|_| self.note_fault::<T>(pointer, raw)).ok()
     }
 
-    fn note_fault<T: DeserializeOwned>(&mut self, place: &dyn Display, raw: &RawValue) {
-        if !self.faults.is_telling() {
+    fn note_fault<T: DeserializeOwned>(&mut self, pointer: &dyn Display, raw: &RawValue) {
+        if !self.faults.reports_more() {
             self.faults.note("", "");
             return;
         }
         let mut deserializer = serde_json::Deserializer::from_str(raw.get());
         let read = serde_path_to_error::deserialize::<_, T>(ObjectsOnly(&mut deserializer));
         if let Err(error) = read {
-            let (field, words) = fault_of_shape(error.inner());
+            let (field, words) = deserialization_fault(error.inner());
             let field = field.map_or_else(String::new, |field| format!("/{field}"));
-            self.faults.note(format_args!("{place}{}{field}", json_pointer(error.path())), words);
+            self.faults.note(format_args!("{pointer}{}{field}", json_pointer(error.path())), words);
         }
     }
 }

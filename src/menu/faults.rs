@@ -19,25 +19,25 @@ pub struct MenuFaults {
 pub const MAX_REPORTED: usize = 100;
 
 impl MenuFaults {
-    /// Notes a fault. Pointer and message are written only if the fault is reported.
+    /// Adds an error. Pointer and message are formatted only if the error is reported.
     pub fn note(&mut self, pointer: impl Display, message: impl Display) {
         self.count += 1;
-        if self.is_telling() {
+        if self.reports_more() {
             self.first.push(FieldError::invalid(pointer.to_string(), message.to_string()));
         }
     }
 
-    /// Whether one more would be reported.
-    pub const fn is_telling(&self) -> bool {
+    /// Whether another error would be reported.
+    pub const fn reports_more(&self) -> bool {
         self.first.len() < MAX_REPORTED
     }
 
-    /// How many there are.
+    /// The number of errors.
     pub const fn count(&self) -> usize {
         self.count
     }
 
-    /// A price in another currency than the restaurant's.
+    /// Checks that a price is in the restaurant's currency.
     pub fn currency(&mut self, pointer: impl Display, price: Money, currency: Currency) {
         if price.currency != currency {
             self.note(
@@ -47,14 +47,14 @@ impl MenuFaults {
         }
     }
 
-    /// Windows that cannot be.
+    /// Checks day-parts.
     pub fn day_parts(&mut self, pointer: impl Display, windows: &[DayPart]) {
         if let Err((index, message)) = dayparts::check(windows) {
             self.note(format_args!("{pointer}/dayParts/{index}"), message);
         }
     }
 
-    /// Languages that cannot be.
+    /// Checks the languages of translations.
     pub fn translations(&mut self, pointer: impl Display, texts: &Translations) {
         if let Some((language, message)) = translations::fault(texts) {
             let language = language.replace('~', "~0").replace('/', "~1");
@@ -62,7 +62,7 @@ impl MenuFaults {
         }
     }
 
-    /// Allergens and diets that are named twice.
+    /// Checks that allergens and diets are listed once.
     pub fn food(&mut self, pointer: impl Display, allergens: Option<&[Declared]>, diets: &[Diet]) {
         if let Some(index) = allergens.and_then(named_twice) {
             self.note(format_args!("{pointer}/allergens/{index}"), "is listed more than once");
@@ -72,7 +72,7 @@ impl MenuFaults {
         }
     }
 
-    /// How many choices may be made.
+    /// Checks the smallest and the largest number of choices of a group.
     pub fn choices(&mut self, pointer: impl Display, min: i16, max: i16) {
         if !(1..=99).contains(&max) {
             self.note(format_args!("{pointer}/max"), "must be between 1 and 99");

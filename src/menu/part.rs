@@ -11,7 +11,7 @@ use crate::ids::{CategoryId, ModifierGroupId};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Whole<'a> {
+struct WholeMenu<'a> {
     #[serde(borrow)]
     categories: Vec<&'a RawValue>,
     #[serde(borrow)]
@@ -19,7 +19,7 @@ struct Whole<'a> {
 }
 
 #[derive(Deserialize)]
-struct Named<T> {
+struct WithId<T> {
     id: T,
 }
 
@@ -39,23 +39,23 @@ struct ReferencingEntry {
 
 /// The positions of categories and groups in the bytes of a rendered menu.
 fn layout_of(menu: &[u8]) -> Result<Layout, serde_json::Error> {
-    let whole: Whole<'_> = serde_json::from_slice(menu)?;
-    let place = |part: &RawValue| {
+    let whole: WholeMenu<'_> = serde_json::from_slice(menu)?;
+    let range = |part: &RawValue| {
         let begin = part.get().as_ptr().addr() - menu.as_ptr().addr();
         begin..begin + part.get().len()
     };
     let list = |parts: &[&RawValue]| match (parts.first(), parts.last()) {
-        (Some(first), Some(last)) => place(first).start..place(last).end,
+        (Some(first), Some(last)) => range(first).start..range(last).end,
         _ => 0..0,
     };
     let lists = [list(&whole.categories), list(&whole.modifier_groups)];
     let categories = whole.categories.into_iter().map(|part| {
-        let Named { id } = serde_json::from_str::<Named<CategoryId>>(part.get())?;
-        Ok((id.uuid(), place(part)))
+        let WithId { id } = serde_json::from_str::<WithId<CategoryId>>(part.get())?;
+        Ok((id.uuid(), range(part)))
     });
     let groups = whole.modifier_groups.into_iter().map(|part| {
-        let Named { id } = serde_json::from_str::<Named<ModifierGroupId>>(part.get())?;
-        Ok((id.uuid(), place(part)))
+        let WithId { id } = serde_json::from_str::<WithId<ModifierGroupId>>(part.get())?;
+        Ok((id.uuid(), range(part)))
     });
     Ok(Layout {
         parts: categories.collect::<Result<_, serde_json::Error>>()?,
@@ -81,25 +81,25 @@ pub fn cut(whole: &CachedResponse, category: CategoryId) -> Result<Option<Cached
         let read = layout_of(menu)?;
         whole.layout.get_or_init(|| read)
     };
-    let Some(place) = layout.parts.get(&category.uuid()) else { return Ok(None) };
-    let places: HashMap<_, _> = layout.shared.iter().map(|(id, place)| (*id, place)).collect();
+    let Some(range) = layout.parts.get(&category.uuid()) else { return Ok(None) };
+    let ranges: HashMap<_, _> = layout.shared.iter().map(|(id, range)| (*id, range)).collect();
     let mut needed = HashSet::new();
-    let mut asking = group_ids(&menu[place.clone()])?;
-    while let Some(group) = asking.pop() {
-        if let Some(place) = places.get(&group.uuid()).filter(|_| needed.insert(group.uuid())) {
-            asking.extend(group_ids(&menu[(*place).clone()])?);
+    let mut pending = group_ids(&menu[range.clone()])?;
+    while let Some(group) = pending.pop() {
+        if let Some(range) = ranges.get(&group.uuid()).filter(|_| needed.insert(group.uuid())) {
+            pending.extend(group_ids(&menu[(*range).clone()])?);
         }
     }
     let [categories, groups] = &layout.lists;
     let mut cut = menu[..categories.start].to_vec();
-    cut.extend_from_slice(&menu[place.clone()]);
+    cut.extend_from_slice(&menu[range.clone()]);
     if groups.is_empty() {
         cut.extend_from_slice(&menu[categories.end..]);
     } else {
         cut.extend_from_slice(&menu[categories.end..groups.start]);
-        let kept = layout.shared.iter().filter(|(id, _)| needed.contains(id));
-        let kept: Vec<_> = kept.map(|(_, place)| &menu[place.clone()]).collect();
-        cut.extend_from_slice(&kept.join(&b','));
+        let included = layout.shared.iter().filter(|(id, _)| needed.contains(id));
+        let included: Vec<_> = included.map(|(_, range)| &menu[range.clone()]).collect();
+        cut.extend_from_slice(&included.join(&b','));
         cut.extend_from_slice(&menu[groups.end..]);
     }
     Ok(Some(CachedResponse::new(whole.version, whole.until, cut)))
@@ -107,6 +107,6 @@ pub fn cut(whole: &CachedResponse, category: CategoryId) -> Result<Option<Cached
 
 /// The modifier groups that the items of a category, or the modifiers of a group, refer to.
 fn group_ids(part: &[u8]) -> Result<Vec<ModifierGroupId>, serde_json::Error> {
-    let asking: ReferencingEntry = serde_json::from_slice(part)?;
-    Ok(asking.modifiers.into_iter().flat_map(|one| one.modifier_groups).collect())
+    let pending: ReferencingEntry = serde_json::from_slice(part)?;
+    Ok(pending.modifiers.into_iter().flat_map(|one| one.modifier_groups).collect())
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::allergens::{Declared, Diet};
-use super::dayparts::{DayPart, Time, Week};
+use super::dayparts::{DayPart, TimeSpan, Week};
 use super::orderable::{self, NotOrderable};
 use super::satisfiable::Satisfiable;
 use super::translations::{Texts, Translations};
@@ -134,7 +134,7 @@ pub struct Menu {
 }
 
 /// A text in the requested language, or the menu's own text.
-fn said(
+fn translated(
     translations: &Translations,
     language: Option<&str>,
     written: String,
@@ -158,7 +158,7 @@ struct MenuRenderer<'a> {
     zone: Tz,
     now: DateTime<Utc>,
     /// The span in which the result may be used.
-    time: Time,
+    time: TimeSpan,
     until: DateTime<Utc>,
     currency: Currency,
     satisfiable: Satisfiable,
@@ -166,8 +166,8 @@ struct MenuRenderer<'a> {
 
 impl MenuRenderer<'_> {
     /// Limits the validity to the instant at which something is switched on again.
-    fn holds_until(&mut self, moment: Option<DateTime<Utc>>) {
-        self.until = moment.map_or(self.until, |moment| moment.min(self.until));
+    fn limit_validity(&mut self, until: Option<DateTime<Utc>>) {
+        self.until = until.map_or(self.until, |until| until.min(self.until));
     }
 
     fn served(&mut self, windows: &[DayPart]) -> bool {
@@ -175,20 +175,20 @@ impl MenuRenderer<'_> {
             return true;
         }
         let week = Week::of(windows);
-        self.holds_until(week.next_change(&self.time));
+        self.limit_validity(week.next_change(&self.time));
         week.serves(self.zone, self.now)
     }
 
     fn item(&mut self, item: Item, category_served: bool) -> MenuItem {
-        self.holds_until(item.unavailable_until);
+        self.limit_validity(item.unavailable_until);
         let in_time = self.served(&item.day_parts) && category_served;
         let reason = orderable::obstacle(&item, in_time, &mut self.satisfiable);
-        let told = |written: String| said(&item.translations, self.language, written, description_of);
+        let translate = |written: String| translated(&item.translations, self.language, written, description_of);
         MenuItem {
             id: item.id,
             category_id: item.category_id,
-            name: said(&item.translations, self.language, item.name, name_of),
-            description: item.description.map(told),
+            name: translated(&item.translations, self.language, item.name, name_of),
+            description: item.description.map(translate),
             price: item.price,
             available: item.available,
             unavailable_until: item.unavailable_until,
@@ -205,11 +205,11 @@ impl MenuRenderer<'_> {
     }
 
     fn modifier(&mut self, modifier: Modifier) -> MenuModifier {
-        self.holds_until(modifier.unavailable_until);
+        self.limit_validity(modifier.unavailable_until);
         let orderable = self.satisfiable.can_choose(&modifier);
         MenuModifier {
             id: modifier.id,
-            name: said(&modifier.translations, self.language, modifier.name, name_of),
+            name: translated(&modifier.translations, self.language, modifier.name, name_of),
             price: modifier.price.of(self.currency),
             available: modifier.available,
             unavailable_until: modifier.unavailable_until,
@@ -224,7 +224,7 @@ impl MenuRenderer<'_> {
     fn group(&mut self, group: Group) -> MenuGroup {
         MenuGroup {
             id: group.id,
-            name: said(&group.translations, self.language, group.name, name_of),
+            name: translated(&group.translations, self.language, group.name, name_of),
             min: group.min,
             max: group.max,
             modifiers: group.modifiers.into_iter().map(|modifier| self.modifier(modifier)).collect(),
@@ -235,7 +235,7 @@ impl MenuRenderer<'_> {
         let in_time = self.served(&category.day_parts);
         MenuCategory {
             id: category.id,
-            name: said(&category.translations, self.language, category.name, name_of),
+            name: translated(&category.translations, self.language, category.name, name_of),
             position: category.position,
             items: items.into_iter().map(|item| self.item(item, in_time)).collect(),
             day_parts: category.day_parts,
@@ -256,9 +256,9 @@ pub fn shown(
     life: TimeDelta,
 ) -> Result<(Menu, DateTime<Utc>), chrono_tz::ParseError> {
     let (zone, currency) = (contents.timezone.parse()?, contents.currency);
-    let (until, time) = (now + life, Time::between(zone, now, now + life));
+    let (until, time) = (now + life, TimeSpan::between(zone, now, now + life));
     let satisfiable = Satisfiable::of(&contents.groups);
-    let mut showing = MenuRenderer { language, zone, now, time, until, currency, satisfiable };
+    let mut renderer = MenuRenderer { language, zone, now, time, until, currency, satisfiable };
     let mut items: HashMap<CategoryId, Vec<Item>> = HashMap::new();
     for item in contents.items {
         items.entry(item.category_id).or_default().push(item);
@@ -266,10 +266,10 @@ pub fn shown(
     let mut categories = Vec::with_capacity(contents.categories.len());
     for category in contents.categories {
         let items = items.remove(&category.id).unwrap_or_default();
-        categories.push(showing.category(category, items));
+        categories.push(renderer.category(category, items));
     }
-    let modifier_groups = contents.groups.into_iter().map(|group| showing.group(group)).collect();
+    let modifier_groups = contents.groups.into_iter().map(|group| renderer.group(group)).collect();
     let language = language.map_or(contents.language, |language| Some(language.to_owned()));
     let menu = Menu { restaurant_id, version: contents.version, currency, language, categories, modifier_groups };
-    Ok((menu, showing.until))
+    Ok((menu, renderer.until))
 }

@@ -1,9 +1,10 @@
-//! How much a menu that is written piece by piece may hold: as much as one that is written at once. Pure.
+//! The limits on the size of a menu that is edited entity by entity: the same as for a menu that is replaced as a whole.
+//! Pure.
 
 use crate::config::Menus;
 use crate::problem::Problem;
 
-/// What a menu holds.
+/// The size of a menu.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MenuSize {
     /// Bytes of its texts in all languages, and of its day-parts and allergens.
@@ -14,21 +15,21 @@ pub struct MenuSize {
     pub languages: i64,
 }
 
-/// What an edit makes of the size of a menu.
+/// The size of a menu before and after an edit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub struct MenuGrowth {
-    /// What it held before the edit.
+    /// The size before the edit.
     pub before: MenuSize,
-    /// What it holds with the edit.
+    /// The size after the edit.
     pub after: MenuSize,
 }
 
 impl MenuGrowth {
-    /// Refuses an edit that takes the menu beyond a bound; one that makes a menu beyond it smaller is allowed.
+    /// Refuses an edit that makes the menu larger than a limit. One that makes a menu smaller is always allowed.
     ///
     /// # Errors
-    /// 422 with the bound.
+    /// 422 with the limit.
     pub fn check(self, bounds: Menus) -> Result<(), Problem> {
         let (before, after) = (self.before, self.after);
         let sizes = [

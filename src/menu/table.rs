@@ -9,7 +9,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use super::csv;
 use super::document::{Document, DocumentCategory, DocumentGroup, DocumentItem, DocumentModifier};
 use crate::config::Menus;
-use crate::extract::fault_of_shape;
+use crate::extract::deserialization_fault;
 use crate::money::Currency;
 use crate::objects_only::ObjectsOnly;
 use crate::problem::FieldError;
@@ -45,25 +45,25 @@ const COLUMNS: [(&str, &str); 17] = [
 /// The kinds of line.
 const KINDS: [&str; 4] = ["category", "item", "group", "modifier"];
 
-/// A table that was read, and where everything stood in it.
+/// A table that was read, with the line and column of every field.
 pub struct Table {
     /// The menu that the table describes.
     pub document: Document,
     /// The line of each entity, by its pointer in the document.
     lines: HashMap<String, usize>,
-    places: Box<ColumnPlaces>,
+    columns: Box<ColumnIndexes>,
 }
 
 impl Table {
     /// Converts errors of the document to errors with line and column of the table.
-    pub fn places(&self, faults: Vec<FieldError>) -> Vec<FieldError> {
-        let place = |fault: FieldError| {
+    pub fn locate(&self, faults: Vec<FieldError>) -> Vec<FieldError> {
+        let locate = |fault: FieldError| {
             let mut prefix = fault.pointer.as_str();
             loop {
                 if let Some(line) = self.lines.get(prefix) {
                     let rest = fault.pointer[prefix.len()..].trim_start_matches('/');
                     let name = rest.split('/').next().unwrap_or_default();
-                    return at(*line, self.places.of(name), name, &fault.message);
+                    return at(*line, self.columns.of(name), name, &fault.message);
                 }
                 match prefix.rfind('/') {
                     Some(end) => prefix = &prefix[..end],
@@ -71,7 +71,7 @@ impl Table {
                 }
             }
         };
-        faults.into_iter().map(place).collect()
+        faults.into_iter().map(locate).collect()
     }
 }
 
@@ -89,11 +89,11 @@ fn at(line: usize, column: Option<usize>, name: &str, message: &str) -> FieldErr
 /// Reading stops after this many errors.
 const MAX_FAULTS: usize = 100;
 
-/// Where each of [`COLUMNS`] stands in a line; `None`: the table does not have it.
+/// The index of each of [`COLUMNS`] in a line; `None`: the table does not have the column.
 #[derive(Debug, Clone, Copy, Default)]
-struct ColumnPlaces([Option<usize>; COLUMNS.len()]);
+struct ColumnIndexes([Option<usize>; COLUMNS.len()]);
 
-impl ColumnPlaces {
+impl ColumnIndexes {
     fn of(&self, name: &str) -> Option<usize> {
         let column = COLUMNS.iter().position(|(column, _)| *column == name)?;
         self.0[column]
@@ -106,7 +106,7 @@ impl ColumnPlaces {
 }
 
 struct TableReader {
-    places: ColumnPlaces,
+    columns: ColumnIndexes,
     currency: Currency,
     bounds: Menus,
     /// The indexes of categories and groups in the document, by key.
@@ -145,9 +145,9 @@ pub fn read(bytes: &[u8], currency: Currency, bounds: Menus) -> Result<Table, Ve
     let text = text.as_ref();
     let broken = |broken: csv::CsvFault| vec![at(broken.line, Some(broken.column - 1), "cell", broken.message)];
     let mut records = csv::Records::of(text);
-    let head = records.next().ok_or_else(|| vec![at(1, None, "", "the table is empty")])?.map_err(broken)?;
-    let mut reading = TableReader {
-        places: ColumnPlaces::default(),
+    let header = records.next().ok_or_else(|| vec![at(1, None, "", "the table is empty")])?.map_err(broken)?;
+    let mut reader = TableReader {
+        columns: ColumnIndexes::default(),
         currency,
         bounds,
         categories: HashMap::new(),
@@ -156,35 +156,35 @@ pub fn read(bytes: &[u8], currency: Currency, bounds: Menus) -> Result<Table, Ve
         modifiers: 0,
         faults: Vec::new(),
     };
-    reading.head(&head);
-    if !reading.faults.is_empty() {
-        return Err(reading.faults);
+    reader.read_header(&header);
+    if !reader.faults.is_empty() {
+        return Err(reader.faults);
     }
     let (mut document, mut lines) =
         (Document { language: None, categories: vec![], modifier_groups: vec![] }, HashMap::new());
     for record in records {
         let record = record.map_err(broken)?;
-        if reading.exceeds_limit(&record, &document) {
+        if reader.exceeds_limit(&record, &document) {
             break;
         }
-        if let Some(place) = reading.take(&record, &mut document) {
-            lines.insert(place, record.line);
+        if let Some(pointer) = reader.add(&record, &mut document) {
+            lines.insert(pointer, record.line);
         }
-        if reading.faults.len() >= MAX_FAULTS {
+        if reader.faults.len() >= MAX_FAULTS {
             break;
         }
     }
-    if reading.faults.is_empty() {
-        Ok(Table { document, lines, places: Box::new(reading.places) })
+    if reader.faults.is_empty() {
+        Ok(Table { document, lines, columns: Box::new(reader.columns) })
     } else {
-        Err(reading.faults)
+        Err(reader.faults)
     }
 }
 
 impl TableReader {
-    /// Notes the first line of which there are more than there may be.
+    /// Whether a line exceeds a limit of the menu, which is noted as an error.
     fn exceeds_limit(&mut self, record: &csv::Record<'_>, document: &Document) -> bool {
-        let group = self.groups.get(self.cell(record, "in")).and_then(|place| document.modifier_groups.get(*place));
+        let group = self.groups.get(self.cell(record, "in")).and_then(|index| document.modifier_groups.get(*index));
         let (count, max, variable) = match self.cell(record, "type") {
             "category" => (document.categories.len(), self.bounds.max_categories, "MENU_MAX_CATEGORIES"),
             "item" => (self.items, self.bounds.max_items, "MENU_MAX_ITEMS"),
@@ -204,51 +204,51 @@ impl TableReader {
         count >= max
     }
 
-    fn head(&mut self, head: &csv::Record<'_>) {
-        for (index, name) in head.cells.iter().map(|cell| cell.trim()).enumerate() {
-            // Spreadsheets write empty columns behind the last one, and those that somebody has left empty.
+    fn read_header(&mut self, header: &csv::Record<'_>) {
+        for (index, name) in header.cells.iter().map(|cell| cell.trim()).enumerate() {
+            // Spreadsheets also write empty columns: after the last one, and between others.
             if name.is_empty() {
                 continue;
             }
             let Some(column) = COLUMNS.iter().position(|(column, _)| *column == name) else {
                 let columns = COLUMNS.map(|(name, _)| name).join(", ");
                 let message = format!("“{name}” is not a column; the columns are {columns}");
-                self.faults.push(at(head.line, Some(index), "heading", &message));
+                self.faults.push(at(header.line, Some(index), "heading", &message));
                 continue;
             };
-            if self.places.0[column].replace(index).is_some() {
-                self.faults.push(at(head.line, Some(index), "heading", &format!("“{name}” occurs twice")));
+            if self.columns.0[column].replace(index).is_some() {
+                self.faults.push(at(header.line, Some(index), "heading", &format!("“{name}” occurs twice")));
             }
         }
         for name in ["type", "key", "in", "name", "price", "currency"] {
-            if self.places.of(name).is_none() {
-                self.faults.push(at(head.line, None, "", &format!("the column “{name}” is missing")));
+            if self.columns.of(name).is_none() {
+                self.faults.push(at(header.line, None, "", &format!("the column “{name}” is missing")));
             }
         }
     }
 
     fn fault(&mut self, record: &csv::Record<'_>, name: &str, message: &str) {
-        self.faults.push(at(record.line, self.places.of(name), name, message));
+        self.faults.push(at(record.line, self.columns.of(name), name, message));
     }
 
     fn cell<'r>(&self, record: &'r csv::Record<'_>, name: &str) -> &'r str {
-        Self::cell_at(record, self.places.of(name))
+        Self::cell_at(record, self.columns.of(name))
     }
 
-    fn cell_at<'r>(record: &'r csv::Record<'_>, place: Option<usize>) -> &'r str {
-        place.and_then(|place| record.cells.get(place)).map_or("", |cell| cell.trim())
+    fn cell_at<'r>(record: &'r csv::Record<'_>, index: Option<usize>) -> &'r str {
+        index.and_then(|index| record.cells.get(index)).map_or("", |cell| cell.trim())
     }
 
-    /// Puts a line into the document, and tells where it stands there.
-    fn take(&mut self, record: &csv::Record<'_>, document: &mut Document) -> Option<String> {
+    /// Adds a line to the document. Returns the pointer of the new entity; `None`: the line is invalid.
+    fn add(&mut self, record: &csv::Record<'_>, document: &mut Document) -> Option<String> {
         let kind = self.cell(record, "type");
         if !KINDS.contains(&kind) {
             self.fault(record, "type", "must be category, item, group or modifier");
             return None;
         }
-        let beyond = record.cells.iter().skip(self.places.width()).position(|cell| !cell.trim().is_empty());
+        let beyond = record.cells.iter().skip(self.columns.width()).position(|cell| !cell.trim().is_empty());
         if let Some(index) = beyond {
-            let column = Some(self.places.width() + index);
+            let column = Some(self.columns.width() + index);
             self.faults.push(at(record.line, column, "cell", "is after the last column"));
         }
         let before = self.faults.len();
@@ -256,7 +256,7 @@ impl TableReader {
         if self.faults.len() > before {
             return None;
         }
-        let within = self.cell(record, "in");
+        let parent = self.cell(record, "in");
         let categories = &mut document.categories;
         match kind {
             "category" => {
@@ -266,13 +266,13 @@ impl TableReader {
                 Some(format!("/categories/{}", categories.len() - 1))
             }
             "item" => {
-                let Some(place) = self.categories.get(within).copied() else {
+                let Some(index) = self.categories.get(parent).copied() else {
                     self.fault(record, "in", "must be the key of a category above");
                     return None;
                 };
-                categories[place].items.push(self.read::<DocumentItem>(record, &fields)?);
+                categories[index].items.push(self.read::<DocumentItem>(record, &fields)?);
                 self.items += 1;
-                Some(format!("/categories/{place}/items/{}", categories[place].items.len() - 1))
+                Some(format!("/categories/{index}/items/{}", categories[index].items.len() - 1))
             }
             "group" => {
                 let group = self.read::<DocumentGroup>(record, &fields)?;
@@ -282,13 +282,13 @@ impl TableReader {
             }
             _ => {
                 let groups = &mut document.modifier_groups;
-                let Some(place) = self.groups.get(within).copied() else {
+                let Some(index) = self.groups.get(parent).copied() else {
                     self.fault(record, "in", "must be the key of a group above");
                     return None;
                 };
-                groups[place].modifiers.push(self.read::<DocumentModifier>(record, &fields)?);
+                groups[index].modifiers.push(self.read::<DocumentModifier>(record, &fields)?);
                 self.modifiers += 1;
-                Some(format!("/modifierGroups/{place}/modifiers/{}", groups[place].modifiers.len() - 1))
+                Some(format!("/modifierGroups/{index}/modifiers/{}", groups[index].modifiers.len() - 1))
             }
         }
     }
@@ -300,8 +300,8 @@ impl TableReader {
         if kind == "group" {
             fields.push_str(",\"modifiers\":[]");
         }
-        for ((name, kinds), place) in COLUMNS.into_iter().zip(self.places.0) {
-            let text = Self::cell_at(record, place);
+        for ((name, kinds), index) in COLUMNS.into_iter().zip(self.columns.0) {
+            let text = Self::cell_at(record, index);
             if matches!(name, "type" | "key" | "in") || (text.is_empty() && name != "name") {
                 continue;
             }
@@ -320,7 +320,7 @@ impl TableReader {
         fields
     }
 
-    /// Adds a field of this cell, if it makes one.
+    /// Adds the field of this cell, if it has one.
     fn push_field(&self, fields: &mut String, name: &str, text: &str) -> Result<(), String> {
         let start = fields.len();
         let _ = write!(fields, ",\"{name}\":");
@@ -352,18 +352,18 @@ impl TableReader {
         Ok(())
     }
 
-    /// A thing out of its fields; a fault names the column.
+    /// Parses an entity from its fields as JSON; an error names the column.
     fn read<T: DeserializeOwned>(&mut self, record: &csv::Record<'_>, fields: &str) -> Option<T> {
         if let Ok(value) = T::deserialize(ObjectsOnly(&mut serde_json::Deserializer::from_str(fields))) {
             return Some(value);
         }
-        // Where the fault is costs as much again to find out as to read.
+        // The path of an error costs as much as parsing, so it is computed only after an error.
         let mut deserializer = serde_json::Deserializer::from_str(fields);
         let read = serde_path_to_error::deserialize::<_, T>(ObjectsOnly(&mut deserializer));
         let error = read.err()?;
         let path = error.path().to_string();
         let name = path.split(['.', '[']).next().unwrap_or_default().to_owned();
-        self.fault(record, &name, &fault_of_shape(error.inner()).1);
+        self.fault(record, &name, &deserialization_fault(error.inner()).1);
         None
     }
 }

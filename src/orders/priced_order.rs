@@ -86,9 +86,9 @@ impl PricedOrder {
 /// into each of its events, and one with lines that cannot be ordered. Choices that do not fit the menu are refused as
 /// a write of the cart would be, except those of a quote, which fitted when it was made.
 fn check_lines(basket: &Basket, lines: &[StoredLine], max_notes: usize) -> Result<(), Problem> {
-    let misfits = choice_errors(lines);
-    if !matches!(basket, Basket::Quoted(_)) && !misfits.is_empty() {
-        return Err(Problem::invalid(misfits).with("items", blocked_items(lines)));
+    let invalid_choices = choice_errors(lines);
+    if !matches!(basket, Basket::Quoted(_)) && !invalid_choices.is_empty() {
+        return Err(Problem::invalid(invalid_choices).with("items", blocked_items(lines)));
     }
     if lines.is_empty() {
         return Err(Problem::new(Code::CartEmpty, "Add items to the cart first."));
@@ -104,7 +104,7 @@ fn check_lines(basket: &Basket, lines: &[StoredLine], max_notes: usize) -> Resul
 /// The errors of choices that do not fit the menu, by line and modifier group.
 fn choice_errors(lines: &[StoredLine]) -> Vec<FieldError> {
     let lines = lines.iter().enumerate().filter(|(_, line)| line.obstacle == Some(Obstacle::ChoicesChanged));
-    lines.flat_map(|(index, line)| line.misfits.iter().map(move |one| one.fault(&format!("/lines/{index}")))).collect()
+    lines.flat_map(|(index, line)| line.invalid_choices.iter().map(move |one| one.field_error(&format!("/lines/{index}")))).collect()
 }
 
 /// The problem of lines that cannot be ordered, if there are any: it lists them with their shortages and the modifier

@@ -121,10 +121,10 @@ impl QuoteContent {
     /// The quoted lines, with the current stock and availability.
     fn with_current_availability(&self, current: &[StoredLine]) -> Vec<StoredLine> {
         let line = |(quoted, current): (&StoredLine, &StoredLine)| StoredLine {
-            takes: current.takes.clone(),
+            required_portions: current.required_portions.clone(),
             stock: current.stock,
             obstacle: current.obstacle,
-            misfits: current.misfits.clone(),
+            invalid_choices: current.invalid_choices.clone(),
             shortages: current.shortages.clone(),
             available_from: current.available_from,
             ..quoted.clone()

@@ -19,13 +19,13 @@ async fn signs_in(person: &Person) -> Device {
     let answer =
         person.post("/api/auth/login", &json!({ "email": person.email, "password": PASSWORD })).await.expect(200);
     let mut device = Device { person: person.clone(), given: Vec::new() };
-    device.takes(&answer);
+    device.required_portions(&answer);
     device
 }
 
 impl Device {
     /// Keeps a pair.
-    fn takes(&mut self, pair: &Value) {
+    fn required_portions(&mut self, pair: &Value) {
         self.person.token = pair["accessToken"].as_str().map(ToOwned::to_owned);
         self.given.push(pair["refreshToken"].as_str().unwrap().to_owned());
     }
@@ -38,7 +38,7 @@ impl Device {
     /// Refreshes and keeps the pair.
     async fn refreshes(&mut self) {
         let pair = self.sends(0).await.expect(200);
-        self.takes(&pair);
+        self.required_portions(&pair);
     }
 
     /// Uses the access token.
@@ -79,7 +79,7 @@ async fn a_lost_response_is_repeated_an_hour_later() {
     app.passes(TimeDelta::hours(1));
     let again = device.sends(0).await.expect(200);
     assert_eq!(again["refreshToken"], lost["refreshToken"]);
-    device.takes(&again);
+    device.required_portions(&again);
     device.looks().await.expect(200);
     device.refreshes().await;
     device.looks().await.expect(200);

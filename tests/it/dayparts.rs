@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Datelike as _, NaiveDate, NaiveDateTime, TimeDelta, TimeZone as _, Timelike as _, Utc};
 use chrono_tz::{TZ_VARIANTS, Tz};
-use comanda::menu::dayparts::{DayPart, Time, Week, Weekdays, check, next_change, served};
+use comanda::menu::dayparts::{DayPart, TimeSpan, Week, Weekdays, check, next_change, served};
 use comanda::restaurants::hours::LocalTime;
 use proptest::prelude::*;
 
@@ -120,7 +120,7 @@ proptest! {
         let begin = at - TimeDelta::seconds(at.timestamp().rem_euclid(60));
         let minutes = (1..8 * 1440).map(|minute| begin + TimeDelta::minutes(minute));
         let expected = minutes.into_iter().find(|minute| both(*minute) != both(at));
-        let found = week.next_change(&Time::longest_wait(zone, at));
+        let found = week.next_change(&TimeSpan::longest_wait(zone, at));
         prop_assert!(found == expected || expected.is_none() && found.is_some_and(|found| found > at + TimeDelta::days(7)));
     }
 }

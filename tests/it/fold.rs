@@ -2,7 +2,7 @@
 //! scripts without spaces by any part of it.
 
 use chrono::TimeDelta;
-use comanda::fold::{Part, fold, slug, wanted, words_of};
+use comanda::fold::{Part, fold, slug, query_words, words_of};
 use comanda::text::SingleLine;
 use proptest::prelude::*;
 use serde_json::json;
@@ -12,8 +12,8 @@ use crate::app::TestApp;
 /// What the database does: each word that is wanted begins one that there is.
 fn is_found(name: &str, question: &str) -> bool {
     let words = words_of([name]);
-    let wanted = wanted(question);
-    !wanted.is_empty() && wanted.iter().all(|want| words.iter().any(|word| word.starts_with(want)))
+    let query_words = query_words(question);
+    !query_words.is_empty() && query_words.iter().all(|query_word| words.iter().any(|word| word.starts_with(query_word)))
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn names_are_found_as_people_type_them() {
         ("Gross", "groß"),
     ];
     for (name, question) in found {
-        assert!(is_found(name, question), "{name:?} by {question:?}: {:?} {:?}", words_of([name]), wanted(question));
+        assert!(is_found(name, question), "{name:?} by {question:?}: {:?} {:?}", words_of([name]), query_words(question));
     }
     for (name, question) in [
         ("Dr.Pepper", "epper"),
@@ -219,9 +219,9 @@ proptest! {
 
     #[test]
     fn a_search_for_any_name_finds_it(name in name().prop_filter("a name shows something", |name| is_name(name))) {
-        prop_assert!(is_found(&name, &name), "{:?} {:?}", words_of([name.as_str()]), wanted(&name));
+        prop_assert!(is_found(&name, &name), "{:?} {:?}", words_of([name.as_str()]), query_words(&name));
         for other in [name.to_lowercase(), name.to_uppercase(), fold(&name)] {
-            prop_assert!(is_found(&name, &other), "by {other:?}: {:?} {:?}", words_of([name.as_str()]), wanted(&other));
+            prop_assert!(is_found(&name, &other), "by {other:?}: {:?} {:?}", words_of([name.as_str()]), query_words(&other));
         }
         for word in name.split([' ', '.', '/', ',', '\'', '&', '-']).filter(|word| !word.is_empty()) {
             // A mark alone is no word.
@@ -241,7 +241,7 @@ proptest! {
 
     #[test]
     fn arbitrary_texts_can_be_searched(text in "\\PC{0,60}") {
-        for question in [wanted(&text), words_of([text.as_str()])] {
+        for question in [query_words(&text), words_of([text.as_str()])] {
             prop_assert!(question.iter().all(|word| !word.is_empty() && word.chars().count() <= 40));
         }
         let _ = slug(&text);

@@ -231,7 +231,7 @@ async fn one_of_many_concurrent_claims_gets_a_guests_carts() {
         let key = format!("line {round}");
         writes(&guest, &luigi, &key, 1, None).await;
         let (app, luigi, guest) = (&app, &luigi, &guest);
-        let takes = |n: usize, person: &Person| {
+        let required_portions = |n: usize, person: &Person| {
             let person = person.clone();
             async move {
                 match n % 2 {
@@ -246,8 +246,8 @@ async fn one_of_many_concurrent_claims_gets_a_guests_carts() {
             let line = json!({ "key": format!("late {round}"), "itemId": luigi.any_dish().id, "quantity": 1 });
             guest.patch(&luigi.path("/cart"), &json!({ "lines": [line] })).await
         };
-        let adas = join_all((0..4).map(|n| takes(n, &ada)));
-        let bobs = join_all((0..4).map(|n| takes(n, &bob)));
+        let adas = join_all((0..4).map(|n| required_portions(n, &ada)));
+        let bobs = join_all((0..4).map(|n| required_portions(n, &bob)));
         let (adas, bobs, late) = futures_util::join!(adas, bobs, late);
         let (winner, answers, others) =
             if adas[0]["takenOver"] == true { (&ada, adas, bobs) } else { (&bob, bobs, adas) };

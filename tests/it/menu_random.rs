@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use comanda::config::{Config, Menus, Source};
 use comanda::menu::csv::{self, Separator, TableWriter};
-use comanda::menu::desired::{Rules, StockPolicy, target};
+use comanda::menu::desired::{Rules, StockPolicy, desired_menu};
 use comanda::menu::document::{self, Document};
 use comanda::menu::{Contents, diff, table};
 use comanda::restaurants::tax::TaxClass;
@@ -92,13 +92,13 @@ fn sold(groups: Vec<String>) -> BoxedStrategy<Vec<(String, Value)>> {
 }
 
 /// Things under keys of their own.
-fn keyed(max: usize, thing: impl Strategy<Value = Vec<(String, Value)>> + 'static) -> BoxedStrategy<Vec<Value>> {
-    proptest::collection::btree_map(KEY, thing, 0..=max)
-        .prop_map(|things: BTreeMap<String, _>| {
-            let thing = |(key, fields): (String, Vec<(String, Value)>)| {
+fn keyed(max: usize, entity: impl Strategy<Value = Vec<(String, Value)>> + 'static) -> BoxedStrategy<Vec<Value>> {
+    proptest::collection::btree_map(KEY, entity, 0..=max)
+        .prop_map(|entities: BTreeMap<String, _>| {
+            let entity = |(key, fields): (String, Vec<(String, Value)>)| {
                 json!(fields.into_iter().chain([("key".to_owned(), json!(key))]).collect::<BTreeMap<_, _>>())
             };
-            things.into_iter().map(thing).collect()
+            entities.into_iter().map(entity).collect()
         })
         .prop_shuffle()
         .boxed()
@@ -118,16 +118,16 @@ fn group(nested: Vec<String>) -> BoxedStrategy<Vec<(String, Value)>> {
         .boxed()
 }
 
-fn keys(things: &[Value], mark: &str) -> Vec<String> {
-    things.iter().map(|thing| format!("{mark}{}", thing["key"].as_str().unwrap())).collect()
+fn keys(entities: &[Value], mark: &str) -> Vec<String> {
+    entities.iter().map(|entity| format!("{mark}{}", entity["key"].as_str().unwrap())).collect()
 }
 
 /// Adds a mark to the keys, so that things of two lists never share one.
-fn marked(mut things: Vec<Value>, mark: &str) -> Vec<Value> {
-    for thing in &mut things {
-        thing["key"] = json!(format!("{mark}{}", thing["key"].as_str().unwrap()));
+fn marked(mut entities: Vec<Value>, mark: &str) -> Vec<Value> {
+    for entity in &mut entities {
+        entity["key"] = json!(format!("{mark}{}", entity["key"].as_str().unwrap()));
     }
-    things
+    entities
 }
 
 /// A menu that may be: groups without nested ones, groups that may nest those, items that may ask all of them.
@@ -165,7 +165,7 @@ fn menus() -> BoxedStrategy<Value> {
 fn rules() -> Rules {
     let bounds = Config::read(&Source::from_pairs([("MODE", "development")])).unwrap().menus;
     let tax_classes = CLASSES.map(|name| TaxClass::try_from(name.to_owned()).unwrap()).to_vec();
-    Rules { stock_policy: StockPolicy::AsSaid, bounds, tax_classes }
+    Rules { stock_policy: StockPolicy::FromDocument, bounds, tax_classes }
 }
 
 fn nothing() -> Contents {
@@ -185,15 +185,15 @@ fn read(menu: &Value) -> Document {
 }
 
 fn becomes(menu: &Value, before: &Contents) -> Contents {
-    target(&read(menu), before, &rules()).unwrap_or_else(|faults| panic!("{faults:?}\n{menu:#}"))
+    desired_menu(&read(menu), before, &rules()).unwrap_or_else(|faults| panic!("{faults:?}\n{menu:#}"))
 }
 
 /// What a menu says of switches and counts when nothing was there before.
 fn said_in_full(menu: &Value) -> Value {
     let mut menu = menu.clone();
-    for (things, within) in [("categories", "items"), ("modifierGroups", "modifiers")] {
-        for thing in menu[things].as_array_mut().unwrap() {
-            for one in thing[within].as_array_mut().unwrap() {
+    for (entities, within) in [("categories", "items"), ("modifierGroups", "modifiers")] {
+        for entity in menu[entities].as_array_mut().unwrap() {
+            for one in entity[within].as_array_mut().unwrap() {
                 let one = one.as_object_mut().unwrap();
                 one.entry("available").or_insert(json!(true));
             }
@@ -265,9 +265,9 @@ proptest! {
         // Only what is counted already and was not said about switches is remembered.
         let (mut shown, mut alone) = (bare(after), bare(becomes(&other, &nothing())));
         for menu in [&mut shown, &mut alone] {
-            for (things, within) in [("categories", "items"), ("modifierGroups", "modifiers")] {
-                for thing in menu[things].as_array_mut().unwrap() {
-                    for one in thing[within].as_array_mut().unwrap() {
+            for (entities, within) in [("categories", "items"), ("modifierGroups", "modifiers")] {
+                for entity in menu[entities].as_array_mut().unwrap() {
+                    for one in entity[within].as_array_mut().unwrap() {
                         one.as_object_mut().unwrap().remove("stock");
                         one.as_object_mut().unwrap().remove("available");
                     }

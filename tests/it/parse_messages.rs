@@ -118,8 +118,8 @@ proptest::proptest! {
         let code = |text: &str| {
             comanda::extract::read_json::<Anything>(text.as_bytes()).err().map(|problem| problem.code())
         };
-        let of_shape = code(&text).is_none_or(|code| code == comanda::problem::Code::InvalidRequest);
-        proptest::prop_assert!(of_shape, "{text}");
+        let is_invalid_request = code(&text).is_none_or(|code| code == comanda::problem::Code::InvalidRequest);
+        proptest::prop_assert!(is_invalid_request, "{text}");
         let broken = &text[..text.len().saturating_sub(cut + 1)];
         if serde_json::from_str::<serde::de::IgnoredAny>(broken).is_err() {
             proptest::prop_assert_eq!(code(broken), Some(comanda::problem::Code::MalformedRequest), "{}", broken);

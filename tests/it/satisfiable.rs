@@ -151,7 +151,7 @@ proptest! {
             // The oracle is held against the rules that an order is held against.
             let configured = configure(&asked, &GroupIndex::of(&groups), (None, &[]), &oracle.choices).unwrap();
             prop_assert!(configured.available);
-            prop_assert!(configured.takes.values().all(|take| i64::from(take.portions) <= take.left.into()));
+            prop_assert!(configured.required_portions.values().all(|take| i64::from(take.portions) <= take.left.into()));
         }
         prop_assert_eq!(Satisfiable::of(&groups).all(&asked), expected);
         let mut backwards = asked;

@@ -162,8 +162,8 @@ async fn refuse_faults(tx: &mut Tx, scope: &RestaurantScope, writes: &[LineWrite
     let (indices, requested): (Vec<usize>, Vec<RequestedLine>) =
         writes.iter().enumerate().filter_map(|(index, write)| Some((index, write.content.clone()?))).unzip();
     let (unfit, groups) = sql::unfit(tx, scope, &requested).await?;
-    for (index, misfit) in unfit {
-        faults.push(misfit.fault(&format!("/lines/{}", indices[index])));
+    for (index, invalid_choice) in unfit {
+        faults.push(invalid_choice.field_error(&format!("/lines/{}", indices[index])));
     }
     if faults.is_empty() { Ok(groups) } else { Err(Problem::invalid(faults)) }
 }

@@ -10,7 +10,7 @@ use crate::cart::lines::UnpricedLine;
 use crate::cart::{StoredLine, shortage};
 use crate::ids::{ItemId, ModifierGroupId, ModifierId};
 use crate::menu::configure::{Choice, GroupIndex};
-use crate::menu::dayparts::{Time, Week};
+use crate::menu::dayparts::{TimeSpan, Week};
 use crate::menu::{self, Group};
 use crate::problem::Problem;
 use crate::tenancy::RestaurantScope;
@@ -74,7 +74,7 @@ pub(super) async fn priced_lines(
     } else {
         LoadedGroups::read(tx, scope, group_ids, chosen, at).await?
     };
-    let (questions, time) = (known.questions(), Time::longest_wait(zone, at));
+    let (questions, time) = (known.questions(), TimeSpan::longest_wait(zone, at));
     // Computed once for each item: a cart may have a hundred lines of one.
     let mut serving: HashMap<ItemId, Serving> = HashMap::new();
     let mut lines = Vec::with_capacity(rows.len());

@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::config::Menus;
 use crate::extract::IfMatch;
 use crate::ids::RestaurantId;
-use crate::menu::desired::{Rules, StockPolicy, target};
+use crate::menu::desired::{Rules, StockPolicy, desired_menu};
 use crate::menu::diff::{self, EntityChange};
 use crate::menu::document::Document;
 use crate::menu::sql::document::{PreparedRows, RemovedEntities};
@@ -58,12 +58,12 @@ pub struct ReplaceOptions {
     pub bounds: Menus,
 }
 
-/// Everything on the menu.
+/// All contents of the menu.
 pub async fn contents(tx: &mut Tx, restaurant: RestaurantId) -> Result<Contents, Problem> {
     sql::contents(tx, restaurant).await?.ok_or_else(Problem::not_found)
 }
 
-/// What differs from the menu as it is, and the rows to write.
+/// The changes to the current menu, and the rows to write.
 struct Plan {
     /// The version of the menu that it was planned from.
     version: i64,
@@ -84,57 +84,57 @@ struct MenuWrites {
 }
 
 impl MenuWrites {
-    fn of(current: &Contents, target: Contents) -> Result<Self, serde_json::Error> {
-        let categories = changed(&current.categories, &target.categories, |one| one.id.uuid());
-        let groups = changed(&current.groups, &target.groups, |one| one.id.uuid());
-        let items = changed(&current.items, &target.items, |one| one.id.uuid());
+    fn of(current: &Contents, desired: Contents) -> Result<Self, serde_json::Error> {
+        let categories = changed(&current.categories, &desired.categories, |one| one.id.uuid());
+        let groups = changed(&current.groups, &desired.groups, |one| one.id.uuid());
+        let items = changed(&current.items, &desired.items, |one| one.id.uuid());
         let counts = |contents: &Contents| {
             let items = contents.items.iter().filter_map(|one| Some((one.id.uuid(), one.stock?)));
             let modifiers = modifiers(&contents.groups).filter_map(|one| Some((one.id.uuid(), one.stock?)));
             (items.collect::<Vec<_>>(), modifiers.collect::<Vec<_>>())
         };
-        let (before, after) = (counts(current), counts(&target));
+        let (before, after) = (counts(current), counts(&desired));
         let rows_of_groups =
             || Ok([PreparedRows::of_groups(&groups)?, PreparedRows::of_modifiers(&groups, &current.groups)?]);
         Ok(Self {
-            categories: some(&categories).map(PreparedRows::of_categories).transpose()?,
-            groups: some(&groups).map(|_| rows_of_groups()).transpose()?,
-            items: some(&items).map(|items| PreparedRows::of_items(items, &current.items)).transpose()?,
+            categories: non_empty(&categories).map(PreparedRows::of_categories).transpose()?,
+            groups: non_empty(&groups).map(|_| rows_of_groups()).transpose()?,
+            items: non_empty(&items).map(|items| PreparedRows::of_items(items, &current.items)).transpose()?,
             counts: [newly_counted(&before.0, after.0), newly_counted(&before.1, after.1)],
-            removed: removed(current, &target),
-            language: target.language,
+            removed: removed(current, &desired),
+            language: desired.language,
         })
     }
 }
 
-fn some<T>(all: &[T]) -> Option<&[T]> {
+fn non_empty<T>(all: &[T]) -> Option<&[T]> {
     (!all.is_empty()).then_some(all)
 }
 
 impl MenuSource {
-    /// What the menu becomes. Takes processor time.
+    /// Computes the new menu and the changes. This takes processor time, so it runs on the threads of `heavy`.
     fn plan(&self, current: &Contents, rules: &Rules, dry_run: bool) -> Result<Plan, Problem> {
-        let target = match self {
-            Self::Document(document) => target(document, current, rules),
-            Self::Table(table) => target(&table.document, current, rules)
-                .map(|target| Contents { language: current.language.clone(), ..target })
-                .map_err(|faults| table.places(faults)),
+        let desired = match self {
+            Self::Document(document) => desired_menu(document, current, rules),
+            Self::Table(table) => desired_menu(&table.document, current, rules)
+                .map(|desired| Contents { language: current.language.clone(), ..desired })
+                .map_err(|faults| table.locate(faults)),
             Self::Restaurant(_, currency) if *currency != current.currency => {
                 let message = format!("has prices in {}, and this menu's are in {currency}", current.currency);
                 return Err(Problem::invalid_field("/to", message));
             }
-            Self::Restaurant(document, _) => target(document, current, rules).map_err(unfit),
+            Self::Restaurant(document, _) => desired_menu(document, current, rules).map_err(copy_errors),
         };
-        let target = target.map_err(Problem::invalid)?;
-        let changes = diff::between(current, &target);
+        let desired = desired.map_err(Problem::invalid)?;
+        let changes = diff::between(current, &desired);
         let is_written = !dry_run && !changes.is_empty();
-        let writes = is_written.then(|| MenuWrites::of(current, target)).transpose();
+        let writes = is_written.then(|| MenuWrites::of(current, desired)).transpose();
         let writes = writes.map_err(|error| Problem::internal(&error))?;
         Ok(Plan { version: current.version, changes, writes })
     }
 
     const fn stock_policy(&self) -> StockPolicy {
-        if matches!(self, Self::Restaurant(..)) { StockPolicy::Own } else { StockPolicy::AsSaid }
+        if matches!(self, Self::Restaurant(..)) { StockPolicy::Unchanged } else { StockPolicy::FromDocument }
     }
 }
 
@@ -147,7 +147,7 @@ pub async fn replace(
     app: &App,
     scope: RestaurantScope,
     source: MenuSource,
-    how: ReplaceOptions,
+    options: ReplaceOptions,
 ) -> Result<MenuDifference, Problem> {
     let source = Arc::new(source);
     for _ in 0..MAX_PLANS {
@@ -158,10 +158,10 @@ pub async fn replace(
             })
         });
         let (current, tax_classes) = read.await?;
-        how.if_match.check(current.version, json!({ "version": current.version }))?;
-        let rules = Rules { stock_policy: source.stock_policy(), bounds: how.bounds, tax_classes: tax_classes.clone() };
+        options.if_match.check(current.version, json!({ "version": current.version }))?;
+        let rules = Rules { stock_policy: source.stock_policy(), bounds: options.bounds, tax_classes: tax_classes.clone() };
         let from = Arc::clone(&source);
-        let plan = Arc::new(app.heavy.run(scope.into(), move || from.plan(&current, &rules, how.dry_run)).await??);
+        let plan = Arc::new(app.heavy.run(scope.into(), move || from.plan(&current, &rules, options.dry_run)).await??);
         let version = plan.version;
         let planned = Arc::clone(&plan);
         let written = if plan.writes.is_none() {
@@ -187,7 +187,7 @@ pub async fn replace(
             return Ok(MenuDifference { applied, version, changes });
         }
     }
-    replace_locked(app, scope, source, how).await
+    replace_locked(app, scope, source, options).await
 }
 
 /// The same for a menu that changes faster than it can be planned, for example when many items are about to sell out:
@@ -196,7 +196,7 @@ async fn replace_locked(
     app: &App,
     scope: RestaurantScope,
     source: Arc<MenuSource>,
-    how: ReplaceOptions,
+    options: ReplaceOptions,
 ) -> Result<MenuDifference, Problem> {
     let heavy = app.heavy.clone();
     let write = app.db.write(scope, move |tx| {
@@ -204,10 +204,10 @@ async fn replace_locked(
             sql::take_turns(tx, &scope).await?;
             sql::document::lock(tx, &scope).await?;
             let current = contents(tx, scope.restaurant()).await?;
-            how.if_match.check(current.version, json!({ "version": current.version }))?;
+            options.if_match.check(current.version, json!({ "version": current.version }))?;
             let tax_classes = restaurants::sql::tax::hold(tx, &scope).await?;
-            let rules = Rules { stock_policy: source.stock_policy(), bounds: how.bounds, tax_classes };
-            let plan = heavy.run(scope.into(), move || source.plan(&current, &rules, how.dry_run)).await??;
+            let rules = Rules { stock_policy: source.stock_policy(), bounds: options.bounds, tax_classes };
+            let plan = heavy.run(scope.into(), move || source.plan(&current, &rules, options.dry_run)).await??;
             let applied = apply(tx, &scope, plan.writes.as_ref()).await?;
             let version = if applied { plan.version + 1 } else { plan.version };
             Ok(MenuDifference { applied, version, changes: plan.changes })
@@ -217,14 +217,14 @@ async fn replace_locked(
 }
 
 /// The errors of a copied menu, such as a tax class that the other restaurant does not have.
-fn unfit(faults: Vec<FieldError>) -> Vec<FieldError> {
-    let unfit = |fault: FieldError| {
+fn copy_errors(faults: Vec<FieldError>) -> Vec<FieldError> {
+    let copy_errors = |fault: FieldError| {
         FieldError::invalid("/to", format!("cannot have this menu: {} {}", fault.pointer, fault.message))
     };
-    faults.into_iter().map(unfit).collect()
+    faults.into_iter().map(copy_errors).collect()
 }
 
-/// Writes what differs, if anything: first what others name, last what goes. True: something was written.
+/// Writes the changes: referenced entities before those that refer to them, deletions last. False: there are none.
 async fn apply(tx: &mut Tx, scope: &RestaurantScope, writes: Option<&MenuWrites>) -> Result<bool, Problem> {
     let Some(writes) = writes else { return Ok(false) };
     if let Some(categories) = &writes.categories {

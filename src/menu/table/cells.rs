@@ -11,7 +11,7 @@ use crate::menu::csv::Separator;
 use crate::menu::document::EntityKey;
 use crate::money::Currency;
 
-/// Minor units as people write them: `1250` of EUR is `12.50`, or `12,50` where semicolons stand between cells.
+/// Writes an amount in major units: 1250 cents are `12.50`, or `12,50` if cells are separated by semicolons.
 pub(super) fn write_price(out: &mut Vec<u8>, units: i64, currency: Currency, separator: Separator) -> io::Result<()> {
     let digits = currency.exponent() as usize;
     write!(out, "{units:0>width$}", width = digits + 1)?;
@@ -33,7 +33,7 @@ pub(super) fn price_units(text: &str, currency: Currency) -> Option<i64> {
     format!("{whole}{part:0<digits$}").parse().ok()
 }
 
-/// Words with spaces between them, as JSON spells them.
+/// Writes enum values, separated by spaces, with the names that JSON uses.
 fn write_words<T: Serialize>(out: &mut Vec<u8>, words: &[T], after: impl Fn(&T) -> &'static [u8]) -> io::Result<()> {
     for (at, word) in words.iter().enumerate() {
         if at > 0 {
@@ -41,7 +41,7 @@ fn write_words<T: Serialize>(out: &mut Vec<u8>, words: &[T], after: impl Fn(&T) 
         }
         let start = out.len();
         serde_json::to_writer(&mut *out, word)?;
-        // The name of a variant needs no escapes: without its quotes it is the word.
+        // The name of a variant contains nothing that JSON escapes, so only the quotes are removed.
         out.remove(start);
         out.pop();
         out.extend_from_slice(after(word));
@@ -49,7 +49,8 @@ fn write_words<T: Serialize>(out: &mut Vec<u8>, words: &[T], after: impl Fn(&T) 
     Ok(())
 }
 
-/// `GLUTEN NUTS?`: what may be in it has a question mark; `none`: nothing is in it; empty: nobody has said.
+/// Writes allergens such as `GLUTEN NUTS?`; the question mark means "may contain", `none` that there are none. An empty
+/// cell means that they are not declared.
 pub(super) fn write_allergens(out: &mut Vec<u8>, declared: &[Declared]) -> io::Result<()> {
     if declared.is_empty() {
         return out.write_all(b"none");
@@ -74,7 +75,7 @@ pub(super) fn write_diets(out: &mut Vec<u8>, diets: &[Diet]) -> io::Result<()> {
 /// Adds a text as JSON.
 pub(super) fn push_text(json: &mut String, text: &str) {
     json.push('"');
-    // What JSON has to escape is rare: texts are added as they are up to the next of those.
+    // The text up to the next character that must be escaped is copied as it is.
     let must_escape = |letter: char| letter == '"' || letter == '\\' || letter < ' ';
     let mut rest = text;
     while let Some(at) = rest.find(must_escape) {
@@ -114,7 +115,7 @@ pub(super) fn push_allergens(json: &mut String, text: &str) {
     });
 }
 
-/// Keys with bars between them; as JSON where that would not come apart again.
+/// Writes keys separated by `|`; as a JSON list if a key contains `|` or begins with `[`.
 pub(super) fn write_keys(out: &mut Vec<u8>, keys: &[EntityKey]) -> io::Result<()> {
     let is_plain = |key: &EntityKey| !key.contains('|') && !key.starts_with('[');
     if !keys.iter().all(is_plain) {
@@ -132,7 +133,7 @@ pub(super) fn write_keys(out: &mut Vec<u8>, keys: &[EntityKey]) -> io::Result<()
 /// Adds what [`write_keys`] writes, as JSON.
 ///
 /// # Errors
-/// When it begins like a list and is none.
+/// When it begins with `[` and is not JSON.
 pub(super) fn push_keys(json: &mut String, text: &str) -> Result<(), &'static str> {
     if text.starts_with('[') {
         let is_json = serde_json::from_str::<IgnoredAny>(text).is_ok();

@@ -13,12 +13,12 @@ use crate::menu::translations::Translations;
 use crate::money::Money;
 use crate::restaurants::tax::TaxClass;
 
-/// A line of a table, as the document has it; what has no place in a kind of line is empty.
+/// The values of a line of the table; those that its type of line does not have are empty.
 #[derive(Default)]
 struct TableLine<'a> {
     kind: &'a str,
     key: &'a str,
-    within: &'a str,
+    parent: &'a str,
     name: &'a str,
     description: &'a str,
     price: Option<Money>,
@@ -49,7 +49,7 @@ impl<'a> TableLine<'a> {
         Self {
             kind: "item",
             key: one.key.as_str(),
-            within: category.key.as_str(),
+            parent: category.key.as_str(),
             name: one.name.as_str(),
             description: one.description.as_deref().unwrap_or_default(),
             price: Some(one.price),
@@ -80,7 +80,7 @@ impl<'a> TableLine<'a> {
         Self {
             kind: "modifier",
             key: one.key.as_str(),
-            within: group.key.as_str(),
+            parent: group.key.as_str(),
             name: one.name.as_str(),
             price: Some(one.price),
             tax_class: one.tax_class.as_ref(),
@@ -94,7 +94,7 @@ impl<'a> TableLine<'a> {
         }
     }
 
-    /// Writes the cells in the order of [`COLUMNS`]; `scratch` holds one that has to be put together.
+    /// Writes the cells in the order of [`COLUMNS`]; `scratch` is the buffer in which a cell is written.
     fn write(&self, table: &mut TableWriter, scratch: &mut Vec<u8>, separator: Separator) -> Result<(), io::Error> {
         let mut cell = |write: &dyn Fn(&mut Vec<u8>) -> Result<(), io::Error>| {
             scratch.clear();
@@ -103,7 +103,7 @@ impl<'a> TableLine<'a> {
             Ok::<_, io::Error>(())
         };
         let nothing = |_: &mut Vec<u8>| Ok(());
-        for text in [self.kind, self.key, self.within, self.name, self.description] {
+        for text in [self.kind, self.key, self.parent, self.name, self.description] {
             cell(&|out| out.write_all(text.as_bytes()))?;
         }
         match self.price {

@@ -101,8 +101,8 @@ async fn reorder(State(app): State<Arc<App>>, access: OrderAccess, key: Key) -> 
             let order = sql::get(tx, &scope, id).await?.ok_or_else(Problem::not_found)?;
             let lines: Vec<_> = order.items.iter().map(|line| requested(line, is_customer)).collect();
             let mut obstacles: BTreeMap<usize, Vec<FieldError>> = BTreeMap::new();
-            for (index, misfit) in unfit(tx, &scope, &lines).await?.0 {
-                obstacles.entry(index).or_default().push(misfit.fault(""));
+            for (index, invalid_choice) in unfit(tx, &scope, &lines).await?.0 {
+                obstacles.entry(index).or_default().push(invalid_choice.field_error(""));
             }
             let left_out = |(index, errors): (&usize, &Vec<FieldError>)| {
                 let OrderLine { line, item_id, ref name, .. } = order.items[*index];

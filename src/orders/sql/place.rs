@@ -35,7 +35,7 @@ impl StockTaken {
             if line.stock.is_some() {
                 add(taken.items.entry(line.item_id.uuid()).or_default(), line.quantity);
             }
-            for (modifier, take) in &line.takes {
+            for (modifier, take) in &line.required_portions {
                 let portions = i32::try_from(take.portions).unwrap_or(i32::MAX).saturating_mul(line.quantity);
                 add(taken.modifiers.entry(modifier.uuid()).or_default(), portions);
             }

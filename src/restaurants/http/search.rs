@@ -137,7 +137,7 @@ impl SearchQuery {
         if delivers_to.is_some() && self.fulfilment.is_some_and(|fulfilment| fulfilment != Fulfilment::Delivery) {
             return Err(Problem::invalid_field("?fulfilment", "must be DELIVERY, or absent, with deliversTo"));
         }
-        let words = self.q.map(|text| fold::wanted(text.as_str()));
+        let words = self.q.map(|text| fold::query_words(text.as_str()));
         let around = middle.map(|middle| Around { middle, radius });
         // Each of the two sequences has its own kind of cursor.
         let (page, nearer) = match (around, self.cursor) {
