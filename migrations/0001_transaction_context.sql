@@ -1,6 +1,6 @@
--- What row level security knows of a transaction: for whom it runs and at which restaurant. The unit of work sets these
--- settings for one transaction (`src/tenancy.rs`); what is not set is null, and null matches no row. So a statement
--- that forgets its predicate still reads no other restaurant.
+-- The context that row level security uses: for whom a transaction runs and at which restaurant. The unit of work sets
+-- these settings for one transaction (`src/tenancy.rs`). A setting that is not set is null, and null matches no row, so
+-- a statement without a predicate still reads no rows of another restaurant.
 
 create function app_user() returns uuid language sql stable parallel safe
     return nullif(current_setting('app.user', true), '')::uuid;
@@ -36,6 +36,6 @@ create function set_shop(restaurant uuid) returns uuid language sql volatile
 comment on function set_shop(uuid) is
     'Sets the restaurant at which the transaction''s customer orders, from here to its end; returns it.';
 
--- The application's role owns nothing and bypasses nothing. Each table grants it exactly what the application does
--- there.
+-- The application's role owns no table and cannot bypass row level security. Each table grants it only the privileges
+-- that the application uses.
 grant usage on schema public to comanda_app;

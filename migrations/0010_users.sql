@@ -1,11 +1,12 @@
--- Users: everybody who signed up. Sessions, recovery and preferences are in the files that follow.
+-- Users: everybody who signed up. Sessions, recovery and preferences are in the files after this one.
 
 create type user_role as enum ('CUSTOMER', 'STAFF', 'DRIVER', 'ADMIN');
-comment on type user_role is 'What a user is to the platform. Sign-up makes a CUSTOMER; the other roles are granted.';
+comment on type user_role is
+    'The role of a user on the platform. Sign-up creates a CUSTOMER; the other roles are granted.';
 
 create table users (
     id              uuid        primary key,
-    -- In lower case, so that two spellings are one account.
+    -- In lower case, so that two spellings of an address belong to one account.
     email           text        not null,
     email_verified_at timestamptz,
     -- Argon2id in PHC form. The parameters are part of the string, so they can be raised over time.
@@ -45,16 +46,16 @@ comment on column users.phone_verified_at is
     'When a code that was sent to the number was entered. Null: unverified, and no code that signs in is sent there; '
     'reset to null when the number changes.';
 comment on column users.membership_count is
-    'Number of the user''s memberships; kept by a trigger on memberships. With any, sessions live as long as those of '
-    'staff, whatever the role.';
+    'The number of the user''s memberships, maintained by a trigger on memberships. If it is above 0, sessions have '
+    'the lifetimes of staff, whatever the role.';
 comment on column users.second_factor_at is
-    'When the second factor was confirmed; null: signing in asks for none. Kept by a trigger on second_factors. It '
-    'stands on this row because opening a session locks it: a sign-in that was decided before cannot open a session '
-    'afterwards.';
+    'When the second factor was confirmed; null: none is required to sign in. Maintained by a trigger on '
+    'second_factors. It is a column of this table because opening a session locks this row: a sign-in that was checked '
+    'before cannot open a session afterwards.';
 comment on column users.sessions_ended_at is
-    'When all sessions were ended last: by a new password, a recovery, signing out everywhere, a change of the second '
-    'factor, or an operator. Device tokens issued before are void, and offline operations of sessions that ended before '
-    'are not run.';
+    'When all sessions were last ended: by a new password, a recovery, signing out everywhere, a change of the second '
+    'factor, or an operator. Device tokens issued before that are invalid, and offline operations of sessions that '
+    'ended before that are not run.';
 -- One account for each e-mail address.
 create unique index users_email_key on users (email);
 -- Administrators search by the beginning of an address.
@@ -67,7 +68,8 @@ begin
     new.phone_verified_at := null;
     return new;
 end $$;
-comment on function clear_phone_verification() is 'A new number is not verified by the codes of the one before.';
+comment on function clear_phone_verification() is
+    'Makes a changed number unverified: codes sent to the previous number do not verify it.';
 create trigger clear_phone_verification before update of phone on users for each row
     when (old.phone is distinct from new.phone) execute function clear_phone_verification();
 

@@ -1,12 +1,11 @@
--- Sessions, with refresh tokens that are counted and not stored; and the log by which every node learns of a
--- revocation.
+-- Sessions, whose refresh tokens are numbered and not stored, and the log from which every node reads revocations.
 
 create table sessions (
     id              uuid        primary key,
     user_id         uuid        not null references users on delete cascade,
     user_agent      text,
     ip              text,
-    -- How often the session was refreshed. A refresh token is this number, signed; no token is stored.
+    -- How often the session was refreshed. A refresh token is this number with a signature; tokens are not stored.
     counter         integer     not null default 0,
     -- The highest number whose access token was used: proof that the answer to that refresh arrived.
     confirmed_counter integer   not null default 0,
@@ -26,7 +25,7 @@ create table sessions (
 comment on table sessions is 'One sign-in on one device. Sessions are revoked, not tokens.';
 comment on column sessions.expires_at is
     'The earlier of two ends: without use for the idle lifetime, or at the longest lifetime; moved by each refresh.';
--- Of all sessions: where somebody was signed in from is asked of those that have ended as well, and these are deleted.
+-- Not partial: the networks of earlier sign-ins are read from ended sessions too, and ended sessions are deleted.
 create index sessions_user_id_idx on sessions (user_id, created_at);
 create index sessions_expires_at_idx on sessions (expires_at);
 
@@ -39,20 +38,20 @@ returns timestamptz language sql immutable parallel safe
 comment on function session_end(
     user_role, integer, timestamptz, timestamptz,
     double precision, double precision, double precision, double precision) is
-    'When a session ends that was created and last refreshed at these times; lifetimes in seconds. Who is staff in '
-    'any way gets the lifetimes of staff.';
+    'The end of a session that was created and last refreshed at these times; lifetimes in seconds. Members '
+    'of restaurants and the roles STAFF and ADMIN have the lifetimes of staff.';
 
 create function sessions_stay_revoked() returns trigger language plpgsql as $$
 begin
     raise exception 'session % is revoked and stays so', old.id using errcode = 'integrity_constraint_violation';
 end $$;
-comment on function sessions_stay_revoked() is 'Refuses to undo a revocation, whoever tries.';
+comment on function sessions_stay_revoked() is 'Refuses every update that undoes a revocation.';
 create trigger stay_revoked before update of revoked_at on sessions for each row
     when (old.revoked_at is not null and new.revoked_at is distinct from old.revoked_at)
     execute function sessions_stay_revoked();
 
 create table revocations (
-    -- The transaction that revoked: a reader asks again for those that may have been open when it last looked.
+    -- The transaction that wrote the row: a reader repeats its query for transactions that were open at its last one.
     xid             bigint      not null default pg_current_xact_id()::text::bigint,
     id              bigint      generated always as identity,
     user_id         uuid        not null,
@@ -63,40 +62,41 @@ create table revocations (
     constraint revocations_pkey primary key (xid, id)
 );
 comment on table revocations is
-    'What every node must drop at once: ended sessions, and users whose permissions changed. Written by triggers, so '
-    'that no statement which changes them can leave it out; kept for a day.';
+    'What every node must remove from its caches at once: ended sessions, and users whose permissions changed. Written '
+    'by triggers, so that no statement can omit it. Rows are kept for a day.';
 create index revocations_at_idx on revocations (at);
 
-create function tell_of_session() returns trigger language plpgsql as $$
+create function log_ended_session() returns trigger language plpgsql as $$
 begin
     insert into revocations (user_id, session_id) values (old.user_id, old.id);
     perform pg_notify('comanda_revocations', '');
     return null;
 end $$;
-comment on function tell_of_session() is 'The session was revoked or deleted.';
-create trigger tell_revoked after update of revoked_at on sessions for each row
-    when (old.revoked_at is null and new.revoked_at is not null) execute function tell_of_session();
-create trigger tell_removed after delete on sessions for each row execute function tell_of_session();
+comment on function log_ended_session() is 'Records that a session was revoked or deleted.';
+create trigger log_revoked after update of revoked_at on sessions for each row
+    when (old.revoked_at is null and new.revoked_at is not null) execute function log_ended_session();
+create trigger log_removed after delete on sessions for each row execute function log_ended_session();
 
-create function tell_of_user() returns trigger language plpgsql as $$
+create function log_changed_user() returns trigger language plpgsql as $$
 begin
     insert into revocations (user_id) values (old.id);
     perform pg_notify('comanda_revocations', '');
     return null;
 end $$;
-comment on function tell_of_user() is 'The user was disabled, enabled, given another role, or deleted.';
-create trigger tell_changed after update of disabled_at, role on users for each row
-    when (old.disabled_at is distinct from new.disabled_at or old.role <> new.role) execute function tell_of_user();
-create trigger tell_removed after delete on users for each row execute function tell_of_user();
+comment on function log_changed_user() is 'Records that a user was disabled, enabled, given another role, or deleted.';
+create trigger log_changed after update of disabled_at, role on users for each row
+    when (old.disabled_at is distinct from new.disabled_at or old.role <> new.role) execute function log_changed_user();
+create trigger log_removed after delete on users for each row execute function log_changed_user();
 
 -- Triggers on memberships and on drivers call it.
-create function tell_of_place() returns trigger language plpgsql as $$
+create function log_changed_membership() returns trigger language plpgsql as $$
 begin
     insert into revocations (user_id) values (coalesce(new.user_id, old.user_id));
     perform pg_notify('comanda_revocations', '');
     return null;
 end $$;
-comment on function tell_of_place() is 'A membership or a driver profile of the user was added, changed or removed.';
+comment on function log_changed_membership() is
+    'Records that a membership or a driver profile of a user was added, changed or removed.';
 
 grant select, insert, update, delete on sessions to comanda_app;
 grant select, insert, delete on revocations to comanda_app;

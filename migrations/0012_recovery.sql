@@ -1,14 +1,14 @@
--- Recovery of a lost password, verification of addresses and numbers, second factors, and how often each may be tried.
+-- Recovery of a lost password, verification of addresses and numbers, second factors, and the limits on attempts.
 
 create type notification_channel as enum ('PUSH', 'SMS', 'EMAIL');
 comment on type notification_channel is 'How a message is sent.';
 
 create table attempt_limits (
-    -- HMAC-SHA-256 of what is tried and from where, under a key of the server: the table names nobody, and counts for
-    -- addresses without an account as for all others.
+    -- HMAC-SHA-256 of the account and the origin of the attempts, under a key of the server: the table contains no
+    -- addresses, and attempts at addresses without an account are counted like all others.
     key             bytea       not null,
     count           integer     not null,
-    -- When the count starts again at zero.
+    -- When the count is reset to zero.
     ends_at         timestamptz not null,
 
     constraint attempt_limits_pkey primary key (key),
@@ -21,10 +21,10 @@ comment on table attempt_limits is
 create index attempt_limits_ends_at_idx on attempt_limits (ends_at);
 
 create table password_resets (
-    -- Random: knowing it is what permits the tries of this request.
+    -- Random: only a client that knows it may try codes of this request.
     id              uuid        not null,
     -- HMAC-SHA-256 of the e-mail address it was requested for. Whether there is an account is looked up only after a
-    -- right code was entered: requesting takes equally long for all addresses, and the row reveals nothing.
+    -- correct code was entered: a request takes equally long for all addresses, and the row reveals nothing.
     email_key       bytea       not null,
     -- HMAC-SHA-256 of id and code.
     code_hash       bytea       not null,
@@ -71,9 +71,9 @@ create policy own on contact_codes using (user_id = app_user()) with check (user
 
 create table second_factors (
     user_id         uuid        not null references users on delete cascade,
-    -- The TOTP key, encrypted by the server, which needs it in clear to check a code.
+    -- The TOTP key, encrypted by the server, which needs the plain key to check a code.
     secret          bytea       not null,
-    -- Null: enrolled, but no code of it was entered yet; it is not asked for.
+    -- Null: enrolled, but no code was entered yet, so it is not required.
     confirmed_at    timestamptz,
     -- Time step of the last code that was accepted: neither that code nor an earlier one is accepted again.
     last_step       bigint      not null default 0,
@@ -92,13 +92,13 @@ create table recovery_codes (
     constraint recovery_codes_pkey primary key (user_id, code_hash),
     constraint recovery_codes_sha256 check (octet_length(code_hash) = 32)
 );
-comment on table recovery_codes is 'Ten codes that stand in for a lost authenticator app; each is accepted once.';
+comment on table recovery_codes is 'Ten codes that replace a lost authenticator app; each is accepted once.';
 
 create table login_challenges (
-    -- Random: knowing it proves that the password was right.
+    -- Random: only the client that entered the correct password knows it.
     id              uuid        not null,
     user_id         uuid        not null references users on delete cascade,
-    -- The hash that the password was checked against: a changed password voids the challenge.
+    -- The hash that the password was checked against: a new password invalidates the challenge.
     password_hash   text        not null,
     tries           smallint    not null default 0,
     created_at      timestamptz not null,
@@ -110,11 +110,11 @@ create table login_challenges (
     constraint login_challenges_life check (expires_at > created_at)
 );
 comment on table login_challenges is
-    'Sign-ins whose password was right and whose second factor is still to be entered.';
+    'Sign-ins with the correct password that wait for the second factor.';
 create index login_challenges_user_id_idx on login_challenges (user_id);
 create index login_challenges_expires_at_idx on login_challenges (expires_at);
 
-create function note_second_factor() returns trigger language plpgsql as $$
+create function set_second_factor_at() returns trigger language plpgsql as $$
 begin
     if tg_op = 'DELETE' then
         update users set second_factor_at = null where id = old.user_id;
@@ -124,19 +124,19 @@ begin
     end if;
     return null;
 end $$;
-comment on function note_second_factor() is 'Keeps users.second_factor_at.';
-create trigger note_second_factor after insert or update of confirmed_at or delete on second_factors for each row
-    execute function note_second_factor();
+comment on function set_second_factor_at() is 'Maintains users.second_factor_at.';
+create trigger set_second_factor_at after insert or update of confirmed_at or delete on second_factors for each row
+    execute function set_second_factor_at();
 
-create function tell_of_factor() returns trigger language plpgsql as $$
+create function log_changed_factor() returns trigger language plpgsql as $$
 begin
     insert into revocations (user_id) values (old.user_id);
     perform pg_notify('comanda_revocations', '');
     return null;
 end $$;
-comment on function tell_of_factor() is 'The user confirmed or removed a second factor.';
-create trigger tell_changed after update of confirmed_at or delete on second_factors for each row
-    execute function tell_of_factor();
+comment on function log_changed_factor() is 'Records that a user confirmed or removed a second factor.';
+create trigger log_changed after update of confirmed_at or delete on second_factors for each row
+    execute function log_changed_factor();
 
 grant select, insert, update, delete on attempt_limits, password_resets, contact_codes, second_factors, recovery_codes,
     login_challenges to comanda_app;

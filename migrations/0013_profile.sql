@@ -1,4 +1,4 @@
--- What users keep with their account: addresses, devices that are notified, and notification preferences.
+-- Profile data: saved addresses, devices that receive push messages, and notification preferences.
 
 create table user_addresses (
     user_id         uuid        not null references users on delete cascade,
@@ -23,7 +23,7 @@ comment on table user_addresses is 'Delivery addresses that a user saved.';
 create table push_devices (
     id              uuid        not null,
     user_id         uuid        not null references users on delete cascade,
-    -- Push messages stop with the session that registered the device.
+    -- No push messages are sent after the session that registered the device has ended.
     session_id      uuid        not null references sessions on delete cascade,
     kind            text        not null,
     -- FCM's registration token, or the browser's push subscription as JSON.
@@ -55,8 +55,8 @@ create table notification_preferences (
     constraint notification_preferences_pkey primary key (user_id)
 );
 comment on table notification_preferences is
-    'Which notifications a user receives, by channel. Without a row: about orders all, marketing none. Those about '
-    'security cannot be declined.';
+    'Which notifications a user receives, by channel. Without a row: all about orders, no marketing. Notifications '
+    'about security cannot be declined.';
 
 alter table user_addresses enable row level security;
 alter table user_addresses force row level security;

@@ -1,8 +1,8 @@
--- Guests: people without an account, who fill carts and may bring them along when they sign in.
+-- Guests: people without an account who fill carts, which can be merged into an account when they sign in.
 
 create table guests (
     id              uuid        primary key,
-    -- HMAC-SHA-256 of the token under a key of the server: a dump of the database signs nobody in.
+    -- HMAC-SHA-256 of the token under a key of the server: nobody can sign in with a dump of the database.
     token_hash      bytea       not null,
     created_at      timestamptz not null,
     last_used_at    timestamptz not null,
@@ -11,7 +11,7 @@ create table guests (
     -- The user who signed in with the token; from then on the token is not accepted.
     taken_over_by   uuid        references users on delete cascade,
     taken_over_at   timestamptz,
-    -- What that user was answered, for a repetition after the answer was lost.
+    -- The response to that user, which is repeated if the request is sent again.
     taken_over      json,
 
     constraint guests_token_hash_sha256 check (octet_length(token_hash) = 32),

@@ -1,4 +1,4 @@
--- Idempotency keys: requests that must take effect once, with the answer to repeat.
+-- Idempotency keys: requests that must take effect once, with the stored response.
 
 create table idempotency_keys (
     user_id         uuid        not null references users on delete cascade,
@@ -6,7 +6,7 @@ create table idempotency_keys (
     key             text        not null,
     -- SHA-256 of the request's path and body: the same key must mean the same request.
     fingerprint     bytea       not null,
-    -- The answer, byte for byte; null only inside the transaction that is still working on it.
+    -- The response, byte for byte; null only inside the transaction that processes the request.
     status          smallint,
     body            bytea,
     created_at      timestamptz not null,
@@ -16,7 +16,7 @@ create table idempotency_keys (
     constraint idempotency_keys_fingerprint_sha256 check (octet_length(fingerprint) = 32)
 );
 comment on table idempotency_keys is
-    'Keys that clients sent, and the answers they got; written in the transaction of the effect.';
+    'Keys that clients sent, and the responses to them; written in the transaction of the request.';
 create index idempotency_keys_created_at_idx on idempotency_keys (created_at);
 
 alter table idempotency_keys enable row level security;

@@ -20,7 +20,7 @@ create table restaurants (
     longitude       double precision not null,
     -- {"phone": "+39…", "email": "…", "website": "https://…"}, each of them or none; checked before it is written.
     contact         json        not null default '{}',
-    -- Null: none. Its foreign key is in the file of images, which refer to restaurants themselves.
+    -- Null: none. The foreign key is in the file of images, because that table refers to restaurants.
     image_id        uuid,
     -- IANA zone: opening hours and the day of an order's number are local.
     timezone        text        not null,
@@ -29,16 +29,16 @@ create table restaurants (
 
     -- Prices and fees contain the tax already.
     prices_include_tax boolean  not null default false,
-    -- The rate of what has no tax class, in millionths.
+    -- The tax rate of items without a tax class, in millionths.
     tax_rate        integer     not null default 0,
     tax_rounding    rounding_mode not null default 'HALF_UP',
     tax_rounding_level tax_rounding_level not null default 'LINE',
 
-    -- Fees in minor units. Of a delivery, where no zone says otherwise:
+    -- Fees in minor units. For deliveries to addresses that are in no zone:
     delivery_fee    bigint      not null default 0,
     minimum_order   bigint      not null default 0,
-    -- Of every order: a share of the lines before any discount, in millionths, up to the cap (null: uncapped), and a
-    -- fixed amount for each order.
+    -- The service fee of every order: a share of the lines before any discount, in millionths, up to the cap (null: no
+    -- cap), and a fixed amount for each order.
     service_fee_rate integer    not null default 0,
     service_fee_cap bigint,
     service_fee_fixed bigint    not null default 0,
@@ -92,11 +92,11 @@ create table restaurants (
     constraint restaurants_slot_capacity_range check (slot_capacity between 1 and 10000),
     constraint restaurants_schedule_days_range check (schedule_days between 0 and 30)
 );
-comment on table restaurants is 'The tenants: every row that belongs to a restaurant names it first in its keys.';
+comment on table restaurants is
+    'The tenants. restaurant_id is the first column in the keys of every table that belongs to restaurants.';
 comment on column restaurants.search_words is
     'The words of its name and cuisines in lower case without accents; of scripts without spaces every suffix of a '
-    'word. Written by src/fold.rs with the name, which prepares a search in the same way: the database compares and '
-    'folds nothing.';
+    'word. Computed by src/fold.rs, as the words of a search are: the database only compares.';
 create unique index restaurants_slug_key on restaurants (slug);
 create index restaurants_created_at_idx on restaurants (created_at, id);
 create index restaurants_place_idx on restaurants using gist (point(longitude, latitude));

@@ -1,4 +1,4 @@
--- Members of restaurants: who works where, in which rank, and who is invited to.
+-- Members of restaurants: who works where, with which rank, and who is invited.
 
 create type member_role as enum ('OWNER', 'MANAGER', 'STAFF');
 comment on type member_role is 'Rank within one restaurant, from the highest to the lowest.';
@@ -13,7 +13,7 @@ create table memberships (
     constraint memberships_pkey primary key (restaurant_id, user_id)
 );
 comment on table memberships is
-    'Who works for which restaurant, and in which rank. The permissions of staff are this row and nothing else.';
+    'Who works for which restaurant, and with which rank. Permissions of staff come from this row only.';
 create index memberships_user_id_idx on memberships (user_id);
 
 create function count_memberships() returns trigger language plpgsql as $$
@@ -25,39 +25,41 @@ begin
     end if;
     return null;
 end $$;
-comment on function count_memberships() is 'Keeps users.membership_count.';
-create trigger count_memberships after insert or delete on memberships for each row execute function count_memberships();
+comment on function count_memberships() is 'Maintains users.membership_count.';
+create trigger count_memberships after insert or delete on memberships
+    for each row execute function count_memberships();
 
-create trigger tell_changed after update of role on memberships for each row
-    when (old.role <> new.role) execute function tell_of_place();
-create trigger tell_added_or_removed after insert or delete on memberships for each row
-    execute function tell_of_place();
+create trigger log_changed after update of role on memberships for each row
+    when (old.role <> new.role) execute function log_changed_membership();
+create trigger log_added_or_removed after insert or delete on memberships for each row
+    execute function log_changed_membership();
 
-create function tell_of_policy() returns trigger language plpgsql as $$
+create function log_changed_policy() returns trigger language plpgsql as $$
 begin
     insert into revocations (user_id) select user_id from memberships where restaurant_id = new.id;
     perform pg_notify('comanda_revocations', '');
     return null;
 end $$;
-comment on function tell_of_policy() is 'The restaurant began or stopped asking its staff for a second factor.';
-create trigger tell_policy after update of require_second_factor on restaurants for each row
-    when (old.require_second_factor <> new.require_second_factor) execute function tell_of_policy();
+comment on function log_changed_policy() is
+    'Records that a restaurant began or stopped to require a second factor of its staff.';
+create trigger log_policy after update of require_second_factor on restaurants for each row
+    when (old.require_second_factor <> new.require_second_factor) execute function log_changed_policy();
 
 create table invitations (
     restaurant_id   uuid        not null references restaurants on delete cascade,
     id              uuid        not null,
-    -- The invited address in lower case; perhaps nobody has signed up with it yet.
+    -- The invited address in lower case; there may be no account with it yet.
     email           text        not null,
     role            member_role not null,
-    -- SHA-256 of a random code of 128 bits. The address alone proves nothing: whoever signs up with it first is not
-    -- necessarily the one who is invited.
+    -- SHA-256 of a random code of 128 bits. The address alone is not sufficient, because somebody else may have signed
+    -- up with it first.
     code_hash       bytea       not null,
     invited_by      uuid        references users on delete set null,
     created_at      timestamptz not null,
     expires_at      timestamptz not null,
 
     constraint invitations_pkey primary key (restaurant_id, id),
-    -- A second invitation replaces the first.
+    -- A second invitation to an address replaces the first.
     constraint invitations_email_key unique (restaurant_id, email),
     constraint invitations_code_sha256 check (octet_length(code_hash) = 32)
 );

@@ -7,7 +7,7 @@ create table opening_hours (
     -- Minutes after local midnight; half-open. Past 1440 the span runs into the next day.
     opens           smallint    not null,
     closes          smallint    not null,
-    -- For which fulfilments. Two spans of one fulfilment never overlap, which the application checks.
+    -- The fulfilments it is for. Two spans of one fulfilment never overlap, which the application checks.
     delivery        boolean     not null default true,
     pickup          boolean     not null default true,
     dine_in         boolean     not null default true,
@@ -18,7 +18,7 @@ create table opening_hours (
     constraint opening_hours_for_something check (delivery or pickup or dine_in)
 );
 comment on table opening_hours is
-    'Weekly spans in local time. A restaurant without any is closed, unless restaurants.always_open.';
+    'Weekly spans in local time. A restaurant without any is closed, unless restaurants.always_open is set.';
 
 create table exceptional_days (
     restaurant_id   uuid        not null references restaurants on delete cascade,
@@ -56,7 +56,7 @@ create table slots (
     restaurant_id   uuid        not null references restaurants on delete cascade,
     starts_at       timestamptz not null,
     ends_at         timestamptz not null,
-    -- Orders that are due in it and were not cancelled.
+    -- The number of orders that are due in the slot and were not cancelled.
     taken           integer     not null,
 
     constraint slots_pkey primary key (restaurant_id, starts_at),
@@ -64,11 +64,11 @@ create table slots (
     constraint slots_not_negative check (taken >= 0)
 ) with (fillfactor = 50);
 comment on table slots is
-    'How many orders take each slot of a restaurant that limits them. A restaurant without a capacity has no rows '
-    'here, and its orders do not wait for each other.';
+    'How many orders use each slot of a restaurant with a capacity. A restaurant without a capacity has no rows here, '
+    'so that its orders do not lock each other out.';
 comment on column slots.ends_at is
-    'Until when it lasts. Stored, so that after a restaurant has changed the length of its slots the earlier ones '
-    'still count where they overlap; of slots of several lengths that begin together, the longest that was taken.';
+    'The end of the slot. It is stored, so that after a change of the length of slots the earlier ones still count '
+    'where they overlap. Of slots of several lengths that begin together, it is the end of the longest that was used.';
 comment on constraint slots_length on slots is
     'As restaurants_slot_minutes_range: a slot that overlaps with another begins at most so long before it.';
 
@@ -96,7 +96,7 @@ create policy change on exceptional_hours for update
     using (restaurant_id = app_tenant() or app_platform()) with check (restaurant_id = app_tenant() or app_platform());
 create policy remove on exceptional_hours for delete using (restaurant_id = app_tenant() or app_platform());
 
--- A customer's order takes a slot, and the customer's cancellation frees it: hence the shop.
+-- app_shop(): a customer's order takes a slot, and the customer's cancellation frees it.
 alter table slots enable row level security;
 alter table slots force row level security;
 create policy shop on slots

@@ -12,8 +12,8 @@ create table delivery_zones (
     south           double precision not null,
     east            double precision not null,
     north           double precision not null,
-    -- Minor units. The fee is the base plus an amount for each kilometre; orders from free_above on are delivered for
-    -- nothing (null: none are).
+    -- Minor units. The fee is the base plus an amount for each kilometre; orders of at least free_above are delivered
+    -- without a fee (null: none are).
     fee_base        bigint      not null,
     fee_per_kilometre bigint    not null,
     free_above      bigint,

@@ -1,8 +1,8 @@
--- Tax classes: rates of what is not taxed at the restaurant's own rate.
+-- Tax classes: rates of items that are not taxed at the restaurant's standard rate.
 
 create table tax_classes (
     restaurant_id   uuid        not null references restaurants on delete cascade,
-    -- As items and modifiers name it. 'standard' applies to what names none, 'fees' to the fees.
+    -- The name that items and modifiers refer to. 'standard' applies to those without one, 'fees' to the fees.
     name            text        not null,
     -- Rates in millionths, by fulfilment.
     delivery        integer     not null,
@@ -15,8 +15,7 @@ create table tax_classes (
         and dine_in between 0 and 1000000)
 );
 comment on table tax_classes is
-    'Rates of what is taxed differently from the rest of a restaurant''s menu: drinks, for example, or food eaten at '
-    'a table.';
+    'Rates of items that are taxed differently from the rest of a restaurant''s menu, for example drinks.';
 
 alter table tax_classes enable row level security;
 alter table tax_classes force row level security;

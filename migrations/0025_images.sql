@@ -1,4 +1,4 @@
--- Images of restaurants and of items. The files are stored by a provider; these rows say where.
+-- Images of restaurants and of items. The files are stored by a provider; these rows contain their names there.
 
 create table images (
     restaurant_id   uuid        not null references restaurants,
@@ -9,18 +9,18 @@ create table images (
     -- Its sizes and the URLs of its variants, as clients receive them; null until the provider has stored it.
     shown           json,
     created_at      timestamptz not null,
-    -- Since when nothing shows it; it is deleted some time later. Null: in use, or not known to be unused.
+    -- Since when no restaurant or item refers to it; it is deleted some time later. Null: in use, or not checked yet.
     idle_since      timestamptz,
 
     constraint images_pkey primary key (restaurant_id, id),
-    -- A key is used once, so deleting one image never deletes another.
+    -- A key is used once, so that deleting one image never deletes another.
     constraint images_key_key unique (provider, key)
 );
 comment on table images is
     'Images at a provider. The row is written before the files and deleted after them, so that every file has one.';
 create index images_idle_idx on images (idle_since) where idle_since is not null;
 
--- Apart from its table, because images refer to restaurants.
+-- Not in the file of restaurants, because images refer to restaurants.
 alter table restaurants
     add constraint restaurants_image_fkey foreign key (id, image_id) references images (restaurant_id, id);
 

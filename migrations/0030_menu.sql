@@ -2,27 +2,27 @@
 
 create table menus (
     restaurant_id   uuid        primary key references restaurants on delete cascade,
-    -- Grows with every change that customers can see, an item that sells out or comes back included.
+    -- Increases with every change that customers can see, including items that sell out or come back.
     version         bigint      not null,
-    -- BCP 47: the language that it is written in; null: not stated.
+    -- BCP 47: the language of its texts; null: not stated.
     language        text,
     -- The languages of its translations.
     languages       text[]      not null default '{}',
-    -- Bytes of everything that is written on it, in all languages, and its translations, day-parts and references to modifier
-    -- groups together; as of the last edit by staff.
+    -- The bytes of its texts in all languages, and the number of translations, day-parts and references to modifier
+    -- groups together, after the last edit by staff.
     bytes           bigint      not null default 0,
     details         bigint      not null default 0,
 
     constraint menus_version_positive check (version >= 1)
 ) with (fillfactor = 50);
 comment on table menus is
-    'How often each menu has changed. Not part of the restaurant''s row, because a customer''s order that sells an '
-    'item out gives the menu its next version and must not be able to write the restaurant. Without a row: version 1.';
+    'The version of each menu. Not part of the restaurant''s row, because a customer''s order that sells an item out '
+    'increases the version and must not be able to write the restaurant. Without a row: version 1.';
 
 create table menu_categories (
     restaurant_id   uuid        not null references restaurants on delete cascade,
     id              uuid        not null,
-    -- The client's own name for it, by which a menu document refers to it; null: none.
+    -- The client's own key, by which a menu document refers to it; null: none.
     key             text,
     name            text        not null,
     position        integer     not null,
@@ -46,8 +46,9 @@ create table menu_categories (
     constraint menu_categories_translations check (jsonb_typeof(translations) = 'object')
 );
 comment on table menu_categories is 'The sections of a menu, in the order in which they are shown.';
--- Only rows that have a key: without statistics the planner would take this index for what is asked by id, and read all of it.
-create unique index menu_categories_key_key on menu_categories (restaurant_id, key) where deleted_at is null and key is not null;
+-- Only rows with a key: without statistics the planner would use this index for queries by id, and read all of it.
+create unique index menu_categories_key_key on menu_categories (restaurant_id, key)
+    where deleted_at is null and key is not null;
 
 create table menu_items (
     restaurant_id   uuid        not null references restaurants on delete cascade,
@@ -60,11 +61,11 @@ create table menu_items (
     -- Minor units of the restaurant's currency. The application limits it in the currency's own scale; the constraint
     -- is the largest limit of any currency.
     price           bigint      not null,
-    -- Null: as what has no class.
+    -- Null: the standard tax.
     tax_class       text,
     position        integer     not null,
     available       boolean     not null default true,
-    -- While it is switched off: when it is on again; null: not before it is switched on.
+    -- While it is switched off: when it becomes available again; null: when it is switched on.
     unavailable_until timestamptz,
     day_parts       jsonb       not null default '[]',
     -- Portions left; null: not counted.
@@ -88,7 +89,7 @@ create table menu_items (
     constraint menu_items_id_key unique (id),
     constraint menu_items_category_fkey foreign key (restaurant_id, category_id)
         references menu_categories (restaurant_id, id),
-    -- A deleted item does not keep a class from being deleted.
+    -- The tax class of a deleted item can be deleted.
     constraint menu_items_tax_class_fkey foreign key (restaurant_id, tax_class)
         references tax_classes (restaurant_id, name) on delete set null (tax_class),
     constraint menu_items_image_fkey foreign key (restaurant_id, image_id) references images (restaurant_id, id),
@@ -102,19 +103,19 @@ create table menu_items (
     constraint menu_items_translations check (jsonb_typeof(translations) = 'object'),
     constraint menu_items_deleted_image check (deleted_at is null or image_id is null)
 ) with (fillfactor = 90);
-comment on table menu_items is 'What can be ordered, at which price, and how many portions are left.';
+comment on table menu_items is 'The items of a menu with their prices and stock.';
 comment on column menu_items.search_words is 'The words of its name, as restaurants.search_words.';
 comment on constraint menu_items_deleted_image on menu_items is
     'A deleted item shows no image; the image is deleted with the next collection.';
 create index menu_items_category_idx on menu_items (restaurant_id, category_id, position);
--- Only rows that have a key: without statistics the planner would take this index for what is asked by id, and read all of it.
+-- Only rows with a key: without statistics the planner would use this index for queries by id, and read all of it.
 create unique index menu_items_key_key on menu_items (restaurant_id, key) where deleted_at is null and key is not null;
 create index menu_items_words_idx on menu_items using gin (array_to_tsvector(search_words)) where deleted_at is null;
 create index menu_items_tax_class_idx on menu_items (restaurant_id, tax_class) where tax_class is not null;
 create index menu_items_image_idx on menu_items (restaurant_id, image_id) where image_id is not null;
 
--- The shop in the policies of menus and items: a customer's order takes stock, and the customer's cancellation returns
--- it.
+-- app_shop() in the policies of menus and items: a customer's order takes stock, and the customer's cancellation
+-- returns it.
 alter table menus enable row level security;
 alter table menus force row level security;
 create policy read on menus for select using (true);

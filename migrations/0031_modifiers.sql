@@ -6,8 +6,7 @@ create table modifier_groups (
     -- As menu_categories.key.
     key             text,
     name            text        not null,
-    -- How many modifiers of the group a customer chooses at least and at most. A choice of size is a group with 1 and
-    -- 1.
+    -- The smallest and the largest number of modifiers to choose. Sizes are a group with 1 and 1.
     min_choices     smallint    not null,
     max_choices     smallint    not null,
     translations    jsonb       not null default '{}',
@@ -26,8 +25,8 @@ create table modifier_groups (
     constraint modifier_groups_translations check (jsonb_typeof(translations) = 'object')
 );
 comment on table modifier_groups is
-    'Groups of modifiers, such as sizes or extras, and how many of each group have to and may be chosen.';
--- Only rows that have a key: without statistics the planner would take this index for what is asked by id, and read all of it.
+    'Groups of modifiers, such as sizes or extras, and how many of each group must and may be chosen.';
+-- Only rows with a key: without statistics the planner would use this index for queries by id, and read all of it.
 create unique index modifier_groups_key_key on modifier_groups (restaurant_id, key)
     where deleted_at is null and key is not null;
 
@@ -39,7 +38,7 @@ create table modifiers (
     name            text        not null,
     -- Added to the item's price for each one chosen, in minor units; limited as menu_items.price.
     price           bigint      not null,
-    -- Null: the class of the item that it is chosen for.
+    -- Null: the tax class of the item that it is chosen for.
     tax_class       text,
     position        integer     not null,
     available       boolean     not null default true,
@@ -71,9 +70,9 @@ create table modifiers (
     constraint modifiers_translations check (jsonb_typeof(translations) = 'object')
 ) with (fillfactor = 90);
 comment on table modifiers is
-    'What can be chosen in a group, what it adds to the price, and how many portions are left.';
+    'The modifiers of a group with their prices and stock.';
 create index modifiers_group_idx on modifiers (restaurant_id, group_id, position);
--- As that of the groups.
+-- The same policy as that of groups.
 create unique index modifiers_key_key on modifiers (restaurant_id, group_id, key)
     where deleted_at is null and key is not null;
 create index modifiers_tax_class_idx on modifiers (restaurant_id, tax_class) where tax_class is not null;
@@ -106,8 +105,7 @@ create table nested_modifier_groups (
         references modifier_groups (restaurant_id, id) on delete cascade
 );
 comment on table nested_modifier_groups is
-    'Which groups are to be chosen from with a modifier. One level: modifiers of a nested group have no groups of '
-    'their own (src/menu/nesting.rs).';
+    'The modifier groups of modifiers. One level: modifiers of a nested group have no groups (src/menu/nesting.rs).';
 create index nested_modifier_groups_group_idx on nested_modifier_groups (restaurant_id, group_id);
 
 create function menu_shows_stock(restaurant uuid, asked_in uuid, before integer, after integer) returns boolean
@@ -115,10 +113,10 @@ language sql stable parallel safe
 begin atomic
     select before is distinct from after
         and least(coalesce(before, 2147483647), coalesce(after, 2147483647)) < (
-            -- The most that one item can ask for at least: the group's minimum, for the item and for each modifier that
-            -- has to be chosen and asks it again. Scalar subqueries: a join over the restaurant's whole menu made an order
-            -- of a thousand modifiers take seconds. A group that two thousand modifiers ask takes as many lookups, so
-            -- orders ask once for each group, with the least stock in it.
+            -- An upper bound of the portions that one item requires: the group's minimum, for the item and for each
+            -- modifier that must be chosen and has the group again. Scalar subqueries, because a join over the whole
+            -- menu made an order of a thousand modifiers take seconds. A group that two thousand modifiers have takes
+            -- as many lookups, so orders call this once for each group, with the smallest stock in it.
             select greatest(1, g.min_choices * (1 + coalesce((
                 select sum((
                     select above.min_choices from modifier_groups above
@@ -133,9 +131,9 @@ begin atomic
             from modifier_groups g where g.restaurant_id = restaurant and g.id = asked_in);
 end;
 comment on function menu_shows_stock(uuid, uuid, integer, integer) is
-    'Whether this change of the stock of a modifier in this group may change what a menu shows as orderable; null is '
-    'not counted. Not only selling out does: two required groups with the same modifier need two portions of it '
-    '(src/menu/satisfiable.rs).';
+    'Whether this change of the stock of a modifier in this group may change what the menu shows as orderable; null: '
+    'not counted. Selling out is not the only such change: two required groups with the same modifier need two '
+    'portions of it (src/menu/satisfiable.rs).';
 
 alter table modifier_groups enable row level security;
 alter table modifier_groups force row level security;
@@ -145,7 +143,7 @@ create policy change on modifier_groups for update
     using (restaurant_id = app_tenant() or app_platform()) with check (restaurant_id = app_tenant() or app_platform());
 create policy remove on modifier_groups for delete using (restaurant_id = app_tenant() or app_platform());
 
--- As with items, a customer's order takes stock: hence the shop.
+-- app_shop(): as with items, a customer's order takes stock.
 alter table modifiers enable row level security;
 alter table modifiers force row level security;
 create policy read on modifiers for select using (true);

@@ -1,8 +1,9 @@
--- Searching restaurants by words of their names, cuisines and items. No extension is needed.
+-- Search of restaurants by words of their names, cuisines and items. No extension is required.
 
 create function beginning_with(word text) returns tsquery language sql immutable parallel safe strict
     return ('''' || replace(replace(word, '\', '\\'), '''', '''''') || ''':*')::tsquery;
-comment on function beginning_with(text) is 'Matches words that begin with this one, whatever characters it contains.';
+comment on function beginning_with(text) is
+    'The pattern of words that begin with this one, whatever characters it contains.';
 
 create function restaurants_matching(words text[]) returns setof uuid language sql stable parallel safe
 begin atomic

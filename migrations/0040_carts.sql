@@ -1,5 +1,5 @@
--- Carts: what a customer or a guest is about to order, stored on the server. Lines may be written by several devices,
--- some of them late: for each line the latest write holds.
+-- Carts of customers and guests. Several devices may write lines, some of them late: the latest write of each line
+-- counts.
 
 create type cart_status as enum ('OPEN', 'ORDERED');
 comment on type cart_status is 'OPEN until an order is placed from it.';
@@ -14,7 +14,7 @@ create table carts (
     version         bigint      not null default 1,
     -- The order that closed the cart.
     order_id        uuid,
-    -- Lines written before are obsolete: the cart was replaced as a whole, or the one before it was ordered. Null:
+    -- Lines written before that are ignored: the cart was replaced as a whole, or the cart before it was ordered. Null:
     -- never.
     replaced_at     timestamptz,
     created_at      timestamptz not null,
@@ -25,7 +25,7 @@ create table carts (
     constraint carts_id_key unique (id),
     constraint carts_one_owner check (num_nonnulls(user_id, guest_id) = 1),
     constraint carts_ordered_names_order check ((status = 'ORDERED') = (order_id is not null)),
-    -- An order has a customer, so a guest's cart is ordered only after its guest has signed in.
+    -- An order has a customer, so a guest's cart is ordered only after the guest has signed in.
     constraint carts_ordered_by_user check (guest_id is null or status = 'OPEN')
 );
 comment on table carts is 'The cart of one customer or guest at one restaurant.';
@@ -40,12 +40,12 @@ create index carts_created_at_idx on carts (created_at);
 create table cart_items (
     restaurant_id   uuid        not null,
     cart_id         uuid        not null,
-    -- The client's name for the line, or one made by the server.
+    -- The client's key of the line, or one that the server generated.
     key             text        not null,
     -- Position in the cart.
     line            integer     not null,
-    -- Null with quantity 0: the line was removed. The row stays, so that an earlier write that arrives late does not
-    -- bring it back.
+    -- Null with quantity 0: the line was removed. The row is kept, so that an earlier write that arrives late does not
+    -- restore the line.
     menu_item_id    uuid,
     quantity        integer     not null,
     -- [{"modifierId":"…","quantity":1,"modifiers":[…]}]
@@ -68,7 +68,7 @@ create table cart_items (
     constraint cart_items_note_length check (char_length(note) <= 500)
 );
 comment on table cart_items is
-    'The lines of a cart. Prices are not stored: until the order is placed those of the menu apply.';
+    'The lines of a cart. Prices are not stored: those of the menu apply until the order is placed.';
 create index cart_items_item_idx on cart_items (restaurant_id, menu_item_id);
 
 alter table carts enable row level security;
@@ -76,8 +76,8 @@ alter table carts force row level security;
 create policy own on carts
     using (user_id = app_user() or guest_id = app_guest())
     with check (user_id = app_user() or guest_id = app_guest());
--- On most managed servers the owner is no superuser, so that row level security applies to it too. The application's
--- role has no part in the owner's, and this policy shows it nothing.
+-- On most managed servers the owner is not a superuser, so that row level security applies to it too. The application's
+-- role is not a member of the owner's role, so this policy shows it no rows.
 create policy audit on carts for select using (
     app_platform() and pg_has_role((select relowner from pg_class where oid = 'carts'::regclass), 'USAGE'));
 comment on policy audit on carts is 'Lets the owner of the table check its consistency (src/check.rs).';
@@ -98,4 +98,4 @@ create function delete_unverified_carts(person uuid) returns void language sql v
     delete from carts where user_id = person;
 $$;
 comment on function delete_unverified_carts(uuid) is
-    'Removes the carts that somebody else may have left with the account before its owner proved the mailbox.';
+    'Deletes the carts that somebody else may have created in the account before its owner verified the address.';

@@ -1,14 +1,14 @@
--- Orders: what was bought, at the prices of that time, and how far it has come.
+-- Orders: lines, prices at placement, and status.
 
 create type order_status as enum
     ('PENDING', 'CONFIRMED', 'PREPARING', 'READY', 'ON_THE_WAY', 'DELIVERED', 'CANCELLED');
 comment on type order_status is 'The permitted changes are a table in src/orders/status.rs.';
 
 create type fulfilment as enum ('DELIVERY', 'PICKUP', 'DINE_IN');
-comment on type fulfilment is 'How the customer gets the food.';
+comment on type fulfilment is 'How the customer receives the order.';
 
 create type order_actor as enum ('CUSTOMER', 'STAFF', 'DRIVER', 'ADMIN', 'SYSTEM');
-comment on type order_actor is 'In which capacity somebody changed an order.';
+comment on type order_actor is 'The capacity in which somebody changed an order.';
 
 create table day_counters (
     restaurant_id   uuid        not null references restaurants on delete cascade,
@@ -24,7 +24,7 @@ create table orders (
     restaurant_id   uuid        not null references restaurants,
     id              uuid        not null,
     customer_id     uuid        not null references users,
-    -- Where it was placed from: a cart, a quote, both or neither.
+    -- The source of the order: a cart, a quote, both or neither.
     cart_id         uuid,
     quote_id        uuid,
     -- The restaurant's local day, and the order's number on it.
@@ -54,7 +54,7 @@ create table orders (
     coupon_code     text,
     total           bigint      not null,
 
-    -- Of a delivery: where to, the zone of the address when the order was placed, and the minutes from ready to there.
+    -- Of deliveries: the address, its zone when the order was placed, and the minutes from ready to the address.
     address         text,
     latitude        double precision,
     longitude       double precision,
@@ -71,14 +71,14 @@ create table orders (
     -- Start of the slot whose capacity it takes until it is cancelled; null: the restaurant had no capacity when it was
     -- placed.
     slot            timestamptz,
-    -- The kitchen finishes it not before and not after: opening plus preparation, and closing. Null: no bound.
+    -- The earliest and the latest time at which it can be ready: opening plus preparation, and closing. Null: no bound.
     ready_from      timestamptz,
     ready_until     timestamptz,
     -- When the system cancels an order that the restaurant has not accepted.
     accept_by       timestamptz,
     promised_at     timestamptz,
-    -- Until when the customer may cancel: while PENDING as accept_by, after confirmation the end of the cancellation
-    -- window. Null: no longer.
+    -- Until when the customer may cancel: while PENDING the same as accept_by, after confirmation the end of the
+    -- cancellation window. Null: not any more.
     cancellable_until timestamptz,
     cancel_reason   text,
     placed_at       timestamptz not null,
@@ -91,7 +91,7 @@ create table orders (
     constraint orders_pkey primary key (restaurant_id, id),
     -- An id is unique across restaurants.
     constraint orders_id_key unique (id),
-    -- A number is used once a day.
+    -- A number is unique within a day.
     constraint orders_day_number_key unique (restaurant_id, day, number),
     -- A cart becomes one order at most.
     constraint orders_cart_key unique (restaurant_id, cart_id),
@@ -113,7 +113,7 @@ create table orders (
     constraint orders_dine_in_has_table check (fulfilment <> 'DINE_IN' or dining_table is not null),
     constraint orders_schedule_whole
         check ((scheduled_from is null) = (scheduled_until is null) and scheduled_until > scheduled_from),
-    -- An order for a counted slot takes that slot.
+    -- An order for a slot with a capacity uses that slot.
     constraint orders_slot_of_schedule check (slot is null or scheduled_from is null or slot = scheduled_from),
     constraint orders_closed_at_the_end check ((status in ('DELIVERED', 'CANCELLED')) = (closed_at is not null)),
     constraint orders_cancelled_with_reason check (status <> 'CANCELLED' or cancel_reason is not null),
@@ -123,12 +123,12 @@ create table orders (
 comment on table orders is
     'Orders with the names and prices at placement; afterwards only status, times and version change.';
 comment on column orders.lines_size is
-    'About how many bytes its lines take in an answer; pages of orders are limited by the sum.';
+    'The approximate number of bytes of its lines in a response; pages of orders are limited by the sum.';
 create index orders_user_id_idx on orders (customer_id, placed_at desc, id desc);
 create index orders_restaurant_id_idx on orders (restaurant_id, placed_at desc, id desc);
--- The kitchen's board: what is not finished.
+-- The kitchen's board: orders that are not closed.
 create index orders_open_idx on orders (restaurant_id, placed_at) where closed_at is null;
--- What the system cancels when nobody accepts it.
+-- For the job that cancels orders which nobody accepts.
 create index orders_accept_by_idx on orders (accept_by) where closed_at is null and accept_by is not null;
 -- A quote becomes one order at most.
 create unique index orders_quote_key on orders (restaurant_id, quote_id) where quote_id is not null;
@@ -136,7 +136,7 @@ create unique index orders_quote_key on orders (restaurant_id, quote_id) where q
 create table order_items (
     restaurant_id   uuid        not null,
     order_id        uuid        not null,
-    -- The order's, so that the policy need not look for the order.
+    -- The customer of the order, so that the policy needs no subquery.
     customer_id     uuid        not null,
     line            smallint    not null,
     menu_item_id    uuid        not null,

@@ -5,11 +5,11 @@ create table order_networks (
     order_id        uuid        not null,
     -- A keyed hash of the restaurant and the network: it reveals no address, and differs between restaurants.
     network         bytea       not null,
-    -- The same of the /48 around a network of IPv6.
+    -- The same of the IPv6 /48 that contains the network.
     site            bytea,
     for_later       boolean     not null,
     placed_at       timestamptz not null,
-    -- As of the order.
+    -- The same as of the order.
     closed_at       timestamptz,
 
     constraint order_networks_pkey primary key (restaurant_id, order_id),
@@ -36,9 +36,9 @@ create function order_load(
     out site_open bigint, out site_for_later bigint, out site_recent bigint, out site_oldest_recent timestamptz
 ) language plpgsql volatile as $$
 begin
-    -- Held until the transaction ends: of many orders at once each counts those before it. Statements of a volatile
-    -- function see what was committed while the lock was waited for. Always the customer's lock first,
-    -- then the network's, then its site's.
+    -- Held until the transaction ends, so that each of several concurrent orders counts those before it. Statements of
+    -- a volatile function see what was committed while they waited for the lock. The sequence is always: the customer's
+    -- lock, the network's, that of its /48.
     perform pg_advisory_xact_lock(hashtextextended(of_customer::text, 0));
     select exists (select from memberships m where m.restaurant_id = of_restaurant and m.user_id = of_customer),
         count(*) filter (where o.closed_at is null),
@@ -75,10 +75,10 @@ begin
     from order_networks n where n.restaurant_id = of_restaurant and n.site = from_site;
 end $$;
 comment on function order_load(uuid, uuid, timestamptz, bytea, bytea) is
-    'How many of a customer''s latest 1000 orders at a restaurant are open, open for later, and recent, and how many are '
-    'recent at all restaurants that the customer does not work for, under a lock that serialises the customer''s orders; '
-    'whether the customer works there; and, unless that is so, the same of all orders from a network, and from the IPv6 '
-    '/48 around it, each under a lock of its own.';
+    'Counts of a customer''s latest 1000 orders at a restaurant: open, open and scheduled, and recent; and of the '
+    'recent ones at all restaurants that the customer does not work for; under a lock that serialises the customer''s '
+    'orders. Whether the customer works there; if not, the same counts of all orders from a network, and from the IPv6 '
+    '/48 that contains it, each under its own lock.';
 
 alter table order_networks enable row level security;
 alter table order_networks force row level security;

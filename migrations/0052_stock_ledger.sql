@@ -1,9 +1,9 @@
--- The stock ledger: why a counted stock is what it is.
+-- The stock ledger: the changes of counted stock.
 
 create table stock_ledger (
     id              bigint      generated always as identity,
     restaurant_id   uuid        not null references restaurants on delete cascade,
-    -- What is counted: one of the two.
+    -- The item or the modifier; the other one is null.
     item_id         uuid,
     modifier_id     uuid,
     -- The order that took it or returned it.

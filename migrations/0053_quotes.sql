@@ -7,7 +7,7 @@ create table quotes (
     -- The cart it was made from, and at which version; null: made from lines.
     cart_id         uuid,
     cart_version    bigint,
-    -- What was requested, and the lines, rates, fees and discount that were quoted: an order from it is made of them.
+    -- The request, and the quoted lines, rates, fees and discount, from which an order is created.
     content         json        not null,
     -- Minor units of the restaurant's currency.
     total           bigint      not null,
@@ -38,4 +38,4 @@ create function delete_unverified_quotes(person uuid) returns void language sql 
     delete from quotes where user_id = person;
 $$;
 comment on function delete_unverified_quotes(uuid) is
-    'Removes the quotes that somebody else may have asked for before the account''s owner proved the mailbox.';
+    'Deletes the quotes that somebody else may have created before the account''s owner verified the address.';

@@ -14,7 +14,7 @@ create table coupons (
     cap             bigint,
     -- AMOUNT: minor units.
     amount          bigint,
-    -- The least that the lines must add up to, before any discount; minor units.
+    -- The smallest total of the lines, before any discount; minor units.
     minimum_items   bigint      not null default 0,
     -- Null: no bound.
     valid_from      timestamptz,
@@ -42,11 +42,11 @@ create table coupons (
     constraint coupons_amounts_positive check (amount > 0 and cap > 0 and minimum_items >= 0),
     constraint coupons_life check (valid_until > valid_from),
     constraint coupons_limits_positive check (limit_total > 0 and limit_per_user > 0),
-    -- Never used more often than permitted.
+    -- A coupon is never used more often than its limit.
     constraint coupons_not_oversold check (redeemed >= 0 and redeemed <= coalesce(limit_total, redeemed)),
     constraint coupons_version_positive check (version >= 1)
 ) with (fillfactor = 70);
-comment on table coupons is 'Codes for a discount: how much it is, how often and until when it may be used.';
+comment on table coupons is 'Codes for a discount: its amount, how often and until when it may be used.';
 -- Among the coupons that are not deleted, a code is unique.
 create unique index coupons_code_key on coupons (restaurant_id, code) where deleted_at is null;
 
@@ -75,7 +75,7 @@ create index coupon_redemptions_user_idx on coupon_redemptions (restaurant_id, c
 
 alter table coupons enable row level security;
 alter table coupons force row level security;
--- Customers of the restaurant look up a code, and their orders count it: hence the shop.
+-- app_shop(): customers of the restaurant look up a code, and their orders count it.
 create policy read on coupons for select
     using (restaurant_id = app_tenant() or restaurant_id = app_shop() or app_platform());
 create policy add on coupons for insert with check (restaurant_id = app_tenant() or app_platform());

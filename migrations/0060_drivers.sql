@@ -4,7 +4,7 @@ create table drivers (
     id              uuid        primary key,
     user_id         uuid        not null references users on delete cascade,
     vehicle         text        not null,
-    -- On duty. Whether the driver is busy follows from the deliveries.
+    -- On duty. Whether the driver is busy is derived from the deliveries.
     online          boolean     not null default false,
     seen_at         timestamptz,
     latitude        double precision,
@@ -29,17 +29,18 @@ create table drivers (
 comment on table drivers is
     'Users who deliver. The location is kept only while it is needed: on duty, or with an open delivery.';
 comment on column drivers.seen_at is
-    'The last sign of life: a reported location, a change of availability, a step of a delivery. Null: none yet.';
+    'When the driver was last active: reported a location, changed the availability or a delivery. Null: never.';
 comment on column drivers.located_at is
-    'When the location was measured, by the server''s clock, as far as the times of the phone''s reports tell.';
+    'When the location was measured, converted to the server''s clock from the times in the phone''s reports.';
 comment on column drivers.reported_at is
-    'When the location was measured, by the phone''s clock; reports are ordered by it alone. Null: the phone did not say '
-    'when it went on duty.';
+    'When the location was measured, by the phone''s clock; reports are ordered by it alone. Null: the phone did not '
+    'say when it went on duty.';
 comment on column drivers.late_since is
     'Since when each report was older than the location by the phone''s clock, which may have been set back; null: the '
     'last report was newer.';
-comment on constraint drivers_reported_place on drivers is 'Times of reports belong to a location.';
-comment on constraint drivers_online_was_seen on drivers is 'Coming on duty is a sign of life.';
+comment on constraint drivers_reported_place on drivers is 'reported_at and late_since are null without a location.';
+comment on constraint drivers_online_was_seen on drivers is
+    'A driver who is on duty has been seen: going on duty sets seen_at.';
 create index drivers_online_idx on drivers (id) where online;
 create index drivers_online_seen_idx on drivers (seen_at) where online;
 
@@ -53,7 +54,8 @@ comment on function driver_can_work(drivers, timestamptz, timestamptz) is
     'Whether a driver may be given a delivery: on duty, seen since the given time, and signed in with an account that '
     'is enabled and still a driver''s.';
 
-create trigger tell_added_or_removed after insert or delete on drivers for each row execute function tell_of_place();
+create trigger log_added_or_removed after insert or delete on drivers
+    for each row execute function log_changed_membership();
 
 create function clear_location_off_duty() returns trigger language plpgsql as $$
 begin
@@ -71,6 +73,6 @@ comment on function clear_location_off_duty() is
     'Deletes the location of a driver who is off duty and has no open delivery, also one that is reported afterwards.';
 create trigger clear_location before insert or update on drivers
     for each row when (not new.online and new.latitude is not null) execute function clear_location_off_duty();
-comment on trigger clear_location on drivers is 'Drivers are not located off duty.';
+comment on trigger clear_location on drivers is 'A driver who is off duty and has no open delivery has no location.';
 
 grant select, insert, update, delete on drivers to comanda_app;

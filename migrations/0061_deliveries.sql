@@ -43,7 +43,7 @@ comment on column deliveries.reason is
     'in every other status.';
 comment on constraint deliveries_reason_length on deliveries is 'Between 1 and 500 characters.';
 comment on constraint deliveries_failed_after_pickup on deliveries is
-    'Only what was picked up can be on its way, delivered or failed.';
+    'A delivery that is picked up, delivered or failed has a time of pickup.';
 -- A driver has one open delivery at a time: of two assignments of the same driver at once, one is refused.
 create unique index deliveries_driver_busy_key on deliveries (driver_id)
     where closed_at is null and driver_id is not null;
@@ -52,22 +52,22 @@ create index deliveries_open_idx on deliveries (restaurant_id, created_at) where
 
 create function clear_location_after_delivery() returns trigger language plpgsql as $$
 begin
-    -- Waits for a driver who is going off duty at this moment; locked after the order and its delivery.
+    -- Waits for a concurrent change of the driver's availability; locked after the order and its delivery.
     perform from drivers where id = old.driver_id for no key update;
     update drivers set updated_at = new.updated_at where id = old.driver_id and not online and latitude is not null;
     return null;
 end $$;
 comment on function clear_location_after_delivery() is
-    'Lets the trigger clear_location on drivers decide again when a delivery ends whose driver has gone off duty.';
+    'Makes the trigger clear_location on drivers run again when a delivery ends whose driver is off duty.';
 create trigger clear_location after update on deliveries
     for each row when (old.driver_id is not null and old.closed_at is null
         and (new.closed_at is not null or new.driver_id is distinct from old.driver_id))
     execute function clear_location_after_delivery();
 comment on trigger clear_location on deliveries is
-    'A driver who went off duty during a delivery is located until it has ended.';
+    'The location of a driver who goes off duty during a delivery is kept until the delivery has ended.';
 
--- What a policy finds out by a query is a function: PostgreSQL calls it only for rows that no cheaper part of the policy
--- admits. A subquery in the policy would be prepared for every statement on the table, and planned into it.
+-- Queries of policies are in functions: PostgreSQL calls a function only for rows that no cheaper part of the policy
+-- admits. A subquery in the policy would be planned and prepared in every statement on the table.
 create function works_at(restaurant uuid) returns boolean language plpgsql stable as $$
 begin
     return exists (select from memberships m where m.restaurant_id = restaurant and m.user_id = app_user());
@@ -81,7 +81,7 @@ begin
                    and d.driver_id = app_driver() and (d.closed_at is null or also_closed));
 end $$;
 comment on function driver_delivers(uuid, uuid, boolean) is
-    'Whether the driver of the transaction has the delivery of the order, while it is open or also after it was closed.';
+    'Whether the driver of the transaction has the delivery of the order; also_closed: even if it is closed.';
 
 create function order_is_visible(restaurant uuid, ordered uuid) returns boolean language plpgsql stable as $$
 begin

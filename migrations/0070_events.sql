@@ -1,37 +1,37 @@
--- Events: everything that happened, in the order in which it became visible.
+-- Events: the log of all changes, in the order in which they became visible.
 
 create table event_epoch (
     singleton       boolean     primary key default true check (singleton),
     base            bigint      not null
 );
 comment on table event_epoch is
-    'Added to transaction ids to make event numbers, so that numbers go on growing when a dump is restored into '
-    'another cluster, whose transaction ids start again.';
+    'Added to transaction ids to compute event numbers, so that numbers still increase after a dump is restored into '
+    'another cluster, whose transaction ids are smaller.';
 insert into event_epoch (base) values (0);
 
--- An event's number consists of its transaction's id and its place within the transaction (at most 1,024 in one). Ids
--- are given in order, so when every transaction below some id has ended, no smaller number can appear any more: a
--- reader that stops before that id never skips an event of a transaction that commits late.
+-- An event's number consists of its transaction's id and its position within the transaction (at most 1,024). Ids are
+-- assigned in order, so once every transaction below an id has ended, no smaller number can appear: a reader that stops
+-- before that id never skips an event of a transaction that commits late.
 --
--- plpgsql keeps the plan of a function for the session; the body of an SQL function with a subquery is planned anew by
--- every statement that calls it.
+-- In plpgsql, because it keeps the plan of a function for the session; the body of an SQL function with a subquery is
+-- planned again by every statement that calls it.
 create function event_seq(place integer) returns bigint language plpgsql volatile as $$
 begin
     return ((select base from event_epoch) + pg_current_xact_id()::text::bigint) * 1024 + place;
 end $$;
-comment on function event_seq(integer) is 'The number of the current transaction''s event at this place (0–1023).';
+comment on function event_seq(integer) is 'The number of the current transaction''s event at this position (0–1023).';
 
 -- Stable, so that it sees the snapshot of the statement that calls it, and not a newer one.
 create function event_horizon() returns bigint language plpgsql stable as $$
 begin
     return ((select base from event_epoch) + pg_snapshot_xmin(pg_current_snapshot())::text::bigint) * 1024;
 end $$;
-comment on function event_horizon() is 'Every event with a smaller number is final; no other can appear below it.';
+comment on function event_horizon() is 'No event with a smaller number can appear any more.';
 
 create table events (
     seq             bigint      not null,
     restaurant_id   uuid        not null,
-    -- The type of what the event is about, and its id.
+    -- The type and the id of the aggregate that the event is about.
     aggregate       text        not null,
     aggregate_id    uuid        not null,
     -- Of events of orders and of deliveries.
@@ -39,10 +39,10 @@ create table events (
     -- The aggregate's version after the event: a gap shows a client that it missed one.
     version         bigint      not null,
     name            text        not null,
-    -- In which capacity it was caused, and by whom; null: not by a user.
+    -- The capacity in which somebody caused it, and the user; null: not a user.
     actor           order_actor not null,
     actor_id        uuid,
-    -- The customer of the order that it is about, where it is about one.
+    -- The customer of the order that it is about; null: it is not about an order.
     customer_id     uuid,
     driver_id       uuid,
     former_driver_id uuid,
@@ -56,15 +56,14 @@ create table events (
     constraint events_aggregate check (aggregate in ('order', 'delivery', 'restaurant', 'menu'))
 );
 comment on table events is
-    'The one log that sockets, notifications and polling read. Appended in the transaction of the change, never '
-    'altered.';
+    'The log that sockets, notifications and polling read. Rows are appended in the transaction of the change and '
+    'never changed.';
 comment on column events.driver_id is
-    'The driver who has the delivery after the event; null for other events and where nobody has.';
+    'The driver who has the delivery after the event; null: no driver has it, or the event is not about a delivery.';
 comment on column events.former_driver_id is
-    'The driver who had the delivery until this event and no longer has; who learns that and nothing more of it.';
+    'The driver who lost the delivery by this event and is told only that; null: no driver did.';
 comment on column events.closed is
-    'Whether the order or the delivery that the event is about is closed after it; the driver then sees no address in '
-    'it.';
+    'Whether the order or the delivery of the event is closed after it; drivers then see no address in it.';
 create index events_restaurant_id_idx on events (restaurant_id, seq);
 create index events_order_id_idx on events (order_id, seq) where order_id is not null;
 create index events_delivery_id_idx on events (aggregate_id, seq) where aggregate = 'delivery';
@@ -73,8 +72,8 @@ create index events_former_driver_idx on events (former_driver_id, seq) where fo
 
 alter table events enable row level security;
 alter table events force row level security;
--- A driver sees what happened to the order as long as the order itself, and what happened to the delivery afterwards
--- too, without the address.
+-- A driver sees events of the order as long as the order itself, and events of the delivery also afterwards, without
+-- the address.
 create policy read on events for select using (
     restaurant_id = app_tenant() or customer_id = app_user() or app_platform()
     or app_driver() is not null and (former_driver_id = app_driver()

@@ -1,23 +1,23 @@
--- Notifications and the outbox of messages, written in the transaction of what they tell of.
+-- Notifications and the outbox of messages, written in the transaction of the change that they are about.
 
 create type notification_category as enum ('SECURITY', 'ORDER', 'STAFF', 'MARKETING');
 comment on type notification_category is 'What a notification is about; SECURITY cannot be declined.';
 
 create type delivery_state as enum ('PENDING', 'SENDING', 'SENT', 'DELIVERED', 'DEAD', 'SKIPPED');
 comment on type delivery_state is
-    'Of a message: waiting, leased by a worker, accepted by the provider, confirmed by it, given up, or not to be '
-    'sent.';
+    'The state of a message: waiting, leased by a worker, accepted by the provider, confirmed by it, given up, or not '
+    'to be sent.';
 
 create table notifications (
     id              uuid        not null,
     -- Null: sent by the platform, not by a restaurant.
     restaurant_id   uuid        references restaurants on delete cascade,
-    -- Unique for what it tells and to whom: 'recovery:<id>', 'order.confirmed:<order>:<user>'.
+    -- Unique for its subject and recipient: 'recovery:<id>', 'order.confirmed:<order>:<user>'.
     dedupe_key      text        not null,
     -- The name of its template.
     kind            text        not null,
     category        notification_category not null,
-    -- Null: somebody without an account, known by the address alone.
+    -- Null: the recipient may have no account; only the address is known.
     user_id         uuid        references users on delete cascade,
     locale          text        not null default 'en',
     -- Values for the template; no secrets.
@@ -31,7 +31,7 @@ create table notifications (
     constraint notifications_pkey primary key (id),
     constraint notifications_told_once unique nulls not distinct (restaurant_id, dedupe_key)
 );
-comment on table notifications is 'What one recipient is notified of; its messages are in notification_deliveries.';
+comment on table notifications is 'A notification to one recipient; its messages are in notification_deliveries.';
 create index notifications_created_at_idx on notifications (created_at);
 create index notifications_user_id_idx on notifications (user_id) where user_id is not null;
 
@@ -42,21 +42,21 @@ create table notification_deliveries (
     channel         notification_channel not null,
     -- Device, number or address.
     target          text        not null,
-    -- For the account with this e-mail address, if there is one: the worker looks it up, and its own channels.
+    -- True: for the account with this e-mail address, if there is one, whose channels the worker looks up.
     to_holder       boolean     not null default false,
-    -- 0: a code that somebody waits for; 5: an order; 9: news.
+    -- 0: a code that a user waits for; 5: an order; 9: marketing.
     priority        smallint    not null,
     state           delivery_state not null,
     attempts        smallint    not null default 0,
     next_attempt_at timestamptz not null,
-    -- Until when a worker holds it, and the token by which that worker is told from an earlier one.
+    -- The end of the worker's lease, and the token that distinguishes the lease from earlier ones.
     lease_until     timestamptz,
     lease_token     uuid,
     provider        text,
     -- The provider's id of the message.
     provider_ref    text,
     error           text,
-    -- What the local stand-in would have sent, encrypted: for the outbox page.
+    -- The text that the local stand-in would have sent, encrypted, for the outbox page.
     content         bytea,
     created_at      timestamptz not null,
     final_at        timestamptz,
@@ -67,7 +67,7 @@ create table notification_deliveries (
     constraint notification_deliveries_final check ((state in ('PENDING', 'SENDING')) = (final_at is null))
 );
 comment on table notification_deliveries is
-    'The outbox: one message on one channel. Codes are sent through here and nowhere else.';
+    'The outbox: one message on one channel. Codes are sent only through this table.';
 create index notification_deliveries_due_idx on notification_deliveries (priority, next_attempt_at)
     where state = 'PENDING';
 create index notification_deliveries_lease_idx on notification_deliveries (lease_until) where state = 'SENDING';

@@ -1,7 +1,8 @@
--- Operations that devices did offline: stored first, run in order, and answered the same for ever.
+-- Operations that devices performed offline: stored first, run in order; a repetition receives the stored result.
 
 create type sync_state as enum ('PENDING', 'APPLIED', 'REJECTED', 'DEAD');
-comment on type sync_state is 'PENDING until it is finished; DEAD when it failed repeatedly by a fault of the server.';
+comment on type sync_state is
+    'PENDING until it is finished; DEAD after it failed repeatedly because of an error of the server.';
 
 create table sync_devices (
     user_id         uuid        not null references users on delete cascade,
@@ -10,12 +11,13 @@ create table sync_devices (
     -- The smallest number of an operation that was not received yet.
     next_seq        bigint      not null default 1,
     forgotten_below bigint      not null default 1,
-    -- Which worker runs its operations, and until when: each transaction of the worker checks and extends it.
+    -- The worker that runs its operations, and the end of its lease, which each transaction checks and extends.
     lease           uuid,
     lease_until     timestamptz,
-    -- No operation of the device is run before then: the rate limit of its user or network is used up. Null: not paused.
+    -- No operation of the device is run before that, because the rate limit of its user or network is exceeded. Null:
+    -- not paused.
     paused_until    timestamptz,
-    -- When a worker has to look at it; null: there is nothing to do.
+    -- When a worker has to process it next; null: there is nothing to do.
     due_at          timestamptz,
     retired_at      timestamptz,
     created_at      timestamptz not null,
@@ -27,30 +29,30 @@ create table sync_devices (
     constraint sync_devices_next_seq_positive check (next_seq >= 1),
     constraint sync_devices_forgotten_has_come check (forgotten_below between 1 and next_seq)
 );
-comment on table sync_devices is 'Devices that sent operations from offline, and which worker runs them.';
+comment on table sync_devices is 'Devices that sent offline operations, and the workers that run them.';
 comment on column sync_devices.forgotten_below is
-    'Operations with smaller numbers were received; those of them that are not stored any more are finished, and are '
-    'never run a second time.';
+    'Operations with smaller numbers were received. Those of them that are no longer stored are finished, and are '
+    'never run again.';
 comment on column sync_devices.retired_at is
-    'When it was removed, or replaced by a newer device because the user had too many; null while it counts. It '
-    'counts again when it comes back.';
+    'When it was removed, or replaced by a newer device because the user had too many; null: it counts towards the '
+    'limit. It counts again when it sends operations again.';
 create index sync_devices_due_idx on sync_devices (due_at) where due_at is not null;
 
 create table sync_operations (
     user_id         uuid        not null,
     device          text        not null,
-    -- Given by the device, from 1 without gaps.
+    -- Assigned by the device, from 1 without gaps.
     seq             bigint      not null,
-    -- Given by the server, for operators.
+    -- Assigned by the server, for operators.
     id              uuid        not null,
-    -- Given by the device.
+    -- Assigned by the device.
     op_id           text        not null,
     kind            text        not null,
     -- json, not jsonb, because it keeps the bytes.
     payload         json        not null,
     -- SHA-256 of kind, time and payload: the same number must mean the same operation.
     fingerprint     bytea       not null,
-    -- By the device's clock, and the time that it counts as; null: too far in the future to count.
+    -- The time by the device's clock, and the time that is used; null: it is too far in the future.
     said_at         timestamptz not null,
     counts_at       timestamptz,
     -- The session that sent it.
@@ -58,7 +60,7 @@ create table sync_operations (
     received_at     timestamptz not null,
     -- Runs after earlier operations on the same aggregate.
     in_order        boolean     not null,
-    -- What it changes, and the operation that it depends on.
+    -- The aggregate that it changes, and the operation that it depends on.
     aggregate       text,
     refers          text,
     state           sync_state  not null default 'PENDING',
@@ -81,9 +83,9 @@ create table sync_operations (
         check ((state in ('APPLIED', 'REJECTED')) = (result is not null) and (result is null) = (finished_at is null))
 ) with (fillfactor = 80);
 comment on table sync_operations is
-    'One operation from offline and its result, which a repetition receives again. Deleted some time after it was '
+    'Offline operations and their results, which a repetition receives again. Deleted some time after they were '
     'finished.';
--- What is not finished.
+-- Operations that are not finished.
 create index sync_operations_open_idx on sync_operations (user_id, device, seq) where finished_at is null;
 create index sync_operations_dead_idx on sync_operations (received_at) where state = 'DEAD';
 -- For the job that deletes the oldest finished ones.
@@ -103,11 +105,11 @@ grant select, insert, update, delete on sync_devices, sync_operations to comanda
 
 create function delete_unverified_operations(person uuid) returns void language sql volatile as $$
     delete from sync_operations where user_id = person;
-    -- Their numbers stay known: nothing is run that a device sends once more.
+    -- forgotten_below is kept, so that nothing is run again if a device sends it again.
     update sync_devices
     set retired_at = now(), forgotten_below = next_seq, due_at = null, lease = null, lease_until = null
     where user_id = person;
 $$;
 comment on function delete_unverified_operations(uuid) is
-    'Removes the operations from offline, with their devices, that somebody else may have sent before the account''s owner '
-    'proved the mailbox.';
+    'Deletes the offline operations, with their devices, that somebody else may have sent before the account''s owner '
+    'verified the address.';

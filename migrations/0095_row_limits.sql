@@ -1,12 +1,13 @@
--- How many rows of a kind one owner may have, counted under a lock: many requests at once do not pass a limit.
+-- Limits on the number of rows of an owner, counted under a lock, so that concurrent requests do not exceed them.
 
 create function count_owned(kind text, owner uuid, at timestamptz) returns bigint
 language plpgsql volatile as $$
 begin
-    -- Held until the transaction ends: of many at once each counts what those before it added. The count is a statement of its
-    -- own in a volatile function, and so sees what was committed while the lock was waited for.
+    -- Held until the transaction ends, so that each of several concurrent transactions counts the rows of those before
+    -- it. The count is a separate statement of a volatile function, so it sees what was committed while it waited for
+    -- the lock.
     perform pg_advisory_xact_lock(hashtextextended('rows ' || kind || ' ' || owner::text, 0));
-    -- One statement for each kind: a single CASE would prepare the queries of all of them.
+    -- A statement for each kind, because a single CASE would prepare the queries of all kinds.
     case kind
         when 'saved addresses' then return (select count(*) from user_addresses where user_id = owner);
         when 'push devices' then return (select count(*) from push_devices where user_id = owner);
@@ -23,5 +24,7 @@ begin
         when 'images' then return (select count(*) from images where restaurant_id = owner);
     end case;
 end $$;
-comment on function count_owned(text, uuid, timestamptz) is 'How many rows of a kind a user or a restaurant has at an instant, under a lock that serialises whoever adds one for the same owner. The kinds, their limits and their refusals: src/row_limit.rs.';
+comment on function count_owned(text, uuid, timestamptz) is
+    'The number of rows of a kind that a user or a restaurant has at an instant, under a lock that serialises '
+    'transactions which add one for the same owner. The kinds, limits and errors are in src/row_limit.rs.';
 grant execute on function count_owned(text, uuid, timestamptz) to comanda_app;

@@ -1,10 +1,10 @@
--- Permission checks inside a transaction: what permits the transaction is read again in it, and locked where it
--- matters.
+-- Permission checks inside a transaction: the rows that grant the permission are read again in it, and locked where
+-- required.
 --
 -- The unit of work calls these functions in the same round trip as BEGIN (`src/uow.rs`). A function that finds the
--- permission gone raises an error, so the transaction cannot go on. `changing`: the transaction changes permissions, so
--- that the one it relies on is locked until it ends. SQLSTATE class QP is ours: QP401, QP403 and QP404 become the HTTP
--- statuses 401, 403 and 404.
+-- permission missing raises an error, which ends the transaction. `changing`: the transaction changes permissions, so
+-- the row that grants its own permission is locked until it ends. SQLSTATE class QP is defined by this project: QP401,
+-- QP403 and QP404 become the HTTP statuses 401, 403 and 404.
 
 create function second_factor_suffices(restaurant uuid, person uuid) returns boolean language plpgsql stable as $$
 begin
@@ -12,15 +12,15 @@ begin
         or exists (select from second_factors f where f.user_id = person and f.confirmed_at is not null);
 end $$;
 comment on function second_factor_suffices(uuid, uuid) is
-    'Whether a membership counts: the restaurant requires no second factor, or the person has one.';
+    'Whether a membership grants permissions: the restaurant requires no second factor, or the person has one.';
 
 create function lock_grants(restaurant uuid) returns void language plpgsql volatile as $$
 begin
     perform pg_advisory_xact_lock(hashtextextended('grants of ' || coalesce(restaurant::text, 'the platform'), 0));
 end $$;
 comment on function lock_grants(uuid) is
-    'Transactions that change permissions in a restaurant, or on the platform (null), run one after the other, so '
-    'that they cannot wait for each other''s rows.';
+    'Serialises transactions that change permissions in a restaurant, or on the platform (null), so that they do not '
+    'deadlock.';
 
 create function require_member(restaurant uuid, person uuid, lowest member_role, changing boolean) returns void
 language plpgsql volatile as $$
@@ -47,7 +47,7 @@ begin
     end if;
 end $$;
 comment on function require_member(uuid, uuid, member_role, boolean) is
-    'The person works for the restaurant in this rank or a higher one; else QP404 or QP403.';
+    'Checks that the person works for the restaurant with this rank or a higher one; else QP404 or QP403.';
 
 create function require_admin(person uuid, with_factor boolean, changing boolean) returns void
 language plpgsql volatile as $$
@@ -64,14 +64,14 @@ begin
     end if;
 end $$;
 comment on function require_admin(uuid, boolean, boolean) is
-    'The person is an administrator, with a second factor where one is required; else QP403.';
+    'Checks that the person is an administrator, with a second factor if one is required; else QP403.';
 
 create function require_assigned_driver(
     restaurant uuid, carried uuid, driver uuid, person uuid, writing boolean) returns void
 language plpgsql volatile as $$
 begin
     if writing then
-        -- The order first, the delivery second: the same sequence of locks as when a step is taken.
+        -- The order is locked before the delivery, as by a change of status.
         perform from orders o where o.restaurant_id = restaurant and o.id = carried for no key update;
         perform from deliveries d
         where d.restaurant_id = restaurant and d.order_id = carried and d.driver_id = driver for no key update;
@@ -87,7 +87,7 @@ begin
     end if;
 end $$;
 comment on function require_assigned_driver(uuid, uuid, uuid, uuid, boolean) is
-    'The driver has the delivery of the order, and keeps it until a writing transaction ends; else QP404.';
+    'Checks that the driver has the delivery of the order, and locks it in writing transactions; else QP404.';
 
 create function require_former_driver(restaurant uuid, carried uuid, driver uuid, person uuid) returns void
 language plpgsql stable as $$
@@ -104,7 +104,7 @@ begin
     end if;
 end $$;
 comment on function require_former_driver(uuid, uuid, uuid, uuid) is
-    'The driver has, or once had, the delivery of the order; else QP404.';
+    'Checks that the driver has, or had, the delivery of the order; else QP404.';
 
 create function require_customer(restaurant uuid, placed uuid, person uuid) returns void
 language plpgsql stable as $$
@@ -116,11 +116,11 @@ begin
     end if;
 end $$;
 comment on function require_customer(uuid, uuid, uuid) is
-    'The person placed the order and is not disabled; else QP404.';
+    'Checks that the person placed the order and is not disabled; else QP404.';
 
 create function require_session(session uuid, person uuid) returns void language plpgsql volatile as $$
 begin
-    -- Changes of one account's credentials take turns.
+    -- Serialises changes of one account's credentials.
     perform from users u where u.id = person and u.disabled_at is null for no key update;
     if not found or not exists (
         select from sessions s where s.id = session and s.user_id = person and s.revoked_at is null)
@@ -129,9 +129,9 @@ begin
     end if;
 end $$;
 comment on function require_session(uuid, uuid) is
-    'The session is not revoked, and the account''s credentials are locked for this transaction; else QP401.';
+    'Checks that the session is not revoked, and locks the account''s credentials for this transaction; else QP401.';
 
--- An invitation is valid only as long as whoever made it could make it again.
+-- An invitation is valid only while the person who created it could create it again.
 create function may_still_invite(restaurant uuid, inviter uuid, wanted member_role, admin_with_factor boolean)
 returns boolean language sql stable
     return exists (
@@ -142,5 +142,5 @@ returns boolean language sql stable
             or (m.role = 'OWNER' or (m.role = 'MANAGER' and wanted <> 'OWNER'))
                and second_factor_suffices(restaurant, inviter)));
 comment on function may_still_invite(uuid, uuid, member_role, boolean) is
-    'Whether somebody may invite to this rank at the restaurant at this moment: owners to any, managers to all but OWNER, '
-    'administrators to any; nobody who is locked until they have a second factor.';
+    'Whether somebody may invite to this rank at the restaurant now: owners and administrators to any, managers to all '
+    'but OWNER; nobody who lacks a required second factor.';
