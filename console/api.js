@@ -1,9 +1,9 @@
-// Talks to the server over HTTP: the session, problems, pages, the server's clock.
+// The HTTP client of the console: session, errors, pagination, the server's clock.
 
 const TOKEN = 'comanda.token';
 const REFRESH = 'comanda.refresh';
 
-/** What the server (or the network) said against a request: RFC 9457 fields, and `body` with all of them. */
+/** A failed request: the fields of RFC 9457, and `body` with all of them. Status 0: the server did not respond. */
 export class Problem extends Error {
   constructor(status, body) {
     super(body.detail || body.title || `The server answered ${status}.`);
@@ -25,10 +25,10 @@ let skew = 0;
 /** The access token in use, or `null`. */
 export const accessToken = () => token;
 
-/** The server's time: a tablet with a wrong clock still shows the right minutes. */
+/** The server's time, so that a device with a wrong clock shows correct times. */
 export const now = () => Date.now() + skew;
 
-/** Names who asks for the password when the session has ended; resolves to whether it goes on. */
+/** Sets the function that asks for the password when the session has ended; it resolves to whether the user signed in. */
 export function onSessionEnd(ask) {
   askAgain = ask;
 }
@@ -47,7 +47,7 @@ function keep(pair) {
   sessionStorage.setItem(REFRESH, refreshToken);
 }
 
-/** Ends the session, on the server too if it can be reached, and forgets it in this tab. */
+/** Ends the session, also on the server if it can be reached, and deletes it from this tab. */
 export function signOut() {
   if (token) {
     const headers = { Authorization: `Bearer ${token}` };
@@ -59,7 +59,7 @@ export function signOut() {
   sessionStorage.removeItem(REFRESH);
 }
 
-/** The next pair of tokens; `false` when the session has ended. A lost answer is asked for again by the next call. */
+/** Refreshes the tokens; `false`: the session has ended. After a lost response the next call repeats the request. */
 async function refresh() {
   if (!refreshToken) return false;
   try {
@@ -71,13 +71,13 @@ async function refresh() {
   }
 }
 
-/** Renews the tokens, or asks for the password: once, however many requests were refused meanwhile. */
+/** Refreshes the tokens, or asks for the password; once for all requests that failed in the meantime. */
 export function renewSession() {
   asking ??= refresh().then((renewed) => renewed || (askAgain ? askAgain() : false)).finally(() => { asking = null; });
   return asking;
 }
 
-/** Sends a request; an ended session is renewed and the request repeated. */
+/** Sends a request. If the access token has expired, it is refreshed and the request repeated. */
 export async function send(method, path, options = {}) {
   try {
     return await once(method, path, options);
@@ -99,7 +99,7 @@ async function once(method, path, { body, headers = {}, anonymous = false }) {
     throw new Problem(0, { title: 'No response', detail: 'The server did not respond. Check the connection.', code: 'no_answer', cause });
   });
   const date = Date.parse(response.headers.get('date') ?? '');
-  // The header counts whole seconds; half a second is the best guess of the rest.
+  // The header has whole seconds; half a second is the expected remainder.
   if (!Number.isNaN(date) && !response.headers.has('age')) skew = date + 500 - Date.now();
   const text = await response.text().catch(() => '');
   if (!response.ok) throw new Problem(response.status, read(text) ?? { title: response.statusText });
@@ -125,15 +125,15 @@ export function withQuery(path, query) {
   return given.length ? `${path}?${new URLSearchParams(given)}` : path;
 }
 
-/** Reads a list through its cursors, up to `most` entries. */
-export async function list(path, query = {}, most = 1000) {
+/** Reads all pages of a list, up to `max` entries. */
+export async function list(path, query = {}, max = 1000) {
   const rows = [];
   let cursor;
   do {
-    const page = await get(withQuery(path, { limit: Math.min(200, most - rows.length), ...query, cursor }));
+    const page = await get(withQuery(path, { limit: Math.min(200, max - rows.length), ...query, cursor }));
     rows.push(...page.data);
     cursor = page.nextCursor;
-  } while (cursor && rows.length < most);
+  } while (cursor && rows.length < max);
   return rows;
 }
 

@@ -1,4 +1,4 @@
-// The order board of a restaurant: a column for each state, live.
+// The order board of a restaurant: a column for each status, updated by events.
 
 import { get, list } from './api.js';
 import { h, show } from './dom.js';
@@ -11,7 +11,7 @@ import { choose, heading, workplaces } from './workplaces.js';
 
 const DONE_SHOWN = 20;
 
-/** Shows the board; resolves to the function that takes it down. */
+/** Shows the board; resolves to the function that closes it. */
 export async function open(main, { me, id }) {
   const places = await workplaces(me);
   const chosen = choose(places, id);
@@ -56,7 +56,7 @@ class Board {
       refuse: (error) => complain({ ...error, message: error.detail ?? error.title }),
     });
     this.#load();
-    // While the live connection is away, looking again now and then is better than standing still.
+    // Without a live connection the board is reloaded at intervals.
     const timer = setInterval(() => { if (state() !== 'live') this.#load(true); }, 20000);
     return () => {
       this.#stopped = true;
@@ -68,7 +68,7 @@ class Board {
 
   async #load(quietly = false) {
     this.#touched.clear();
-    const of = (status, most) => list('/api/orders', { restaurantId: this.#restaurant, status }, most);
+    const of = (status, max) => list('/api/orders', { restaurantId: this.#restaurant, status }, max);
     try {
       const [deliveries, ...pages] = await Promise.all([
         list('/api/deliveries', { restaurantId: this.#restaurant }, 200),
@@ -88,7 +88,7 @@ class Board {
   async #hear(name, event) {
     if (event.delivery) this.#takeDelivery(event.delivery);
     if (!event.orderId || !name.startsWith('order:')) return;
-    // A replay may tell again of an order that has been dealt with.
+    // A replay may contain orders that are closed already.
     if (name === 'order:new' && !this.#orders.has(event.orderId)) this.#new.add(event.orderId);
     const order = event.order ?? await this.#read(event.orderId);
     if (order && !this.#stopped) this.changed(order);
@@ -124,7 +124,7 @@ class Board {
     this.#slips.get(order.id)?.querySelector('.fresh')?.remove();
   }
 
-  /** Events come at least once and answers race them: only a higher version counts. */
+  /** Events may arrive twice and out of order with responses, so only a higher version is shown. */
   #take(order) {
     const known = this.#orders.get(order.id);
     if (known && known.version >= order.version) return;
@@ -150,7 +150,7 @@ class Board {
   #draw(order) {
     if (closed(order)) this.#new.delete(order.id);
     const old = this.#slips.get(order.id);
-    const held = old?.contains(document.activeElement);
+    const isFocused = old?.contains(document.activeElement);
     const slip = ticket(order, this.#deliveries.get(order.id), this.#new.has(order.id), this);
     this.#slips.set(order.id, slip);
     slip.dataset.sort = closed(order) ? order.closedAt ?? order.updatedAt : order.promisedAt ?? order.placedAt;
@@ -159,7 +159,7 @@ class Board {
     const next = [...column.children].find((other) => other !== old && after(other)) ?? null;
     old?.remove();
     column.insertBefore(slip, next);
-    if (held) slip.querySelector('button')?.focus({ preventScroll: true });
+    if (isFocused) slip.querySelector('button')?.focus({ preventScroll: true });
   }
 
   #drop(id) {

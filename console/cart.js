@@ -1,9 +1,9 @@
-// The cart of one restaurant. Taps are shown at once; the server's answer brings names, prices and totals.
+// The cart of one restaurant. Changes are shown at once; the response of the server contains names, prices and totals.
 
 import { get, put } from './api.js';
 import { choicesOf, sameChoices } from './choices.js';
 
-/** The cart of a restaurant; `changed()` is called whenever it looks different, `failed(problem)` when it was refused. */
+/** The cart of a restaurant; `changed()` is called after each change, `failed(problem)` when a change was refused. */
 export class Cart {
   #path;
   #changed;
@@ -26,10 +26,10 @@ export class Cart {
     }));
   }
 
-  /** Whether what is shown has not reached the server yet. */
+  /** Whether changes have not been stored on the server yet. */
   get unsaved() { return this.#saving !== null; }
 
-  /** One more of an item with these modifiers: on its line without a note, or on a new line. */
+  /** Adds an item with these modifiers: to its line without a note, or as a new line. */
   add(item, modifiers = []) {
     const line = this.lines.find((other) => other.itemId === item.id && !other.note && sameChoices(other.modifiers, modifiers));
     if (line) line.quantity += 1;
@@ -53,12 +53,12 @@ export class Cart {
     this.#push();
   }
 
-  /** Resolves when the server has everything that was tapped. */
+  /** Resolves when all changes are stored on the server. */
   async settled() {
     while (this.#saving) await this.#saving;
   }
 
-  /** One PUT at a time, each with the newest lines, so that a slow answer cannot overwrite a later tap. */
+  /** Sends one PUT at a time, each with the latest lines, so that a slow response cannot overwrite a later change. */
   #push() {
     this.#dirty = true;
     this.#saving ??= this.#save().finally(() => { this.#saving = null; this.#changed(); });

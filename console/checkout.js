@@ -1,4 +1,4 @@
-// Placing an order from the cart: how it is handed over, to where, and the key that makes a repeat harmless.
+// Placing an order from the cart: fulfilment, address, and the idempotency key.
 
 import { newKey, post } from './api.js';
 import { field, h, show } from './dom.js';
@@ -8,7 +8,7 @@ import { placePicker } from './plan.js';
 
 const WAYS = [['DELIVERY', 'Delivery'], ['PICKUP', 'Pickup'], ['DINE_IN', 'Dine-in']];
 
-/** The form below the cart; `update(cart)` follows the cart. */
+/** The form below the cart; `update(cart)` is called when the cart changes. */
 export function checkout(restaurant) {
   let cart = null;
   let way = 'DELIVERY';
@@ -19,17 +19,17 @@ export function checkout(restaurant) {
   const note = h('input', { autocomplete: 'off', maxlength: '300' });
   const tip = h('input', { inputmode: 'decimal', autocomplete: 'off', oninput: () => drawSums() });
   const picker = placePicker({ label: 'Delivery location', start: null, points: [{ place: restaurant.place, label: restaurant.name, kind: 'shop' }] });
-  const toDoor = h('div', {}, field('Address', address), picker.element);
+  const toAddress = h('div', {}, field('Address', address), picker.element);
   const toTable = field('Table', table);
   const sums = h('dl', { class: 'sums' });
   const button = h('button', { class: 'main big' }, 'Place the order');
   const element = h('form', { class: 'checkout', novalidate: true, onsubmit: (event) => { event.preventDefault(); attempt(button, place); } },
     h('fieldset', { class: 'ways' }, h('legend', {}, 'Fulfilment'), WAYS.map(([value, label]) => h('label', { class: 'way' },
       h('input', { type: 'radio', name: 'way', value, checked: value === way, onchange: () => { way = value; draw(); } }), label))),
-    toDoor, toTable, field('Note for the restaurant', note), field(`Tip (${currency})`, tip), sums, button);
+    toAddress, toTable, field('Note for the restaurant', note), field(`Tip (${currency})`, tip), sums, button);
 
   function draw() {
-    toDoor.hidden = way !== 'DELIVERY';
+    toAddress.hidden = way !== 'DELIVERY';
     toTable.hidden = way !== 'DINE_IN';
     drawSums();
   }
@@ -47,7 +47,7 @@ export function checkout(restaurant) {
     button.textContent = 'Place the order';
   }
 
-  function wish() {
+  function requestBody() {
     const body = { cartId: cart.data.id, fulfilment: way };
     if (way === 'DELIVERY') {
       const to = picker.get();
@@ -65,15 +65,15 @@ export function checkout(restaurant) {
     if (tip.getAttribute('aria-invalid') === 'true') { complain({ message: `The tip is not an amount in ${currency}.` }); return; }
     await cart.settled();
     if (!cart.lines.length) return;
-    const body = wish();
+    const body = requestBody();
     const text = JSON.stringify({ ...body, cart: cart.data.version });
-    // The same wish keeps its key: after a lost answer, pressing again finds the order instead of placing a second.
+    // The same request keeps its key, so that a repetition after a lost response does not place a second order.
     if (sent.body !== text) sent = { body: text, key: newKey() };
     try {
       const order = await post('/api/orders', body, { 'Idempotency-Key': sent.key });
       location.hash = `#/orders/${order.id}`;
     } catch (problem) {
-      // A refusal is final for its key; only a lost or unfinished answer may be asked for again with it.
+      // An error response is final for its key; only a request without a response may be repeated with it.
       if (problem.status >= 400 && problem.status < 500 && problem.status !== 409 && problem.status !== 429) sent = { body: null, key: null };
       throw problem;
     }

@@ -1,9 +1,9 @@
-// Choosing the modifiers of an item: a dialog with its groups, and what was chosen in words.
+// Choosing the modifiers of an item: the dialog with its groups, and the text of a choice.
 
 import { dialog, h, show } from './dom.js';
 import { money } from './format.js';
 
-/** The lines that say what was chosen: "Large", "2× Cheese (Old)". */
+/** The chosen modifiers as texts: "Large", "2× Cheese (Old)". */
 export function chosenWords(modifiers) {
   return (modifiers ?? []).map(({ name, quantity, modifiers: nested }) => {
     const below = chosenWords(nested);
@@ -11,13 +11,13 @@ export function chosenWords(modifiers) {
   });
 }
 
-/** The same choices as the server takes them: ids and quantities. */
+/** The choices as in requests: ids and quantities. */
 export function choicesOf(modifiers) {
   return (modifiers ?? []).map(({ modifierId, quantity, modifiers: nested }) =>
     ({ modifierId, quantity, ...(nested?.length && { modifiers: choicesOf(nested) }) }));
 }
 
-/** Whether two lines chose the same, in whichever order. */
+/** Whether two lines have the same choices, in any order. */
 export function sameChoices(one, other) {
   const text = (choices) => JSON.stringify(choicesOf(choices)
     .map((choice) => ({ ...choice, modifiers: JSON.stringify(choice.modifiers?.toSorted(byId) ?? []) })).toSorted(byId));
@@ -32,7 +32,7 @@ function bounds({ min, max }) {
   return `Choose ${min} to ${max}`;
 }
 
-/** The groups of an item or modifier with what is chosen in each: rows of `{modifier, quantity, nested}`. */
+/** The groups of an item or modifier with the chosen quantities: rows of `{modifier, quantity, nested}`. */
 function statesOf(groupIds, groups, chosen) {
   return groupIds.map((id) => groups.get(id)).filter(Boolean).map((group) => ({
     group,
@@ -62,7 +62,7 @@ function extraOf(states) {
     sum + (quantity && quantity * (modifier.price.amount + extraOf(nested))), 0);
 }
 
-/** Marks the groups of which too few or too many are chosen; the first of them, or nothing. */
+/** Marks the groups with too few or too many choices; returns the first of them, or `null`. */
 function firstWrong(states) {
   let first = null;
   for (const state of states) {
@@ -75,8 +75,8 @@ function firstWrong(states) {
 }
 
 /**
- * Asks for the modifiers of an item. `groups` are those of the menu by id, `chosen` what is chosen already; `take(choices)` is
- * called with what the guest chose, with names.
+ * Asks for the modifiers of an item. `groups` are those of the menu by id, `chosen` the current choices; `take(choices)` is
+ * called with the new choices and their names.
  */
 export function askChoices({ item, groups, chosen = [], action, take }) {
   const states = statesOf(item.modifierGroups, groups, chosen);
@@ -86,14 +86,14 @@ export function askChoices({ item, groups, chosen = [], action, take }) {
 
   function draw() {
     if (checked) firstWrong(states);
-    const held = document.activeElement?.dataset?.choice;
+    const focused = document.activeElement?.dataset?.choice;
     show(body, states.map((state, at) => groupOf(state, `${at}`)));
-    if (held) body.querySelector(`[data-choice="${CSS.escape(held)}"]`)?.focus({ preventScroll: true });
+    if (focused) body.querySelector(`[data-choice="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
     button.textContent = `${action} · ${money({ ...item.price, amount: item.price.amount + extraOf(states) })}`;
   }
 
   function choose(state, row, quantity) {
-    // Of one choice the new one takes the place of the old.
+    // In a group with one choice a new choice replaces the old one.
     if (state.group.max === 1 && quantity > 0) state.rows.forEach((other) => { other.quantity = 0; });
     row.quantity = quantity;
     draw();
@@ -114,7 +114,7 @@ export function askChoices({ item, groups, chosen = [], action, take }) {
     const nested = row.quantity > 0 && row.nested.length > 0
       && h('div', { class: 'nested' }, row.nested.map((below, at) => groupOf(below, `${place}.${at}`)));
     if (max === 1) {
-      // A choice that may stay open is taken back like a checkbox.
+      // An optional choice can be removed again, like a checkbox.
       const input = h('input', {
         type: min === 1 ? 'radio' : 'checkbox', name: `group-${place.replace(/\.\d+$/, '')}`, checked: row.quantity > 0,
         disabled: !modifier.orderable && row.quantity === 0, 'data-choice': place,

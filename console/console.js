@@ -1,4 +1,4 @@
-// The console: who is signed in, which page is shown, and whether it is live.
+// The console: the signed-in user, the current page, and the state of the live connection.
 
 import { accessToken, get, onSessionEnd, signOut } from './api.js';
 import { h, show } from './dom.js';
@@ -26,7 +26,7 @@ let me = null;
 let leave = () => {};
 let turn = 0;
 
-/** The pages of a person, the first being where they start. */
+/** The pages of a user; the first one is shown at the start. */
 function pagesOf(person) {
   const works = person.role === 'ADMIN' || person.memberships.length > 0;
   return [
@@ -76,7 +76,7 @@ async function route() {
   main.dataset.page = page;
   main.setAttribute('aria-busy', 'true');
   try {
-    // The page is built aside, so that a slow one cannot draw over the one chosen after it.
+    // The page is built in a detached element, so that a slow page does not replace one that was chosen later.
     const sheet = h('div', { class: 'sheet' });
     const undo = await PAGES[page].open(sheet, { me, id: page === name ? id : undefined });
     if (mine !== turn) { undo(); return; }
@@ -96,7 +96,7 @@ async function route() {
 onSessionEnd(() => (me ? askAgain(me) : false));
 addEventListener('comanda:signed-out', leaveAll);
 addEventListener('hashchange', route);
-// The address holds the page, so the jump to the content is made by hand.
+// The fragment of the address is the page, so the skip link is handled here.
 document.getElementById('skip').addEventListener('click', (event) => { event.preventDefault(); main.focus(); });
 watch((state) => {
   live.dataset.state = state;

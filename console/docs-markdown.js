@@ -1,4 +1,4 @@
-// The Markdown that descriptions use, drawn as elements: paragraphs, lists, tables, headings, code, links.
+// Renders the Markdown of descriptions: paragraphs, lists, tables, headings, code, links.
 
 import { h } from './dom.js';
 
@@ -85,6 +85,6 @@ function span([, code, bold, label, address, slanted]) {
   if (code) return h('code', {}, code);
   if (bold) return h('strong', {}, inline(bold));
   if (slanted) return h('em', {}, inline(slanted));
-  // Only addresses that lead somewhere; never a script.
+  // Only web, mail and local addresses, never scripts.
   return /^(https?:|mailto:|\/|#)/.test(address) ? h('a', { href: address, rel: 'noreferrer' }, inline(label)) : label;
 }

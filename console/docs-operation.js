@@ -1,4 +1,4 @@
-// One operation: what it does, what it takes, what it answers.
+// The page of an operation: description, parameters, body, responses.
 
 import { h } from './dom.js';
 import { markdown } from './docs-markdown.js';
@@ -7,7 +7,7 @@ import { notes, tree } from './docs-tree.js';
 
 const PLACES = { path: 'Path parameters', query: 'Query parameters', header: 'Headers', cookie: 'Cookies' };
 
-/** The middle column. */
+/** The main column of the page. */
 export function describe(operation) {
   const { method, path, spec } = operation;
   return h('article', { class: 'operation' },
@@ -21,7 +21,7 @@ export function describe(operation) {
     responses(spec.responses));
 }
 
-/** The method as a coloured word. */
+/** The coloured label of an HTTP method. */
 export function badge(method) {
   return h('span', { class: 'method', 'data-method': method }, method);
 }

@@ -8,7 +8,7 @@ import { notes, tree } from './docs-tree.js';
 
 const code = (text) => h('pre', { tabindex: '0' }, h('code', {}, text));
 
-/** What the API is, and all its operations by area. */
+/** The overview: the description of the API, and its operations by tag. */
 export function overview({ document, areas }) {
   const { info } = document;
   return h('article', {},
@@ -57,7 +57,7 @@ export function liveEvents({ document }) {
       event.payload && [tree(event.payload), h('details', {}, h('summary', {}, 'Example'), code(JSON.stringify(example(event.payload), null, 2)))])));
 }
 
-/** Which state of an order follows which, and who moves it. */
+/** The transitions of an order's status, and who may make them. */
 export function orderStatus({ document }) {
   const rows = document['x-order-status-table'];
   return h('article', {},
@@ -89,7 +89,7 @@ export function oneSchema({ document }, name) {
     h('h2', {}, 'Example'), code(JSON.stringify(example(schema), null, 2)));
 }
 
-/** Said of an address that leads nowhere. */
+/** The page for an unknown address. */
 export function missing(name) {
   return h('article', {}, h('h1', { tabindex: '-1' }, 'Not found'),
     h('p', {}, 'There is no page ', h('code', {}, name), ' in this reference. ', h('a', { href: '#overview' }, 'Overview')));

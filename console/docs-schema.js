@@ -1,13 +1,13 @@
-// Reads JSON Schema as OpenAPI 3.1 writes it: references, nullable types, merged objects, examples.
+// Reads the JSON Schemas of OpenAPI 3.1: references, nullable types, merged objects, examples.
 
 let root = {};
 
-/** Names the document that references point into. */
+/** Sets the document that references are resolved in. */
 export function setDocument(document) {
   root = document;
 }
 
-/** What a reference like `#/components/schemas/Order` points to; anything else as it is. */
+/** Resolves a reference like `#/components/schemas/Order`; returns any other value unchanged. */
 export function follow(thing) {
   let at = thing;
   for (let hops = 0; at?.$ref && hops < 20; hops += 1) at = target(at.$ref);
@@ -24,7 +24,7 @@ const isNull = (schema) => schema?.type === 'null' || schema?.const === null
   || (Array.isArray(schema?.enum) && schema.enum.length === 1 && schema.enum[0] === null);
 
 /**
- * A schema with its references followed, `null` taken out and `allOf` merged:
+ * A schema with resolved references, without `null`, and with merged `allOf`:
  * `{schema, name, nullable, variants}`. `variants` are the choices of a oneOf or anyOf that remain.
  */
 export function look(given) {
@@ -59,7 +59,7 @@ export function look(given) {
   return { schema, name, nullable, variants: schema.oneOf ?? schema.anyOf ?? null };
 }
 
-/** One part that is a mere reference keeps its own reference; several objects become one. */
+/** Merges the parts of `allOf`. A single part that is a reference stays a reference. */
 function merge(parts) {
   const given = parts.filter((part) => Object.keys(part).length);
   const [only, rest] = given;
@@ -75,7 +75,7 @@ function merge(parts) {
   return whole;
 }
 
-/** The type in a few words: "string", "integer int64", "array of Item", "Money or null". */
+/** The type as text: "string", "integer int64", "array of Item", "Money or null". */
 export function typeWords(given) {
   const { schema, name, nullable, variants } = look(given);
   return `${name ?? plainType(schema, variants)}${nullable ? ' or null' : ''}`;
@@ -91,16 +91,16 @@ function plainType(schema, variants) {
   return schema.format ? `${guessed} ${schema.format}` : guessed;
 }
 
-/** The limits of a value, in words. */
+/** The limits of a value as text. */
 export function limits(schema) {
   const words = [];
-  const range = (least, most, unit, one) => {
-    if (least === undefined && most === undefined) return;
-    const noun = unit && ` ${(most ?? least) === 1 ? one : unit}`;
-    if (least === most) words.push(`exactly ${least}${noun}`);
-    else if (least === undefined) words.push(`at most ${most}${noun}`);
-    else if (most === undefined) words.push(`at least ${least}${noun}`);
-    else words.push(`${least} to ${most}${noun}`);
+  const range = (min, max, unit, one) => {
+    if (min === undefined && max === undefined) return;
+    const noun = unit && ` ${(max ?? min) === 1 ? one : unit}`;
+    if (min === max) words.push(`exactly ${min}${noun}`);
+    else if (min === undefined) words.push(`at most ${max}${noun}`);
+    else if (max === undefined) words.push(`at least ${min}${noun}`);
+    else words.push(`${min} to ${max}${noun}`);
   };
   range(schema.minimum, schema.maximum, '', '');
   if (schema.exclusiveMinimum !== undefined) words.push(`more than ${schema.exclusiveMinimum}`);
@@ -115,7 +115,7 @@ export function limits(schema) {
   return words;
 }
 
-/** The example a schema gives for itself, or `undefined`. */
+/** The example that a schema states, or `undefined`. */
 function ownExample(schema) {
   if (schema.example !== undefined) return schema.example;
   if (Array.isArray(schema.examples) && schema.examples.length) return schema.examples[0];
@@ -128,7 +128,7 @@ const SAMPLES = {
   uuid: '0198c0de-0000-7000-8000-000000000001', uri: 'https://example.com/', password: 'correct horse battery',
 };
 
-/** A value that fits a schema. With `sparse`, of optional fields only those that give an example. */
+/** A value that is valid for a schema. With `sparse`: only those optional fields that have an example. */
 export function example(given, sparse = false, within = []) {
   const { schema, name, variants, nullable } = look(given);
   const own = ownExample(schema);
@@ -157,7 +157,7 @@ function fields(schema, sparse, within) {
     .map(([key, value]) => [key, example(value, sparse, within)]));
 }
 
-/** The example of a body: the media type's own, else one made from its schema. */
+/** The example of a body: that of the media type, else one generated from its schema. */
 export function bodyExample(media, sparse) {
   if (media.example !== undefined) return media.example;
   const first = follow(Object.values(media.examples ?? {})[0]);

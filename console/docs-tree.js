@@ -1,4 +1,4 @@
-// A schema as a tree that opens field by field.
+// A schema as an expandable tree of fields.
 
 import { h } from './dom.js';
 import { markdown } from './docs-markdown.js';
@@ -10,7 +10,7 @@ export function tree(schema) {
   return children.length ? h('ul', { class: 'fields' }, children.map(line)) : h('ul', { class: 'fields' }, line({ schema, whole: true }));
 }
 
-/** What stands inside a schema: `[{name, schema, required}]`; names in angle brackets are not keys. */
+/** The parts of a schema: `[{name, schema, required}]`; names in angle brackets are not keys. */
 function parts(given) {
   const { schema, variants } = look(given);
   const required = schema.required ?? [];
@@ -31,7 +31,7 @@ function label(variant, at) {
   return schema.title ?? name ?? mark(schema) ?? `choice ${at + 1}`;
 }
 
-/** The field that tells a choice from the others: the one that has a single value. */
+/** The discriminator of a variant: its field with a single possible value. */
 function mark(schema) {
   const found = Object.entries(schema.properties ?? {}).map(([key, value]) => [key, values(look(value).schema)]).find(([, all]) => all.length === 1);
   return found && `${found[0]}: ${found[1][0]}`;
@@ -69,7 +69,7 @@ function line({ name, schema: given, required, quiet, whole }) {
   return item;
 }
 
-/** The type in words; a named schema links to its own page. */
+/** The type as text; a named schema links to its page. */
 function typeLink(given) {
   const { schema, name, nullable } = look(given);
   if (name) return h('span', { class: 'type' }, h('a', { href: `#schema/${name}` }, name), nullable && ' or null');
@@ -78,7 +78,7 @@ function typeLink(given) {
   return h('span', { class: 'type' }, typeWords(given));
 }
 
-/** What else is to be said of a value: its meaning, limits, choices, default, example. */
+/** The details of a value: description, limits, possible values, default, example. */
 export function notes(schema) {
   const choices = values(schema);
   const show = (word, value) => h('p', { class: 'note' }, word, ' ', h('code', {}, typeof value === 'string' ? value : JSON.stringify(value)));

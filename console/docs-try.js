@@ -1,10 +1,10 @@
-// The right column: a request to fill in, the same request as a curl command, and what came back.
+// The right column: the form of a request, the same request as a curl command, and the response.
 
 import { newKey } from './api.js';
 import { field, h, show } from './dom.js';
 import { bodyExample, follow, look } from './docs-schema.js';
 
-// The console keeps its token under the same name: signed in there is signed in here.
+// The console stores its token under the same name, so that its session is used here too.
 const TOKEN = 'comanda.token';
 const SHOWN = 200000;
 
@@ -76,7 +76,7 @@ class Trial {
     return field('Body', this.#body);
   }
 
-  /** The request as filled in; to be read, the path takes the example of a parameter that is still empty. */
+  /** The request from the form; in the shown command, empty path parameters are replaced by their examples. */
   #request(toRead = false) {
     let { path } = this.#operation;
     const query = new URLSearchParams();
@@ -149,7 +149,7 @@ class Trial {
   }
 }
 
-/** The example of a parameter as text; an id from an example exists nowhere, so fields of the path start empty. */
+/** The example of a parameter as text. Path parameters start empty, because the ids of examples do not exist. */
 function exampleOf(parameter) {
   const { schema } = look(parameter.schema);
   return String(parameter.example ?? schema.example ?? schema.examples?.[0] ?? schema.default ?? '');
@@ -160,7 +160,7 @@ function keepToken(token) {
   else sessionStorage.removeItem(TOKEN);
 }
 
-/** A list parameter is written with commas here; how it travels is the document's choice. */
+/** A list parameter is entered with commas and serialised as the document states. */
 function addQuery(query, parameter, value) {
   const list = look(parameter.schema).schema.type === 'array';
   if (list && parameter.explode !== false) value.split(',').forEach((part) => query.append(parameter.name, part.trim()));
@@ -180,7 +180,7 @@ function readable(type, bytes) {
   }
 }
 
-/** JSON on one line for the command; anything else as typed. */
+/** JSON on one line for the command; any other text unchanged. */
 function compact(text) {
   try {
     return JSON.stringify(JSON.parse(text));

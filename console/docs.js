@@ -15,7 +15,7 @@ const contents = document.getElementById('contents');
 
 let reference = null;
 
-/** All operations with what is inherited from path and document written out. */
+/** All operations, with the parameters and the security that they inherit from their path and the document. */
 function operationsOf(source) {
   return Object.entries(source.paths ?? {}).flatMap(([path, given]) => {
     const item = follow(given);
@@ -41,7 +41,7 @@ function operation(source, path, item, method) {
   };
 }
 
-/** The summary is the title; a description that repeats it says the rest. */
+/** The description without the summary that it repeats. */
 function words({ summary, description = '' }, method, path) {
   const first = summary ?? description.split('\n')[0];
   return {

@@ -4,7 +4,7 @@ const SVG = 'http://www.w3.org/2000/svg';
 
 /**
  * An element with attributes and children. A function under `onclick`, `oninput`, … becomes a listener,
- * `true` an empty attribute; `false`, `null` and `undefined` leave the attribute away.
+ * `true` an empty attribute; `false`, `null` and `undefined` add no attribute.
  */
 export function h(tag, attributes, ...children) {
   return fill(document.createElement(tag), attributes, children);
@@ -24,7 +24,7 @@ function fill(element, attributes, children) {
     else element.setAttribute(name, value === true ? '' : String(value));
   }
   add(element, children);
-  // A select takes its value only once its options are there.
+  // The value of a select can be set only after its options.
   if (attributes?.value !== undefined && element.tagName === 'SELECT') element.value = attributes.value;
   return element;
 }
@@ -36,7 +36,7 @@ function add(element, children) {
   }
 }
 
-/** Puts new children in the place of the old. */
+/** Replaces the children of an element. */
 export function show(element, ...children) {
   element.replaceChildren();
   add(element, children);
@@ -45,7 +45,7 @@ export function show(element, ...children) {
 
 let fields = 0;
 
-/** A labelled control; `options.hint` stands below it. The control keeps its own `name`. */
+/** A labelled control with `options.hint` below it. The control keeps its own `name`. */
 export function field(label, control, options = {}) {
   const id = `field-${++fields}`;
   control.id = id;
@@ -60,7 +60,7 @@ export function checkbox(label, attributes) {
   return { input, element: h('label', { class: 'check' }, input, label) };
 }
 
-/** A modal dialog that leaves the page when it closes. */
+/** A modal dialog that is removed from the page when it is closed. */
 export function dialog(title, ...children) {
   const box = h('dialog', { 'aria-label': title }, h('h2', {}, title), ...children);
   box.addEventListener('close', () => box.remove());

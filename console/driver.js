@@ -1,4 +1,4 @@
-// The driver's page: on duty or not, from where, and the current delivery with its next step.
+// The driver's page: availability, location, and the current delivery with its next step.
 
 import { get, list, patch, post, put } from './api.js';
 import { field, h, show } from './dom.js';
@@ -10,12 +10,12 @@ import { askReason } from './reason.js';
 import { beforePickup, nextOfDelivery } from './status.js';
 
 const IN_HAND = ['OFFERED', 'ASSIGNED', 'ARRIVED', 'PICKED_UP'];
-/** Between two reports of a location that the device follows, in milliseconds. */
+/** The interval between two reports while the device's location is followed, in milliseconds. */
 const FOLLOW_INTERVAL = 10000;
-/** Between two reports while on duty, in milliseconds: well below DRIVER_PRESENCE, after which a driver counts as absent. */
+/** The interval between two reports while on duty, in milliseconds. Must be less than DRIVER_PRESENCE, after which a driver counts as absent. */
 const REPORT_INTERVAL = 60000;
 
-/** Shows the page; resolves to the function that takes it down. */
+/** Shows the page; resolves to the function that closes it. */
 export async function open(main, { me }) {
   const page = new DriverPage(me.driver, await list('/api/restaurants', {}, 60).catch(() => []));
   show(main, page.element);
@@ -57,7 +57,7 @@ class DriverPage {
     });
     this.#report();
     this.#reporting = setInterval(() => this.#report(), REPORT_INTERVAL);
-    // A hidden page is slowed down by the browser, and its device may have slept.
+    // The browser slows down a hidden page, and the device may have been asleep.
     const wake = () => { if (document.visibilityState === 'visible') this.#readDriver().then(() => this.#report()); };
     document.addEventListener('visibilitychange', wake);
     return () => {
@@ -69,7 +69,7 @@ class DriverPage {
   }
 
   #receive(name, event) {
-    // It was handed back, taken back or given to somebody else; the event says of which delivery, and no more.
+    // It was handed back, taken back or assigned to another driver; the event contains only the id of the delivery.
     if (name === 'delivery:unassigned' && this.#deliveries.delete(event.deliveryId)) {
       this.#drawTasks();
       if (event.actor !== 'DRIVER') tell('A delivery was taken back from you.');
@@ -78,7 +78,7 @@ class DriverPage {
     this.#readDriver();
   }
 
-  /** Tells the server once a minute that this driver is still here, while on duty. */
+  /** Reports the driver's presence to the server once a minute, while on duty. */
   async #report() {
     const place = this.#picker.get();
     if (this.#driver.status === 'OFFLINE' || !place || Date.now() - this.#reportedAt < REPORT_INTERVAL / 2) return;
@@ -228,7 +228,7 @@ class DriverPage {
     this.#drawTasks();
   }
 
-  /** A switch that sends the device's location as it moves. */
+  /** A switch that reports the device's location while it moves. */
   #follow() {
     if (!navigator.geolocation || !isSecureContext) return null;
     const box = h('input', { type: 'checkbox', onchange: () => (box.checked ? this.#startFollowing(box) : this.#stopFollowing()) });

@@ -1,4 +1,4 @@
-// Money and time in the words of the person looking.
+// Formats money and time in the user's locale.
 
 import { now } from './api.js';
 
@@ -6,7 +6,7 @@ import { now } from './api.js';
 const WHOLE = 'BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF'.split(' ');
 const THOUSANDTHS = 'BHD IQD JOD KWD LYD OMR TND'.split(' ');
 
-/** How many digits follow the point in a currency: 2 for EUR, 0 for JPY, 3 for KWD. */
+/** The number of decimal digits of a currency: 2 for EUR, 0 for JPY, 3 for KWD. */
 export function exponent(currency) {
   return WHOLE.includes(currency) ? 0 : THOUSANDTHS.includes(currency) ? 3 : 2;
 }
@@ -43,7 +43,7 @@ export function span(milliseconds) {
   return `${Math.floor(minutes / 1440)} d`;
 }
 
-/** How an instant stands to now: words, and whether it is near or past. */
+/** An instant relative to now: a text, and whether it is near or past. */
 function standing(kind, instant) {
   const left = Date.parse(instant) - now();
   if (kind === 'since') return { words: left > -60000 ? 'just now' : `${span(-left)} ago`, mood: '' };
@@ -52,7 +52,7 @@ function standing(kind, instant) {
   return { words: `${ahead} ${span(left + 59999)}`, mood: left < 5 * 60000 ? 'near' : '' };
 }
 
-/** Makes `element` follow the clock; `kind` is `since`, `due` or `accept`. */
+/** Updates `element` as time passes; `kind` is `since`, `due` or `accept`. */
 export function timed(element, kind, instant) {
   element.dataset.timed = kind;
   element.dateTime = instant;
@@ -78,7 +78,7 @@ const WORDS = {
   OFFLINE: 'Off duty', AVAILABLE: 'Available', BUSY: 'On a delivery',
 };
 
-/** The word people read for a word of the wire. */
+/** The label of an enum value. */
 export function word(value) {
   return WORDS[value] ?? value;
 }

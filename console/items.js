@@ -1,4 +1,4 @@
-// What a restaurant can sell right now: a switch for each item of its menu.
+// The availability of a restaurant's items: a switch for each item of its menu.
 
 import { get, put } from './api.js';
 import { h, show } from './dom.js';
@@ -7,7 +7,7 @@ import { join } from './live.js';
 import { attempt, complain } from './notice.js';
 import { choose, heading, workplaces } from './workplaces.js';
 
-/** Shows the switches; resolves to the function that takes them down. */
+/** Shows the switches; resolves to the function that closes them. */
 export async function open(main, { me, id }) {
   const places = await workplaces(me);
   const chosen = choose(places, id);
@@ -39,7 +39,7 @@ export async function open(main, { me, id }) {
   return () => { latest = -1; leave(); };
 }
 
-// The menu says whether there is any left; how many is for staff.
+// The menu shows only whether an item is sold out; the list for staff has the stock.
 async function everyItem(restaurant) {
   const items = new Map();
   let cursor = null;
@@ -52,13 +52,13 @@ async function everyItem(restaurant) {
 }
 
 function draw(body, restaurant, menu, items) {
-  const held = document.activeElement?.dataset.item;
+  const focused = document.activeElement?.dataset.item;
   const categories = menu.categories.filter((category) => category.items.length);
   show(body, categories.map((category) => h('section', {},
     h('h2', {}, category.name),
     h('ul', { class: 'rows' }, category.items.map((item) => row(restaurant, items.get(item.id) ?? item))))),
   !categories.length && h('p', { class: 'empty' }, 'The menu is empty.'));
-  if (held) body.querySelector(`[data-item="${CSS.escape(held)}"]`)?.focus({ preventScroll: true });
+  if (focused) body.querySelector(`[data-item="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
 }
 
 function row(restaurant, item) {

@@ -1,4 +1,4 @@
-// The live connection: one socket for the page, rooms that resume where they stopped.
+// The live connection: one socket for the page; rooms resume after the last event that was received.
 
 import { io } from './vendor/socket.io-client/socket.io.esm.min.js';
 import { accessToken, renewSession } from './api.js';
@@ -12,7 +12,7 @@ let refused = false;
 function open() {
   if (socket) return;
   socket = io({
-    // A plain WebSocket needs no load balancer that remembers; polling is the way round a proxy that forbids it.
+    // A WebSocket needs no sticky sessions at a load balancer; polling is for proxies that block WebSockets.
     transports: ['websocket', 'polling'],
     tryAllTransports: true,
     reconnectionDelay: 500,
@@ -22,18 +22,18 @@ function open() {
   socket.on('connect', () => { refused = false; rooms.forEach(enter); report(); });
   socket.on('disconnect', (reason) => {
     rooms.forEach((room) => { room.joined = false; });
-    // The client comes back by itself unless the server was the one to hang up.
+    // The client reconnects automatically unless the server disconnected it.
     if (reason === 'io server disconnect') setTimeout(() => socket?.connect(), 1000);
     report();
   });
-  // Before the token ends: whoever renews it in time is not disconnected.
+  // Before the token expires: a client that refreshes it in time is not disconnected.
   socket.on('auth:expiring', async () => {
     if (await renewSession().catch(() => false)) socket?.emit('auth:renew', { token: accessToken() });
   });
   socket.on('connect_error', (error) => {
     if (error.message === 'unauthorized') { renew(); return; }
     report();
-    // Refused by the server (too many sockets are open), not by the network: the client does not try again by itself.
+    // Refused by the server (too many sockets are open): the client does not reconnect automatically.
     const opened = socket;
     if (!opened.active) setTimeout(() => { if (socket === opened) opened.connect(); }, 10000);
   });
@@ -48,7 +48,7 @@ async function renew() {
   const renewed = await renewSession().catch(() => null);
   if (renewed === false) return;
   refused = false;
-  // Without an answer nothing is known of the session: the server is asked again.
+  // Without a response the state of the session is unknown, so the request is repeated.
   setTimeout(() => { if (socket === opened) opened?.connect(); }, renewed ? 0 : 3000);
 }
 
@@ -63,7 +63,7 @@ function enter(room) {
     room.error = answer.ok ? null : answer.error;
     if (answer.ok) room.seq = Math.max(room.seq ?? 0, answer.seq ?? 0);
     report();
-    // Without a position to resume from, what happened before is unknown: read it again.
+    // Without a position to resume from, earlier events are unknown, so the data is read again.
     if (answer.ok && !resuming) room.fresh();
     if (!answer.ok) room.refuse(answer.error);
   });
@@ -78,7 +78,7 @@ function deliver(name, event) {
   }
 }
 
-/** An event does not name the room it came through; its ids do. */
+/** Whether an event belongs to a room, by its ids: an event does not name its room. */
 function concerns(room, event) {
   if (room.kind === 'restaurant') return event.restaurantId === room.id;
   if (room.kind === 'order') return event.orderId === room.id;
@@ -87,8 +87,8 @@ function concerns(room, event) {
 }
 
 /**
- * Joins a room. `event(name, payload)` gets what happens, `fresh()` says that everything has to be read anew,
- * `refuse(error)` that the room is closed to us. Returns the function that leaves again.
+ * Joins a room. `event(name, payload)` is called for each event, `fresh()` when all data must be read again,
+ * `refuse(error)` when the server refuses the room. Returns the function that leaves the room.
  */
 export function join(name, { event, fresh = () => {}, refuse = () => {} }) {
   open();
@@ -115,7 +115,7 @@ export function state() {
   return all.every((room) => room.joined) ? 'live' : 'joining';
 }
 
-/** Calls `watcher(state)` at each change. */
+/** Calls `watcher(state)` after each change. */
 export function watch(watcher) {
   watchers.add(watcher);
   watcher(state());
@@ -126,7 +126,7 @@ function report() {
   watchers.forEach((watcher) => watcher(current));
 }
 
-/** Hangs up and forgets all rooms: somebody signed out. */
+/** Closes the connection and leaves all rooms, after signing out. */
 export function close() {
   rooms.clear();
   socket?.disconnect();

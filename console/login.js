@@ -1,4 +1,4 @@
-// Signing in, making an account, and asking for the password again when a session has ended.
+// Sign-in, registration, and sign-in again when a session has ended.
 
 import { get, list, post, signIn, signOut } from './api.js';
 import { dialog, field, h, show } from './dom.js';
@@ -13,7 +13,7 @@ function credentials(email = '') {
   };
 }
 
-/** A form that shows its problem below its fields. */
+/** A form that shows an error below its fields. */
 function form(label, fields, work) {
   const wrong = h('div', { role: 'alert' });
   const button = h('button', { class: 'main big' }, label);
@@ -32,7 +32,7 @@ function form(label, fields, work) {
   return h('form', { onsubmit: submit }, fields, wrong, button);
 }
 
-/** Shows the sign-in page; `entered()` is called once somebody is in. */
+/** Shows the sign-in page; `entered()` is called after a sign-in. */
 export function openLogin(main, entered) {
   const { email, password } = credentials();
   const enter = async () => { await signIn(email.value.trim(), password.value); await entered(); };
@@ -65,11 +65,11 @@ function openRegister(main, entered) {
   name.focus();
 }
 
-/** The logins of the demo city, when the server says that it runs one. */
+/** The logins of the demo city, if the server runs it. */
 async function drawDemo(box, enter) {
   const health = await get('/api/health').catch(() => null);
   if (health?.demo !== true) return;
-  // Those of the demo: restaurants that somebody opened since have no such logins.
+  // Only restaurants of the demo; those that were created later have no such logins.
   const all = await list('/api/restaurants').catch(() => []);
   const restaurants = all.filter(({ slug, contact }) => contact?.email === `ciao@${slug}.example`).slice(0, 6);
   const logins = [
@@ -86,8 +86,8 @@ async function drawDemo(box, enter) {
 }
 
 /**
- * Asks for the password over the page when the session has ended; nothing on the page is lost.
- * Resolves to whether somebody signed in again; only the same person may.
+ * Asks for the password in a dialog when the session has ended; the page is kept.
+ * Resolves to whether the same user signed in again.
  */
 export function askAgain(user) {
   return new Promise((resolve) => {

@@ -1,21 +1,21 @@
-// Short messages at the foot of the page: what went wrong, what was done.
+// Short messages at the bottom of the page: errors and confirmations.
 
 import { h } from './dom.js';
 
 const region = document.getElementById('notices');
 
-/** Says that something was done; goes away by itself. */
+/** Shows a confirmation, which disappears automatically. */
 export function tell(text) {
   const box = h('div', { class: 'notice', role: 'status' }, h('p', {}, text));
   region.append(box);
   setTimeout(() => box.remove(), 5000);
 }
 
-/** Shows a problem with its detail, code and wrong fields; stays until it is put away. */
+/** Shows an error with its detail, code and invalid fields, until it is closed. */
 export function complain(problem) {
   const box = h('div', { class: 'notice bad', role: 'alert' }, details(problem),
     h('button', { type: 'button', class: 'plain', onclick: () => box.remove() }, 'Close'));
-  // The same complaint twice in a row is one complaint.
+  // The same error twice in a row is shown once.
   for (const old of region.querySelectorAll('.bad')) {
     if (old.firstChild.textContent === box.firstChild.textContent) old.remove();
   }
@@ -23,7 +23,7 @@ export function complain(problem) {
   while (region.children.length > 4) region.firstChild.remove();
 }
 
-/** The text of a problem, for a notice or below a form. */
+/** The text of an error, for a notice or below a form. */
 export function details(problem) {
   const fields = (problem.errors ?? []).map((error) =>
     h('li', {}, error.pointer && h('code', {}, error.pointer), error.pointer && ' ', error.message ?? error.code));
@@ -35,10 +35,10 @@ export function details(problem) {
     small && h('p', { class: 'code' }, small));
 }
 
-/** Runs `work` with the button held down; a problem is shown, and handed to `failed` if given. */
+/** Runs `work` with the button disabled; an error is shown, and passed to `failed` if given. */
 export async function attempt(button, work, failed) {
   if (button) button.disabled = true;
-  // Whoever tries again has read what went wrong before.
+  // A new attempt closes the errors of the previous one.
   region.querySelectorAll('.bad').forEach((box) => box.remove());
   try {
     return await work();

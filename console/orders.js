@@ -1,4 +1,4 @@
-// A customer's orders: the list, and one of them as it happens.
+// A customer's orders: the list, and the page of an order.
 
 import { get, list, patch } from './api.js';
 import { chosenWords } from './choices.js';
@@ -14,7 +14,7 @@ const WATCHED = 10;
 /** How often the driver's location is read while the order is on its way, in milliseconds. */
 const LOCATION_INTERVAL = 10000;
 
-/** Shows the list, or one order; resolves to the function that takes it down. */
+/** Shows the list, or one order; resolves to the function that closes it. */
 export async function open(main, { id }) {
   return id ? openOne(main, id) : openList(main);
 }
@@ -55,7 +55,7 @@ function entry(order, restaurant) {
     h('span', { class: 'hint' }, `#${order.number} · ${clock(order.placedAt)} · ${money(order.totals.total)}`));
 }
 
-/** A customer's words: a new order waits for the restaurant. */
+/** The label of a status for customers. */
 function stateWords(order) {
   return order.status === 'PENDING' ? 'Waiting for the restaurant' : word(order.status);
 }
@@ -87,7 +87,7 @@ async function openOne(main, id) {
     drawMap();
     drawHistory();
   }
-  // Events carry no location of the driver: it is read while it is shown to the customer, and drawn by itself.
+  // Events contain no location of the driver: it is polled while it is shown, and drawn separately.
   function drawMap() {
     show(map, delivery?.status === 'PICKED_UP' && !closed(order) && mapOf(delivery));
   }

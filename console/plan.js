@@ -1,4 +1,4 @@
-// A plain plan of places without a map service: dots at their true distance, and a pin that can be moved.
+// A map of points without a map service: dots at their true distances, and a pin that can be moved.
 
 import { field, h, show, svg } from './dom.js';
 import { complain } from './notice.js';
@@ -6,7 +6,7 @@ import { complain } from './notice.js';
 const WIDTH = 400;
 const HEIGHT = 260;
 
-/** Metres between two places, good enough within a city. */
+/** The distance of two points in metres, precise enough within a city. */
 export function metres(a, b) {
   const north = (a.lat - b.lat) * 111195;
   const east = (a.lng - b.lng) * 111195 * Math.cos((a.lat * Math.PI) / 180);
@@ -20,7 +20,7 @@ export function distance(a, b) {
   return new Intl.NumberFormat(undefined, { style: 'unit', unit }).format(value);
 }
 
-/** Draws `points` ({place, label, kind}); with `picked`, a click says which place it hit. */
+/** Draws `points` ({place, label, kind}); with `picked`, a click calls it with the clicked point. */
 export function plan(points, picked) {
   const known = points.filter((point) => point.place);
   const frame = frameOf(known.map((point) => point.place));
@@ -32,7 +32,7 @@ export function plan(points, picked) {
   return drawing;
 }
 
-/** The middle of all places and the scale (units of the drawing per metre) that shows them with a margin. */
+/** The centre of all points and the scale (units of the drawing per metre) that shows them with a margin. */
 function frameOf(places) {
   const lats = places.map((place) => place.lat);
   const lngs = places.map((place) => place.lng);
@@ -72,7 +72,7 @@ function rings({ scale }) {
 function dot({ place, label, kind, quiet }, frame, later) {
   const { x, y } = at(place, frame);
   const turned = x > WIDTH * 0.66;
-  // A name under another dot or its name can not be read; it stays as a tooltip.
+  // A label that another dot would cover is shown as a tooltip.
   const covered = later.some((other) => {
     const there = at(other.place, frame);
     return Math.abs(there.y - y) < 12 && Math.abs(there.x - x) < 80;
@@ -83,19 +83,19 @@ function dot({ place, label, kind, quiet }, frame, later) {
       : svg('text', { x: x + (turned ? -11 : 11), y: y + 4, 'text-anchor': turned ? 'end' : 'start' }, label));
 }
 
-/** A place to five decimals, which is a metre. */
+/** A point rounded to five decimals, which is about a metre. */
 function rounded({ lat, lng }) {
   return { lat: Number(lat.toFixed(5)), lng: Number(lng.toFixed(5)) };
 }
 
-/** Chooses a place: on a plan of `points`, by numbers, or from the device. `get()` is the place or `null`. */
+/** Chooses a point: on a map of `points`, by numbers, or from the device. `get()` returns the point or `null`. */
 export function placePicker({ label, start, points }) {
   const lat = h('input', { inputmode: 'decimal', autocomplete: 'off' });
   const lng = h('input', { inputmode: 'decimal', autocomplete: 'off' });
   const drawing = h('div', { class: 'drawing' });
-  const number = (input, most) => {
+  const number = (input, max) => {
     const value = Number(input.value.trim().replace(',', '.'));
-    return input.value.trim() && Math.abs(value) <= most ? value : null;
+    return input.value.trim() && Math.abs(value) <= max ? value : null;
   };
   const chosen = () => {
     const place = { lat: number(lat, 90), lng: number(lng, 180) };

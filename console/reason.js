@@ -1,4 +1,4 @@
-// A dialog that asks why before something is cancelled, handed back or reported as failed.
+// The dialog that asks for the reason of a cancellation, a hand-back or a failed delivery.
 
 import { dialog, field, h } from './dom.js';
 import { complain } from './notice.js';
@@ -6,8 +6,8 @@ import { complain } from './notice.js';
 const MAX_LENGTH = 200;
 
 /**
- * Opens the dialog. `send(button, reason)` does what was asked for and resolves to something truthy when it is done, which
- * closes the dialog. `suggestions` are reasons to choose from, `extra` further controls of the form.
+ * Opens the dialog. `send(button, reason)` performs the action; if it resolves to a truthy value, the dialog is closed.
+ * `suggestions` are reasons to choose from, `extra` further controls of the form.
  */
 export function askReason({ title, action, hint, required = false, suggestions = [], extra = null, send }) {
   const text = h('input', { name: 'reason', maxlength: MAX_LENGTH, autocomplete: 'off', required });

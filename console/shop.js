@@ -1,4 +1,4 @@
-// The customer's side: restaurants, and the menu of one with its cart.
+// The pages of customers: the list of restaurants, and the menu of one with its cart.
 
 import { get, list } from './api.js';
 import { Cart } from './cart.js';
@@ -13,9 +13,9 @@ const OBSTACLES = {
   not_now: 'Not served at this hour.', choices_changed: 'Choose again: the menu has changed.',
 };
 const REASONS = { unavailable: 'Not available', out_of_stock: 'Sold out', not_now: 'Not served now', choices_unavailable: 'Sold out' };
-const MOST = 99;
+const MAX_QUANTITY = 99;
 
-/** Shows the restaurants, or one of them; resolves to the function that takes it down. */
+/** Shows the restaurants, or one of them; resolves to the function that closes it. */
 export async function open(main, { id }) {
   if (id) await openMenu(main, id);
   else await openList(main);
@@ -35,7 +35,7 @@ async function openList(main) {
     !cards.length && h('p', { class: 'empty' }, 'There are no restaurants yet.'));
 }
 
-/** Whether a restaurant takes orders now, in words. */
+/** The text that says whether a restaurant takes orders now. */
 export function openWords(restaurant) {
   if (!restaurant.accepting) return 'Not taking orders';
   return restaurant.openNow ? 'Open' : 'Closed';
@@ -61,7 +61,7 @@ async function openMenu(main, id) {
   const [restaurant, menu] = await Promise.all([get(`/api/restaurants/${id}`), get(`/api/restaurants/${id}/menu`)]);
   const basket = h('aside', { class: 'basket card', id: 'cart', 'aria-label': 'Cart' });
   const bar = h('a', { class: 'bar button', href: '#cart', onclick: (event) => {
-    // The address holds the page, so the jump is made by hand.
+    // The fragment of the address is the page, so the link is handled here.
     event.preventDefault();
     basket.scrollIntoView({ behavior: 'smooth' });
   } });
@@ -92,7 +92,7 @@ async function openMenu(main, id) {
   drawCart();
 }
 
-/** The cart is drawn anew under somebody's fingers: the focus and half a word stay. */
+/** Redraws the cart, but keeps the focus and an unfinished input. */
 function resume(content, typing) {
   const again = content.querySelector(`[data-key="${CSS.escape(typing.dataset.key)}"]`);
   if (!again) return;
@@ -123,7 +123,7 @@ function dish(item, cart, groups) {
 function lineOf(cart, line, at, item, groups) {
   const change = (by, label, key) => h('button', {
     type: 'button', class: 'round', 'aria-label': label, 'data-key': `${at}${key}`,
-    disabled: line.quantity + by > MOST, onclick: () => cart.setQuantity(line, line.quantity + by),
+    disabled: line.quantity + by > MAX_QUANTITY, onclick: () => cart.setQuantity(line, line.quantity + by),
   }, key);
   return h('div', { class: 'cartline' },
     h('div', { class: 'line' }, h('b', {}, line.name), h('span', { class: 'price' }, cart.unsaved ? '…' : money(line.total))),
@@ -135,13 +135,13 @@ function lineOf(cart, line, at, item, groups) {
         type: 'button', class: 'plain', 'aria-label': `Change what is chosen on ${line.name}`, 'data-key': `${at}choices`,
         onclick: () => askChoices({ item, groups, chosen: line.modifiers, action: 'Change', take: (choices) => cart.setModifiers(line, choices) }),
       }, 'Change'),
-      line.note ? wish(cart, line, at) : h('button', {
+      line.note ? noteInput(cart, line, at) : h('button', {
         type: 'button', class: 'plain', 'aria-label': `Add a note to ${line.name}`,
-        onclick: (event) => { const input = wish(cart, line, at); event.target.replaceWith(input); input.focus(); },
+        onclick: (event) => { const input = noteInput(cart, line, at); event.target.replaceWith(input); input.focus(); },
       }, 'Add a note')));
 }
 
-function wish(cart, line, at) {
+function noteInput(cart, line, at) {
   return h('input', {
     'aria-label': `Note for ${line.name}`, class: 'note', maxlength: '200', value: line.note ?? '', 'data-key': `${at}note`,
     onchange: (event) => cart.setNote(line, event.target.value.trim()),

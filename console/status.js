@@ -1,4 +1,4 @@
-// The order status table as the people of the console use it. The server decides; this only draws the buttons.
+// The transitions of the order status for which the console has buttons. The server decides whether they are allowed.
 
 const STEPS = [
   { from: 'PENDING', to: 'CONFIRMED', who: ['staff'] },
@@ -21,7 +21,7 @@ export const OPEN = ['PENDING', 'CONFIRMED', 'PREPARING', 'READY', 'ON_THE_WAY']
 /** Whether an order is delivered or cancelled. */
 export const closed = (order) => !OPEN.includes(order.status);
 
-/** The steps that `who` may take with an order now, each with the label of its button. */
+/** The transitions of an order that `who` may make now, with the labels of their buttons. */
 export function nextSteps(order, who) {
   return STEPS
     .filter((step) => step.from === order.status && step.who.includes(who))

@@ -1,4 +1,4 @@
-// One order on the board: what to make, for when, and the buttons of its next steps.
+// An order on the board: its items, when it is due, and the buttons of its next steps.
 
 import { patch, post } from './api.js';
 import { chosenWords } from './choices.js';
@@ -9,7 +9,7 @@ import { askReason } from './reason.js';
 import { beforePickup, closed, nextSteps } from './status.js';
 
 /**
- * The element of an order. `board` gives `changed(order)`, `assigned(delivery)`, `stale(order)`, `staleDelivery(order)` and
+ * The element of an order. `board` has `changed(order)`, `assigned(delivery)`, `stale(order)`, `staleDelivery(order)` and
  * `seen(order)`.
  */
 export function ticket(order, delivery, isNew, board) {
@@ -98,8 +98,8 @@ function stepButton(order, step, first, board) {
 }
 
 async function advance(button, order, body, board) {
-  const known = { 'If-Match': `"${order.version}"` };
-  const changed = await attempt(button, () => patch(`/api/orders/${order.id}/status`, body, known),
+  const headers = { 'If-Match': `"${order.version}"` };
+  const changed = await attempt(button, () => patch(`/api/orders/${order.id}/status`, body, headers),
     // Somebody else changed it first: show the current state.
     (problem) => { if ([404, 409, 412].includes(problem.status)) board.stale(order); });
   if (changed) board.changed(changed);

@@ -1,11 +1,11 @@
-// Which restaurant somebody works at: the choice at the head of the board and of the menu.
+// The restaurants of a member of staff: the choice at the top of the board and of the menu.
 
 import { list } from './api.js';
 import { h } from './dom.js';
 
 let all = null;
 
-/** The restaurants a person works for; the platform's people work for all. */
+/** The restaurants that a user works for; administrators see all. */
 export async function workplaces(me) {
   if (me.role !== 'ADMIN') return me.memberships.map(({ restaurantId, restaurantName }) => ({ id: restaurantId, name: restaurantName }));
   all ??= list('/api/restaurants').catch((problem) => { all = null; throw problem; });
@@ -14,7 +14,7 @@ export async function workplaces(me) {
 
 const KEPT = 'comanda.workplace';
 
-/** The workplace asked for, else the one of last time, else the first. */
+/** The requested restaurant, else the previous one, else the first. */
 export function choose(places, id) {
   const chosen = places.find((place) => place.id === id)
     ?? places.find((place) => place.id === sessionStorage.getItem(KEPT)) ?? places[0];
@@ -22,7 +22,7 @@ export function choose(places, id) {
   return chosen;
 }
 
-/** The heading of a workplace's page: its name, and a choice when there are several. */
+/** The heading of a page: the restaurant's name, or a choice if there are several. */
 export function heading(title, places, chosen, page) {
   const choice = places.length > 1 && h('select', {
     'aria-label': 'Restaurant', value: chosen.id,
