@@ -1,4 +1,4 @@
-//! What a restaurant owes its guests: an answer in time, and a promise that is kept or moved.
+//! Acceptance of orders: an answer in time, and promised times that are kept or moved.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Signing up, signing in, and what tokens are worth.
+//! Registration, sign-in, and tokens.
 
 use chrono::TimeDelta;
 use comanda::ids::{SessionId, UserId};

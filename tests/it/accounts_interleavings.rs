@@ -1,5 +1,5 @@
-//! Refreshes, copies of tokens, lost answers, waiting, signing out, in any order, against a model and a real database:
-//! after a revocation nothing of the session is ever taken again, and a lost answer signs nobody out.
+//! Refreshes, copied tokens, lost responses, waiting and signing out in any order, compared with a model on a real
+//! database: after a revocation no token of the session is accepted, and a lost response ends no session.
 //!
 //! `PROPTEST_CASES=10000` runs as many histories as the bar asks for.
 

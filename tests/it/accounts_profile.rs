@@ -1,5 +1,5 @@
-//! What a user keeps: profile fields that several devices write, addresses, devices, wishes, invitations; and accounts
-//! in an administrator's hands.
+//! Profiles: fields that several devices write, addresses, devices, preferences, invitations; and the administration
+//! of accounts.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};

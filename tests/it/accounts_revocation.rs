@@ -1,5 +1,5 @@
-//! Whatever is revoked is revoked everywhere within a second: on two nodes, over HTTP and on open sockets, with Redis
-//! and without it; and it stays so.
+//! A revocation takes effect on two nodes within a second, over HTTP and on open sockets, with and without Redis, and
+//! it cannot be undone.
 #![expect(clippy::print_stdout, reason = "the figures, for whoever asks with --nocapture")]
 
 use std::time::{Duration, Instant};

@@ -1,5 +1,5 @@
-//! What nobody may find: tokens, passwords and the server's own secrets in the database, in Redis, in the logs or in
-//! answers. And what an operator does by hand, next to a running server.
+//! Secrets that must not leak: tokens, passwords and the server's own secrets in the database, in Redis, in the logs
+//! or in responses. And commands of an operator next to a running server.
 
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};

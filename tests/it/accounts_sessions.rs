@@ -1,4 +1,4 @@
-//! Sessions: refresh tokens that are counted, what happens to copies of them, and the list of sessions.
+//! Sessions: numbered refresh tokens, what happens when a copy of one is used, and the list of sessions.
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};

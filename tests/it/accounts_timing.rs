@@ -1,5 +1,5 @@
-//! Accounts cannot be found by trying addresses: known, unknown and disabled ones are answered with the same bytes, and
-//! as fast.
+//! Existing accounts cannot be detected: requests for known, unknown and disabled addresses receive the same bytes in
+//! the same time.
 
 use std::time::Instant;
 

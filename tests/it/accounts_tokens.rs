@@ -1,4 +1,4 @@
-//! Access tokens: what is forged, altered, out of time or signed with a retired secret is refused, always with the same
+//! Access tokens: forged, altered, expired tokens and those signed with a retired secret are refused with the same
 //! body.
 
 use base64::Engine as _;

@@ -1,5 +1,4 @@
-//! More requests than can be worked on: who gets a slot, who waits, who is refused, and that the server is itself again
-//! afterwards.
+//! More requests than can be processed: who gets a slot, who waits, who is refused, and that the server recovers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

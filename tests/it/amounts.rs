@@ -1,5 +1,5 @@
-//! Amounts of everyday size in every kind of currency: taken at each place where a client names one, up to a bound in
-//! the currency's own scale that the refusal names; what the server computes from them has no bound.
+//! Amounts of usual size in currencies of every exponent: accepted in every field up to a limit in the currency's
+//! scale, which the error states; amounts that the server computes have no limit.
 
 use comanda::money::Currency;
 use reqwest::Method;

@@ -1,4 +1,4 @@
-//! The server under test: the real one, in this process, on a database of its own.
+//! The server under test: the real server, in the test process, with its own database.
 //!
 //! The database is cloned from a template that is migrated once for each state of `migrations/`. When the test ends the
 //! books are checked (`comanda check`) and the database is dropped, also when the test failed.

@@ -1,4 +1,4 @@
-//! Bad input: each kind is a 4xx problem with a stable code, and leaves no trace.
+//! Invalid input: each kind returns a 4xx problem with a stable code, and nothing is stored.
 
 use axum::body::Bytes;
 use http_body_util::StreamBody;

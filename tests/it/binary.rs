@@ -1,4 +1,4 @@
-//! The program as its user meets it: help, configuration, and errors with their remedies.
+//! The program on the command line: help, configuration, and errors that say what to do.
 
 use std::path::Path;
 use std::process::Output;

@@ -1,5 +1,5 @@
-//! Questions that have to be answered: which answer is missing is said in the same words everywhere, and what the menu
-//! calls orderable is what can be ordered.
+//! Required modifier groups: a missing choice gives the same error everywhere, and exactly the items that the menu
+//! shows as orderable can be ordered.
 
 use std::collections::HashMap;
 

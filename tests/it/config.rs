@@ -1,4 +1,4 @@
-//! The configuration: every fault at once, with its remedy; nothing secret is ever shown.
+//! The configuration: every error at once, with its remedy; secrets are never shown.
 
 use std::time::Duration;
 

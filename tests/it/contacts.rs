@@ -1,4 +1,4 @@
-//! What is proved of an account, who is told, and what an address is worth before it is proved.
+//! Verified addresses and numbers: what is proved, who is notified, and what an unverified address permits.
 
 use chrono::TimeDelta;
 use comanda::accounts::Email;

@@ -1,5 +1,4 @@
-//! Coupons: what they take off, when they cannot be used and why, and that no race gets more out of them than they
-//! hold.
+//! Coupons: the discount, why one cannot be used, and concurrent redemptions do not exceed the limit.
 
 use std::sync::Arc;
 

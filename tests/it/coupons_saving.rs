@@ -1,4 +1,4 @@
-//! Coupons that would take nothing off: refused, whichever way somebody comes with them, and not used up.
+//! Coupons that would not reduce the price: refused everywhere, and not used up.
 
 use serde_json::json;
 use uuid::Uuid;

@@ -1,5 +1,5 @@
-//! The program killed under load, again and again: no acknowledged order is lost, none is doubled, and what was refused
-//! or never answered is settled by repeating the request with its key.
+//! The program is killed repeatedly under load: no acknowledged order is lost or stored twice, and repeating a request
+//! with its key settles what was refused or not answered.
 //!
 //! Customers keep a history of their own of what they asked for and what they were told. Killing a process loses what
 //! it had not given to the system; it does not lose what the system holds in its cache, so this is no test of power

@@ -1,5 +1,5 @@
-//! Order numbers in the nights in which clocks change: they begin at one with each date that a clock on the
-//! restaurant's wall shows, and never twice on the same.
+//! Order numbers in nights with clock changes: they begin at one on each local date of the restaurant, and never twice
+//! on the same date.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! Day-parts against an oracle that knows nothing of weeks: it walks through local time minute by minute.
+//! Day-parts compared with an oracle without weeks, which checks local time minute by minute.
 
 use chrono::{DateTime, Datelike as _, NaiveDate, NaiveDateTime, TimeDelta, TimeZone as _, Timelike as _, Utc};
 use chrono_tz::{TZ_VARIANTS, Tz};

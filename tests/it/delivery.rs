@@ -1,4 +1,4 @@
-//! Drivers and deliveries: who carries what to which door.
+//! Drivers and deliveries: assignment and disclosure.
 
 use std::sync::Arc;
 

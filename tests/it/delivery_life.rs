@@ -1,4 +1,4 @@
-//! The life of a delivery, and what belongs to it and no longer to the person afterwards.
+//! The life of a delivery, and access to it after its end.
 
 use chrono::{DateTime, Utc};
 use comanda::delivery::DeliveryStatus;

@@ -1,4 +1,4 @@
-//! Commands on a delivery that are said again, because their answer was lost: nothing changes, and nobody is told.
+//! Repeated commands on a delivery, after a lost response: nothing changes, and no event is sent.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! The demo city: what is written down, what is made up of it, and how it gets into a database.
+//! The demo city: its definition, the generated data, and how it is written to a database.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! Clients that hang up while they place orders: whatever was acknowledged is stored, nothing is stored twice, and the
-//! same request with its key settles what was never answered.
+//! Clients that disconnect while they place orders: every acknowledged order is stored, none is stored twice, and
+//! repeating a request with its key settles those without a response.
 
 use std::sync::Arc;
 use std::time::Duration;

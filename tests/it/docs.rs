@@ -1,4 +1,4 @@
-//! The documents name what exists: files, commands, tests, settings.
+//! The documentation names existing files, commands, tests and settings.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -1,4 +1,4 @@
-//! Drivers who are not there, where they say they are, and how far food is brought.
+//! Absent drivers, reported locations, and the limit on delivery distances.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use comanda::delivery::actions::presence;

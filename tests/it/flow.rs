@@ -1,4 +1,4 @@
-//! Clients that read nothing, or too slowly: their connections are cut, and others' are not.
+//! Clients that read nothing, or too slowly: their connections are closed, and those of others are not.
 
 #![expect(
     clippy::disallowed_methods,

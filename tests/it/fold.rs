@@ -1,4 +1,4 @@
-//! Search: every name finds itself, as it is written, in either case, without its accents, and by each of its words; in
+//! Search words: every name is found as it is written, in either case, without accents, and by each of its words; in
 //! scripts without spaces by any part of it.
 
 use chrono::TimeDelta;

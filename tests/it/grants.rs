@@ -1,4 +1,4 @@
-//! What entitles somebody to act is checked in the transaction that acts: races between using a grant and losing it.
+//! Permissions are checked in the transaction that uses them: races between using a permission and losing it.
 
 use std::sync::Arc;
 

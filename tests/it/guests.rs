@@ -1,4 +1,4 @@
-//! People without an account: their carts, and how an account takes them over.
+//! Guests without an account: their carts, and merging them into an account's.
 
 use std::collections::BTreeMap;
 use std::str::FromStr as _;

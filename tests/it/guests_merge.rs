@@ -1,4 +1,4 @@
-//! Which lines hold when a guest's cart comes to a user's.
+//! The lines that remain when a guest's cart is merged into a user's.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! What time it is in the tests.
+//! The time in tests.
 //!
 //! The machine's time, unless `COMANDA_TEST_TIME` names an instant: then the tests begin there. `bin/test` runs those
 //! that know of days at several such instants, so that no test passes only on the day it was written.

@@ -1,4 +1,4 @@
-//! The queue for password hashing: who gets a place in a flood, and who waits for whom.
+//! The queue for password hashing: who gets a slot when there are many requests, and who waits for whom.
 
 use std::cell::RefCell;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What every answer carries, which pages may read it, and clients that are slow, greedy or foreign.
+//! Response headers, CORS, and clients that are slow, send too much or come from other origins.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Requests whose work would grow faster than they do, and menus that are drawn up to be expensive: refused by a count
-//! before anything is kept of them, or worked on beside the threads that answer requests.
+//! Requests and menus that are built to be expensive: they are refused by their size before anything is stored, or
+//! processed on separate threads.
 
 mod budget;
 mod generator;

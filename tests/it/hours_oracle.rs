@@ -1,4 +1,4 @@
-//! Opening hours against an oracle: a calendar on which every open minute is ticked off one by one.
+//! Opening hours compared with an oracle: a calendar in which every open minute is marked separately.
 
 use std::collections::{HashMap, HashSet};
 

@@ -1,4 +1,4 @@
-//! What holds for every request: addresses, methods, ids, headers, slow clients.
+//! Rules for every request: addresses, methods, ids, headers, slow clients.
 
 use std::io::Read as _;
 

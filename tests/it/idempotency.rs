@@ -1,4 +1,4 @@
-//! Asked for once, done once.
+//! Idempotency keys: a repeated request is performed once.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Pictures: what is taken, what is made of it, where it is served from, and when it goes.
+//! Images: accepted files, generated variants, where they are served, and when they are deleted.
 
 mod bombs;
 mod cloudinary;

@@ -1,4 +1,4 @@
-//! What the subnets of one IPv6 site may do together: whoever has a /48 has 65,536 networks.
+//! Limits on the subnets of one IPv6 /48 together: its owner has 65,536 networks.
 
 use comanda::network::{AddressBlock, Network, NetworkCounts, SiteFactor};
 use reqwest::Method;

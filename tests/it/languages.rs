@@ -1,4 +1,4 @@
-//! Languages by BCP 47: how tags are kept, and which translation is nearest to what a reader asks for.
+//! Languages by BCP 47: the form in which tags are stored, and the translation that is nearest to a request.
 
 use comanda::languages::{asked_for, canonical, choose};
 use reqwest::Method;

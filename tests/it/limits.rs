@@ -1,4 +1,4 @@
-//! How often somebody may ask, and how often somebody may guess.
+//! Rate limits, and limits on attempts at secrets.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};

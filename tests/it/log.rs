@@ -1,5 +1,5 @@
-//! What the log says of requests: every line of one carries its id, none is lost, upgrades say what they are, and no
-//! client fills it.
+//! The log of requests: every line has the request id, no line is lost, upgrades are named, and no client can fill the
+//! log.
 
 use comanda::config::Log;
 use comanda::telemetry;

@@ -1,4 +1,4 @@
-//! The one integration test binary: a file a slice, people as clients, a database of its own for each test.
+//! The integration test binary: a file for each feature, people as clients, a separate database for each test.
 //!
 //! `bin/test` starts the servers and runs it.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]

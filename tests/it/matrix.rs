@@ -1,4 +1,4 @@
-//! Every operation × caller × object, and every room: what is answered is what the one permission table says.
+//! Every operation × caller × object, and every room: the result is that of the permission table.
 //!
 //! Nothing here lists operations: they are those of the OpenAPI document, and one that cannot be exercised fails the
 //! test. Expected answers come from `permission::decide` alone. Along the way: whatever is refused changes nothing in

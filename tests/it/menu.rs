@@ -1,4 +1,4 @@
-//! The public menu: one body, never older than the request, on one node or several, with Redis or without.
+//! The public menu: never older than the request, on one node or several, with and without Redis.
 
 use std::io::Read as _;
 

@@ -1,4 +1,4 @@
-//! What a menu may hold.
+//! The limits on the size of a menu.
 
 use reqwest::Method;
 use serde_json::{Value, json};

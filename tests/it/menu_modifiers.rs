@@ -1,4 +1,5 @@
-//! Modifiers from the menu through the cart into the order; stock and its ledger; 86, day-parts, allergens, languages.
+//! Modifiers in the menu, the cart and the order; stock and its ledger; items that are switched off until a time,
+//! day-parts, allergens, languages.
 
 use chrono::TimeDelta;
 use reqwest::Method;

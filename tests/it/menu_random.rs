@@ -1,4 +1,4 @@
-//! Whole menus at random: what is put there is what is read back, as a document and as a table, and nothing else
+//! Random menus: a menu that is written is read back unchanged, as a document and as a table, and nothing else
 //! changes.
 
 use std::collections::BTreeMap;

@@ -1,4 +1,5 @@
-//! What all accounts of one network may do together: accounts cost nothing, so no bound for each of them is one.
+//! Limits on all accounts of one network together: accounts cost nothing, so limits for each account are not
+//! sufficient.
 
 use chrono::TimeDelta;
 use reqwest::Method;

@@ -1,4 +1,4 @@
-//! Lists of orders: filters, search, and pages that stay what they are while orders arrive.
+//! Lists of orders: filters, search, and pages that are stable while orders arrive.
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};

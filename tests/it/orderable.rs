@@ -1,5 +1,5 @@
-//! Cart, quote and order give one answer at one instant: a basket whose lines are all orderable is quoted and ordered,
-//! and any other one is refused in both. Random menus with portions, choices, things switched off and times of day.
+//! Cart, quote and order agree at every instant: a basket whose lines are all orderable is quoted and ordered, any
+//! other one is refused by both. Random menus with stock, choices, items that are switched off and times of day.
 
 use chrono::{Duration, Timelike as _};
 use rand::rngs::StdRng;

@@ -1,4 +1,4 @@
-//! Faults of shape are told in the words of the API.
+//! Errors of types and syntax in bodies use the words of the API.
 
 use comanda::parse_messages::{in_plain_words, of_query};
 

@@ -1,4 +1,4 @@
-//! People as clients of the API: each signed in, with the verbs of what they do.
+//! Users as clients of the API: each is signed in, with a method for each action.
 
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! One permission table, and everything that has to agree with it.
+//! The permission table, and everything that must agree with it.
 
 use std::collections::BTreeSet;
 

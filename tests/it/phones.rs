@@ -1,4 +1,5 @@
-//! Phone numbers of every country: as they are dialled there and from elsewhere, held against Google's example numbers.
+//! Phone numbers of every country in national and international notation, compared with the example numbers of
+//! libphonenumber.
 
 use std::collections::{BTreeMap, BTreeSet};
 

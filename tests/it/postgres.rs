@@ -1,4 +1,4 @@
-//! The embedded PostgreSQL: what a developer without a database of his own lives on.
+//! The embedded PostgreSQL, for developers without a database.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

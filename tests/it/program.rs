@@ -1,4 +1,4 @@
-//! The program in a process of its own: its memory, its log and its end are its own too.
+//! The program in a separate process, with its own memory, log and end.
 
 use std::path::PathBuf;
 use std::process::Stdio;

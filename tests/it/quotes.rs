@@ -1,4 +1,5 @@
-//! Quotes: the whole sum before the order, honoured until it expires, and the difference where it cannot be.
+//! Quotes: the complete price before the order, which is honoured until the quote expires, and the differences where
+//! it cannot be.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Live updates, as the official Socket.IO client meets them, over WebSocket and over long polling.
+//! Live updates with the official Socket.IO client, over WebSocket and over long polling.
 
 mod bounds;
 mod rooms;

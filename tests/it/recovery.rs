@@ -1,4 +1,4 @@
-//! Back in with a code: who gets one, how often it can be tried, and what strangers can spoil.
+//! Recovery codes for passwords: who receives one, how many attempts it has, and the limits for strangers.
 
 use chrono::TimeDelta;
 use comanda::accounts::attempt_limits::{RESET_REQUESTS_A_DAY, RESET_TRIES_A_DAY};

@@ -1,4 +1,5 @@
-//! What was answered under an `Idempotency-Key` is answered again, whatever limit its sender has reached meanwhile.
+//! A request with an `Idempotency-Key` receives the stored response again, even if its sender has reached a limit in
+//! the meantime.
 
 use chrono::TimeDelta;
 use reqwest::Method;

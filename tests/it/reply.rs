@@ -1,4 +1,4 @@
-//! What a client got back, and what every answer has to keep.
+//! The response that a client received, and rules for every response.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Restaurants: opened by administrators, run by their people.
+//! Restaurants: created by administrators, managed by their members.
 
 use serde_json::{Value, json};
 

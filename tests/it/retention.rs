@@ -1,4 +1,4 @@
-//! What is not kept for ever: every table either has a row in `retention.rs` or a reason to be kept.
+//! Retention: every table has a row in `retention.rs` or a reason to be kept.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

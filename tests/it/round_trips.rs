@@ -1,5 +1,5 @@
-//! How often a request goes to PostgreSQL and back: each statement is one round trip, `BEGIN` and `COMMIT` among them.
-//! Counted, not timed; a figure here goes up only on purpose.
+//! The number of round trips to PostgreSQL of each request; each statement is one, `BEGIN` and `COMMIT` included. They
+//! are counted, not timed; a number here is increased only on purpose.
 
 use std::sync::{Arc, Mutex};
 

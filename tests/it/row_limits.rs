@@ -1,5 +1,5 @@
-//! What one account or one restaurant may keep: many requests at once pass no limit, and what is kept for ever or for
-//! long is bounded by how much is written.
+//! Limits on the rows of one account or one restaurant: concurrent requests do not exceed them, and rows that are kept
+//! for long are limited by the number of writes.
 
 use std::collections::BTreeSet;
 use std::future::Future;

@@ -1,4 +1,4 @@
-//! Whether the required groups of an item can be satisfied together, against every way there is to satisfy them.
+//! Whether the required groups of an item can be satisfied together, compared with a search of all possibilities.
 
 use std::collections::HashMap;
 

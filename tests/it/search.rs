@@ -1,4 +1,4 @@
-//! Finding restaurants: by place, by door, open now, by fulfilment, by words; in stable pages; by indexes.
+//! Search of restaurants by location, delivery address, opening, fulfilment and words; stable pages; use of indexes.
 
 use chrono::TimeDelta;
 use comanda::place::Place;

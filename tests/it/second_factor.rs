@@ -1,4 +1,4 @@
-//! The second factor: its codes, its recovery codes, and restaurants that ask for it.
+//! The second factor: its codes, recovery codes, and restaurants that require it.
 
 use chrono::{DateTime, TimeDelta};
 use comanda::accounts::totp;

@@ -1,5 +1,5 @@
-//! Guesses at passwords and requests for codes: what known devices and familiar networks are good for, and what the
-//! answers tell.
+//! Attempts at passwords and requests for codes: the allowances of known devices and networks, and what responses
+//! reveal.
 
 use reqwest::Method;
 use serde_json::{Value, json};

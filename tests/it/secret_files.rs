@@ -1,4 +1,4 @@
-//! The files of secrets that a server makes for itself: whole, and nobody else's to read or write.
+//! The secret files that a server generates: written completely, and readable by their owner only.
 
 use std::os::unix::fs::PermissionsExt as _;
 

@@ -1,4 +1,4 @@
-//! Restaurants, in a line or two.
+//! Creates restaurants for tests.
 
 use serde_json::{Value, json};
 use uuid::Uuid;

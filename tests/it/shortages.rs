@@ -1,4 +1,5 @@
-//! A counted modifier that two different items draw on: summed over all lines, wherever a basket comes from.
+//! A counted modifier of which two different items use portions: the sum over all lines counts, for every source of a
+//! basket.
 
 use serde_json::{Value, json};
 

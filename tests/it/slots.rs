@@ -1,4 +1,4 @@
-//! Orders for later: which slot they are due in, how many a kitchen takes for one, and the nearest alternative.
+//! Scheduled orders: the slot in which an order is due, the capacity of slots, and the nearest alternative.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The list of slots: exactly the slots that it lists as free can be ordered.
+//! The list of slots: exactly the slots that are listed as free can be ordered.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! Slots over HTTP where they are not all alike: in the nights in which clocks are changed, and after a restaurant has
-//! changed how long its slots are.
+//! Slots of unequal length over HTTP: in nights with clock changes, and after a restaurant has changed the length of
+//! its slots.
 
 use chrono::{DateTime, Days, NaiveDate, Offset as _, TimeDelta, TimeZone as _, Utc};
 use chrono_tz::Europe::Rome;

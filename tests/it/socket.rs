@@ -1,4 +1,4 @@
-//! A Socket.IO client of a few lines, over WebSocket: connects, joins, and tells what it hears and how it ends.
+//! A minimal Socket.IO client over WebSocket that reports what it receives and how the connection ends.
 
 use std::time::Duration;
 

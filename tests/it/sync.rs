@@ -1,4 +1,4 @@
-//! What phones did offline: done once and in order, answered the same for ever.
+//! Offline operations: run once and in order; a repetition receives the same result.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Tax: rates by class and fulfilment, in prices or on top of them, rounded once a rate and line.
+//! Tax: rates by class and fulfilment, included in prices or added to them, rounded once for each rate and line.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};

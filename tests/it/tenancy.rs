@@ -1,4 +1,4 @@
-//! Two walls between restaurants: what a query asks for, and row level security underneath, each shown alone.
+//! The two separations of restaurants: the predicates of queries, and row level security, each tested alone.
 
 use std::str::FromStr as _;
 

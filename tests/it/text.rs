@@ -1,4 +1,4 @@
-//! Human text: what becomes of it, and what is refused, in every field.
+//! Text fields: normalisation, and refused characters, in every field.
 
 use comanda::text::{MultiLine, SingleLine};
 use proptest::prelude::*;

@@ -1,4 +1,4 @@
-//! Times as configuration writes them, and the clock that tests turn.
+//! Durations in the configuration, and the clock that tests set.
 
 use std::time::Duration;
 

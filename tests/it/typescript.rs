@@ -1,5 +1,5 @@
-//! A client that is generated from the OpenAPI document: `openapi-typescript` makes its types, `tsc --strict` compiles
-//! a program against them (`tests/node/order.ts`), and the program places an order.
+//! A client that is generated from the OpenAPI document: `openapi-typescript` generates its types, `tsc --strict`
+//! compiles a program with them (`tests/node/order.ts`), and the program places an order.
 
 use std::path::Path;
 

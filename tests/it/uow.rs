@@ -1,4 +1,4 @@
-//! The unit of work: committed, rolled back or unknown, never half, and never in somebody else's hands.
+//! The unit of work: committed, rolled back or unknown, never partly, and connections are never shared.
 
 use std::path::PathBuf;
 use std::sync::Arc;

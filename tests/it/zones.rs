@@ -1,4 +1,4 @@
-//! Delivery zones: drawn properly or refused by ring and point, and what a door costs.
+//! Delivery zones: valid ones, errors with ring and point, and the fee of an address.
 
 use comanda::money::{Amount, Rounding};
 use comanda::place::Place;

@@ -1,4 +1,5 @@
-//! Zones as GeoJSON: what the standard allows, as tools write it, and what is wrong with the rest.
+//! Zones as GeoJSON: everything that the standard allows, the output of common tools, and the errors of everything
+//! else.
 
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
-//! What one request may cost, counted and not timed: allocations of memory on the threads that answer requests, and
-//! steps of the pure rules (`src/work.rs`). The restaurants come from the generator; `bin/bench hostile` measures the
-//! same requests in milliseconds of an optimised build.
+//! The budget of one request, counted and not timed: memory allocations on the threads that answer requests, and steps
+//! of the pure rules (`src/work.rs`). The restaurants come from the generator; `bin/bench hostile` measures the same
+//! requests in milliseconds of an optimised build.
 //!
 //! Whatever reads a row, builds a text or writes JSON allocates, and whatever computes without allocating goes through
 //! the primitives that count steps; so a loop that is added later is counted without knowing of this.

@@ -1,4 +1,4 @@
-//! Repeatable chance for hostile restaurants.
+//! A seeded random generator for expensive restaurants.
 
 /// A source of repeatable numbers: the generator `SplitMix64`.
 pub struct Chance(u64);

@@ -1,4 +1,4 @@
-//! Hostile restaurants: drawn up at the bounds of what the API accepts, in one direction each and in random mixtures.
+//! Restaurants that are built to be expensive: at the limits of the API, in one dimension each and in random mixtures.
 //!
 //! Used by `bin/test hostile`, which counts what their requests cost, and by `bin/bench hostile`, which measures it.
 

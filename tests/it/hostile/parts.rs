@@ -1,4 +1,4 @@
-//! Parts of which hostile restaurants are made.
+//! The parts of expensive restaurants.
 
 use serde_json::{Value, json};
 

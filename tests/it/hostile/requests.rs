@@ -1,4 +1,4 @@
-//! The dear requests at a restaurant of the generator, and copies of rows that nobody would send one by one.
+//! The expensive requests at a generated restaurant, and copies of rows that would take many requests.
 
 use chrono::NaiveDate;
 use serde_json::{Value, json};

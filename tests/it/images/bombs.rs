@@ -1,4 +1,4 @@
-//! Small files that unpack to hundreds of megabytes: what they take is measured in a process of its own.
+//! Small files that decode to hundreds of megabytes: their memory is measured in a separate process.
 
 use std::io::Write as _;
 use std::process::Command;

@@ -1,5 +1,5 @@
-//! Cloudinary: signatures against the official vectors, the client against a faithful fake with faults, and both
-//! against the official description.
+//! Cloudinary: signatures compared with the official vectors, the client against a fake with faults, and both compared
+//! with the official description.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Cloudinary as far as pictures need it: checks who asks, keeps what it is sent, answers as the official description
-//! says, and fails as told. Every request and every answer is held against that description.
+//! A fake of the Cloudinary API: checks signatures, stores uploads, returns the official responses, and fails on
+//! request. Every request and response is validated against the official description.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};

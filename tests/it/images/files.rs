@@ -1,4 +1,4 @@
-//! Files as people send them: good ones, and ones that are not what they say.
+//! Image files for tests: valid ones, and files of other types than they claim.
 
 use std::io::Cursor;
 

@@ -1,5 +1,5 @@
-//! The official description of Cloudinary's API, and as much of JSON Schema as it takes to hold requests and answers
-//! against it.
+//! The official OpenAPI description of Cloudinary, and the part of JSON Schema that is required to validate requests
+//! and responses.
 
 use std::collections::BTreeSet;
 use std::path::Path;

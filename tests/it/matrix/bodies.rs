@@ -1,5 +1,5 @@
-//! Ids inside bodies: whatever a body names that is another restaurant's, or somebody else's, is answered as what is
-//! not there, byte for byte, and changes nothing.
+//! Ids in bodies: an id of another restaurant or another user is answered like one that does not exist, byte for byte,
+//! and nothing changes.
 //!
 //! Where a body can hold an id is read from the OpenAPI document (`id_fields.rs`); a place that none of the cases fills
 //! fails the test, so an operation that comes later says here how it is asked for.

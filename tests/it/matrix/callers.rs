@@ -1,4 +1,4 @@
-//! Who could ask, what they could ask about, and what each of them is to it.
+//! The callers, the objects that they can ask about, and their relations to them.
 
 use comanda::actor::MemberRole;
 use comanda::permission::Relation;

@@ -1,5 +1,5 @@
-//! A canary in every text of restaurant A that can hold one: each text column of each table that carries a restaurant,
-//! as the database's catalogue has them, so that a column that comes later carries one too.
+//! A canary in every text of restaurant A: in each text column of each table with a restaurant, read from the
+//! database's catalogue, so that new columns are included.
 
 use serde_json::json;
 use sqlx::AssertSqlSafe;

@@ -1,6 +1,6 @@
-//! The OpenAPI document held against the server by somebody else: schemathesis (`PyPI`, pinned in
-//! `tests/schemathesis/`, put into `target/schemathesis` by `bin/setup`) makes requests from the document, good and bad
-//! ones, and looks whether each answer has a status, a media type, headers and a body that the document names.
+//! The OpenAPI document compared with the server by an independent tool: schemathesis (`PyPI`, pinned in
+//! `tests/schemathesis/`, installed into `target/schemathesis` by `bin/setup`) sends valid and invalid requests, and
+//! checks that each response has a documented status, media type, headers and body.
 
 use std::path::Path;
 use std::process::Stdio;

@@ -1,4 +1,4 @@
-//! How each operation is asked for: what fills its path, and a body that is good.
+//! How each operation is called: its path parameters, and a valid body.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use comanda::ids::ChallengeId;

@@ -1,6 +1,5 @@
-//! Nasty values in every parameter and every body field of the document, by every kind of caller (sockets and offline
-//! operations: `fuzz_channels.rs`). None is answered by a fault of the server's, and what is told about
-//! them is told in the words of the API.
+//! Invalid values in every parameter and every body field of the document, by every kind of caller (sockets and
+//! offline operations: `fuzz_channels.rs`). None returns a server error, and their errors use the words of the API.
 //!
 //! The places are read from the OpenAPI document, so a new field is fuzzed without being named here. The values are
 //! taken in turn, and the turn goes on from field to field: the same requests are sent each time.

@@ -1,4 +1,4 @@
-//! Nasty values in everything a socket can send, and in every payload of an offline operation.
+//! Invalid values in every message of a socket, and in every payload of an offline operation.
 
 use std::collections::BTreeMap;
 

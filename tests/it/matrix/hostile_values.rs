@@ -1,4 +1,4 @@
-//! Values that break careless programs, by what a place in a request is said to take.
+//! Invalid values for a field, by its documented type.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

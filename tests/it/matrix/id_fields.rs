@@ -1,4 +1,4 @@
-//! Where bodies can hold ids: read from the OpenAPI document, so that a new place is found by itself.
+//! The fields of bodies that contain ids, read from the OpenAPI document, so that a new field is found automatically.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! Row level security alone: every recorded statement on restaurants' rows with its predicates taken away, run in the
-//! name of people who have nothing to do with restaurant A.
+//! Row level security alone: every recorded statement on rows of restaurants, with its predicates removed, run for
+//! users who have no relation to restaurant A.
 
 use std::str::FromStr as _;
 

@@ -1,4 +1,4 @@
-//! What a socket can ask for besides joining: leaving any room by name, and going on with any token.
+//! Messages of a socket besides `join`: leaving any room by name, and changing the token.
 
 use serde_json::json;
 

@@ -1,5 +1,5 @@
-//! Texts that show nothing, or something else than they say, in every text field of the OpenAPI document: refused, and
-//! by the name of the field. The fields are read from the document, so a new one is tried without being named here.
+//! Texts that are invisible or misleading, in every text field of the OpenAPI document: refused with the name of the
+//! field. The fields are read from the document, so that new ones are included.
 
 use std::collections::BTreeSet;
 

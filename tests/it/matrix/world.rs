@@ -1,4 +1,4 @@
-//! Two restaurants with everything in them, and everybody who could ask.
+//! Two restaurants with all kinds of objects, and all kinds of callers.
 
 use std::collections::BTreeMap;
 

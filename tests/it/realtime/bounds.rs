@@ -1,4 +1,4 @@
-//! Everything a client can use up has an end.
+//! The limits on everything that a client can use.
 
 use chrono::TimeDelta;
 use futures_util::future::join_all;

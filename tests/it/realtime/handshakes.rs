@@ -1,4 +1,4 @@
-//! Engine.IO sessions, which cost a client one request: how many there may be, and that each of them ends.
+//! Engine.IO sessions, each of which costs a client one request: their number is limited, and each of them ends.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Sockets are no way around the limits of requests, and what waits for a client is bounded in bytes.
+//! Sockets do not circumvent the rate limits of requests, and the bytes that wait for a client are limited.
 
 use serde_json::{Value, json};
 

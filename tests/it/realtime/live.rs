@@ -1,4 +1,4 @@
-//! What happens arrives; what was missed comes again.
+//! Events are delivered, and missed events are replayed.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! The log is told in the order in which it became final: nothing skipped, nothing twice.
+//! The log is read in the order in which events became final: none is skipped or read twice.
 
 use serde_json::json;
 use sqlx::Connection as _;

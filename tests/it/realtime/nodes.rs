@@ -1,4 +1,4 @@
-//! Several nodes on one database: what one commits, the others' sockets hear of at once.
+//! Several nodes on one database: sockets of all nodes receive the events that one node commits.
 
 use comanda::database::DatabaseServer;
 use comanda::serve;

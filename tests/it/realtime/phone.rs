@@ -1,4 +1,4 @@
-//! A client: the official Socket.IO client in a process of its own (`tests/node/client.mjs`), told what to do.
+//! The official Socket.IO client in a separate process (`tests/node/client.mjs`).
 
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;

@@ -1,5 +1,5 @@
-//! A room does not outlive the relation: a driver hears of a delivery while they carry it, on every node, and not of a
-//! single event after that, in the order of commits.
+//! Membership in a room ends with the relation: a driver receives the events of a delivery while it is assigned to
+//! them, on every node, and none of later ones, in commit order.
 
 use comanda::database::DatabaseServer;
 use comanda::serve::{self, Running};

@@ -1,4 +1,4 @@
-//! Who gets in, into which room, and for how long.
+//! Who may join which room, and for how long.
 
 use chrono::TimeDelta;
 use comanda::ids::{OrderId, RestaurantId};

@@ -1,4 +1,4 @@
-//! A restaurant, two customers, and a pen for the event log.
+//! A restaurant with two customers, and writes to the event log.
 
 use serde_json::Value;
 use sqlx::postgres::PgConnection;

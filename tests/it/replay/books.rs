@@ -1,4 +1,4 @@
-//! The books in which the listener enters the events: what is clean, and every kind of fault.
+//! The audit of the events that the listener received: a correct log, and every kind of fault.
 
 use comanda_replay::audit::{Audit, Subject};
 use serde_json::{Value, json};

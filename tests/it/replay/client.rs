@@ -1,4 +1,4 @@
-//! The client's parts that need no server, or one that is busy: frames, addresses, the measure of time, repetitions.
+//! The parts of the client that need no server, or a busy one: frames, addresses, latencies, repetitions.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};

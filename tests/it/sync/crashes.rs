@@ -1,5 +1,5 @@
-//! The program and PostgreSQL killed while phones bring what they did offline: nothing is lost, nothing is done twice.
-//! `COMANDA_CRASHES` says how often to kill, for all tests of this kind.
+//! The program and PostgreSQL are killed while devices send offline operations: none is lost or run twice.
+//! `COMANDA_CRASHES` is the number of kills, for all tests of this kind.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

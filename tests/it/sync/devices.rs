@@ -1,4 +1,4 @@
-//! Phones that come and go: listed, removed, giving way; and what is still known of what they brought.
+//! Devices: listed, removed, replaced by newer ones; and what is still known of their operations.
 
 use chrono::TimeDelta;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! Steps that a driver took offline, while the delivery was taken back from them.
+//! Steps that a driver took offline, before the delivery was taken back.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use comanda::delivery::actions::presence;

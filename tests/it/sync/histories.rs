@@ -1,5 +1,6 @@
-//! Histories of three phones, duplicated, reordered, cut, hung up on and left by dead workers: in the end everything is
-//! as if each phone had been online, and replaying it all changes nothing. `COMANDA_SYNC_HISTORIES` says how many.
+//! Histories of three devices, with duplicates, reordering, disconnections and dead workers: the result is the same as
+//! if each device had been online, and a complete repetition changes nothing. `COMANDA_SYNC_HISTORIES` is their
+//! number.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,5 +1,4 @@
-//! A few kilobytes may name operations and changes whose results are whole orders: one response carries a bounded part
-//! of them.
+//! A few kilobytes may contain operations whose results are whole orders: the results in a response are limited.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Orders that were placed offline with a coupon, or for later: as placing them online does.
+//! Offline orders with a coupon or for later: the same as orders that are placed online.
 
 use chrono::{DateTime, Days, TimeDelta, Utc};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Batches are no way around rate limits: what is in one costs what it would cost by itself.
+//! Batches do not circumvent rate limits: an operation in a batch costs the same as a request.
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};

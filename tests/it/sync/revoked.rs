@@ -1,4 +1,4 @@
-//! Operations that wait while their session is ended: done after signing out, not done when the session was taken away.
+//! Operations that wait when their session ends: they are run after signing out, and not run after a revocation.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Which devices' operations a node works on: each by one task, few at once, some of them of one user.
+//! The devices that a node works on: one task for each, few at the same time, only some of them of one user.
 
 use comanda::ids::UserId;
 use comanda::sync::Device;
