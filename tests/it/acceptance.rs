@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use crate::app::{TestApp, eventually};
 use crate::people::{Person, delivery_details, id_of};
 
-/// Looks so rarely that a test looks by itself.
+/// So long an interval that only the test starts the job.
 const SELDOM: (&str, &str) = ("ORDER_SWEEP_INTERVAL", "1m");
 
 fn time(body: &Value, field: &str) -> DateTime<Utc> {
@@ -89,7 +89,7 @@ async fn an_order_is_either_accepted_or_cancelled_by_the_system() {
     }
     let confirmed: usize = work.join_all().await.into_iter().sum();
     let mut cancelled: usize = sweeps.join_all().await.into_iter().sum();
-    // What somebody was at while the others looked is found at the next look.
+    // Orders that another transaction had locked are found in the next run.
     cancelled += overdue::sweep(&app.running().app).await.unwrap();
     assert_eq!(confirmed + cancelled, orders.len());
     assert_eq!(luigi.stock_of(luigi.any_dish()).await, Some(100 - i64::try_from(confirmed).unwrap()));
@@ -142,7 +142,7 @@ async fn a_longer_preparation_moves_the_promised_time() {
         .await
         .refused(404, "not_found");
 
-    // The cancel window has passed; being told to wait longer opens it again.
+    // The cancellation window has passed; a later promise opens it again.
     app.passes(CANCEL_WINDOW + TimeDelta::seconds(1));
     ada.tries_to_move(&order, "CANCELLED", None).await.refused(409, "illegal_transition");
     let later = promises(&staff, &order, promised + TimeDelta::minutes(30)).await.expect(200);

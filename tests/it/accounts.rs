@@ -16,7 +16,7 @@ async fn a_new_user_can_sign_in_and_is_a_customer() {
         json!({ "email": " Ada@Example.COM ", "password": "ùnô dué 333", "name": "Ada", "phone": "+390511234567" });
     let first = stranger.post("/api/auth/register", &request_body).await;
     first.expect(202);
-    // The same characters, composed another way by another keyboard.
+    // The same characters in another Unicode normalisation form.
     let credentials = json!({ "email": "ada@example.com", "password": "u\u{300}no\u{302} due\u{301} 333" });
     let session = stranger.post("/api/auth/login", &credentials).await.expect(200);
     assert_eq!((&session["tokenType"], &session["expiresIn"]), (&json!("Bearer"), &json!(12 * 3600)));
@@ -26,7 +26,7 @@ async fn a_new_user_can_sign_in_and_is_a_customer() {
     assert_eq!((&me["role"], &me["name"], &me["phone"]), (&json!("CUSTOMER"), &json!("Ada"), &json!("+390511234567")));
     assert_eq!((&me["memberships"], &me["driver"]), (&json!([]), &Value::Null));
 
-    // Signing up again changes nothing and answers the same.
+    // A second registration changes nothing and has the same response.
     let other = json!({ "email": "ada@example.com", "password": "another password", "name": "Eve" });
     let second = stranger.post("/api/auth/register", &other).await;
     second.expect(202);

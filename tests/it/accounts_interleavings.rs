@@ -17,18 +17,18 @@ use proptest::test_runner::{Config, TestRunner};
 
 use crate::app::TestApp;
 
-/// What may happen to a session.
+/// The actions on a session.
 #[derive(Debug, Clone, Copy)]
 enum Act {
-    /// A refresh with the token given so many turns ago.
+    /// A refresh with the token that is this many refreshes old.
     Refresh(i32),
-    /// A request with the access token given so many turns ago.
+    /// A request with the access token that is this many refreshes old.
     Use(i32),
-    /// Seconds go by: never to the edge of the ten seconds that a copy is forgiven.
+    /// Seconds pass: never exactly the ten seconds for which a copy is accepted.
     Wait(i64),
-    /// Its user signs out.
+    /// The user signs out.
     Logout,
-    /// Its user signs out everywhere.
+    /// The user signs out everywhere.
     LogoutAll,
 }
 
@@ -43,12 +43,12 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
     prop::collection::vec(act, 1..14)
 }
 
-/// What must hold of it.
+/// The model of the session.
 #[derive(Debug)]
 struct Model {
     counter: i32,
     confirmed: i32,
-    /// Seconds since the last turn.
+    /// Seconds since the last refresh.
     age: i64,
     revoked: bool,
 }
@@ -152,7 +152,7 @@ async fn stand(app: &TestApp) -> Stand {
     let person = app.customer("Ada").await;
     let shared = Arc::clone(&app.running().app);
     let claims = shared.tokens.check(person.token.as_deref().unwrap(), app.clock.now()).unwrap();
-    // As old as the injected clock says.
+    // The age by the injected clock.
     app.does(&format!("update sessions set refreshed_at = created_at where user_id = '{}'", claims.sub.uuid())).await;
     Stand { app: shared, user: claims.sub, session: claims.sid }
 }
@@ -175,7 +175,7 @@ fn any_history_ends_as_the_model_says() {
     });
 }
 
-/// A client on a bad line: every other answer is lost, and it tries again, seconds or hours later.
+/// A client with an unreliable connection: every second response is lost, and it tries again, seconds or hours later.
 #[tokio::test]
 async fn lost_refresh_responses_sign_nobody_out() {
     let lives = [("JWT_REFRESH_EXPIRES_IN", "3650d"), ("SESSION_MAX_LIFE", "3650d"), ("JWT_EXPIRES_IN", "12h")];
@@ -197,7 +197,7 @@ async fn lost_refresh_responses_sign_nobody_out() {
     }
 }
 
-/// Everything at once, over many connections: whatever a revocation was followed by is refused.
+/// Everything concurrently, over many connections: every request that follows a revocation is refused.
 #[expect(clippy::disallowed_methods, reason = "clients that race")]
 #[tokio::test(flavor = "multi_thread")]
 async fn no_request_succeeds_after_a_concurrent_revocation() {
@@ -211,7 +211,7 @@ async fn no_request_succeeds_after_a_concurrent_revocation() {
                 for turn in 0..6 {
                     if racer == 0 && turn == round % 6 {
                         ada.signs_out(round % 2 == 0).await;
-                        // From here on nothing may be given, to whoever it was.
+                        // From here on no request may succeed.
                         for counter in 0..=20 {
                             assert_eq!(ada.refresh(counter).await, None, "round {round}");
                             assert!(!ada.uses(counter).await, "round {round}");

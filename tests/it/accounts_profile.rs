@@ -44,13 +44,13 @@ async fn a_wrong_clock_does_not_win_permanently() {
         .refused(422, "clock_skew");
     let past = ada.patch("/api/me", &json!({ "name": stamped("First", year("1970")) })).await.expect(200);
     assert_eq!(past["name"], "First", "nobody wrote later yet");
-    // Somewhat ahead counts as now, so that the next write wins.
+    // A time slightly ahead counts as now, so that the next write wins.
     ada.patch("/api/me", &json!({ "name": stamped("Ahead", now + TimeDelta::minutes(4)) })).await.expect(200);
     let next = ada.patch("/api/me", &json!({ "name": stamped("Next", app.clock.now()) })).await.expect(200);
     assert_eq!(next["name"], "Next");
     let late = ada.patch("/api/me", &json!({ "name": stamped("Late", year("1970")) })).await.expect(200);
     assert_eq!(late["name"], "Next");
-    // Unnoticed: at most a minute of advantage, and none over a write without a time.
+    // Undetected: at most a minute of advantage, and none over a write without a time.
     ada.patch("/api/me", &json!({ "name": stamped("Quick", app.clock.now() + TimeDelta::seconds(50)) }))
         .await
         .expect(200);
@@ -75,7 +75,7 @@ async fn a_profile_is_changed_field_by_field() {
     ] {
         ada.patch("/api/me", &bad).await.refused(422, "invalid_request");
     }
-    // A number can recover the account: a token alone does not change it.
+    // A number can recover the account, so a token alone does not change it.
     ada.patch("/api/me", &json!({ "phone": "+390517654321" })).await.refused(403, "reauth_required");
     let wrong = json!({ "phone": "+390517654321", "currentPassword": "not hers" });
     ada.patch("/api/me", &wrong).await.refused(403, "reauth_required");
@@ -183,7 +183,7 @@ async fn an_invitation_is_accepted_by_its_address_and_its_code() {
     assert!(mine["data"][0]["code"].is_null(), "the code is shown once, to whoever invited");
     app.does("update users set email_verified_at = null where email = 'nora@example.com'").await;
     let path = format!("/api/me/invitations/{}/accept", id_of(&invitation));
-    // Somebody who merely signed up with the address does not know the code.
+    // Another user who signed up with the address does not know the code.
     nora.post(&path, &json!({ "code": "guessed" })).await.refused(422, "invalid_request");
     nora.post(&path, &json!({ "code": replaced["code"] })).await.refused(422, "invalid_request");
     let eve = app.customer("Eve").await;
@@ -194,7 +194,7 @@ async fn an_invitation_is_accepted_by_its_address_and_its_code() {
     nora.get(&shop.path("/members")).await.expect(200);
     nora.post(&path, &json!({ "code": invitation["code"] })).await.refused(404, "not_found");
 
-    // A manager runs the place and does not hand it over.
+    // A manager manages the restaurant and cannot give it to somebody else.
     let to = |role: &str| json!({ "email": eve.email, "role": role });
     nora.post(&shop.path("/members"), &to("OWNER")).await.refused(403, "forbidden");
     nora.post(&shop.path("/invitations"), &invite("OWNER")).await.refused(403, "forbidden");

@@ -12,7 +12,7 @@ use crate::app::{TestApp, config, server_url};
 use crate::people::{PASSWORD, Person};
 use crate::socket::{Received, Socket};
 
-/// Within how long a revocation takes effect on every node.
+/// The time within which a revocation takes effect on every node.
 const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// A second server on the same database.
@@ -22,7 +22,7 @@ pub async fn other_node(app: &TestApp, changes: &[(&str, &str)]) -> Running {
     serve::start(settings, &reached, app.clock.clone(), false).await.unwrap()
 }
 
-/// The same person, at another server.
+/// The same user with a client of the other server.
 pub fn at(person: &Person, node: &Running) -> Person {
     let mut person = person.clone();
     person.endpoint.base = format!("http://{}", node.address);
@@ -35,7 +35,7 @@ async fn signs_in(person: &Person) -> Person {
     Person { token, ..person.clone() }
 }
 
-/// How long a node goes on taking the token.
+/// How long a node still accepts the token.
 async fn until_refused(person: &Person, path: &str) -> Duration {
     let since = Instant::now();
     while since.elapsed() < Duration::from_secs(10) {
@@ -53,7 +53,7 @@ async fn until_ended(socket: &mut Socket) -> Duration {
     since.elapsed()
 }
 
-/// Revokes in every way there is, on one node, and watches the other.
+/// Revokes in every possible way on one node, and checks the other one.
 async fn assert_that_it_reaches_both(changes: &[(&str, &str)]) {
     let app = TestApp::with(changes).await;
     let there = other_node(&app, changes).await;
@@ -63,7 +63,7 @@ async fn assert_that_it_reaches_both(changes: &[(&str, &str)]) {
         let victim = app.customer("Ada").await;
         let (first, second) = (signs_in(&victim).await, signs_in(&victim).await);
         let remote = at(&first, &there);
-        // Known to both nodes.
+        // Both nodes have cached the token.
         first.get("/api/me").await.expect(200);
         remote.get("/api/me").await.expect(200);
         let token = first.token.clone().unwrap();
@@ -85,7 +85,7 @@ async fn assert_that_it_reaches_both(changes: &[(&str, &str)]) {
                 let path = format!("/api/admin/users/{}", victim.id);
                 admin.patch(&path, &json!({ "disabled": true })).await.expect(200);
             }
-            // Somebody at the database's own prompt; the token alone is still good.
+            // An operator with psql changes the row; the token itself is still valid.
             _ => app.does(&format!("update users set disabled_at = now() where email = '{}'", victim.email)).await,
         }
         let (a, b, c, d) = tokio::join!(
@@ -144,7 +144,8 @@ async fn a_former_member_leaves_the_rooms_and_stays_connected() {
         }
         ada.places_order(&shop, &[(shop.any_dish(), 1)]).await;
         assert!(matches!(owners.receive().await, Received::Event(..)), "the owner hears of it");
-        // The same event went to both at the same time: whoever was in the room has heard of it before the answer.
+        // Both sockets were sent the event at the same time: a member of the room has received it before the
+        // acknowledgement.
         if socket.asks("leave", &nowhere).await.0.is_empty() {
             out.get_or_insert(gone.elapsed());
         }
@@ -194,7 +195,7 @@ async fn without_the_revocation_listener_a_node_asks_the_database() {
     let app = TestApp::start().await;
     let ada = signs_in(&app.customer("Ada").await).await;
     ada.get("/api/me").await.expect(200);
-    // The feed's connection dies and cannot come back, and the triggers are silent.
+    // The listener's connection is closed and cannot be opened again, and the triggers do not notify.
     app.does("alter table sessions disable trigger user").await;
     app.does("revoke select on revocations from comanda_app").await;
     app.does(

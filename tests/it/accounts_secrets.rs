@@ -17,7 +17,7 @@ use crate::program::Program;
 use crate::second_factor::{from_base32, sets_up};
 use crate::socket::Socket;
 
-/// Everything in a Redis.
+/// All keys and values of a Redis.
 async fn everything_in(redis_url: &str) -> String {
     let client = redis::Client::open(redis_url).unwrap();
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();
@@ -31,10 +31,10 @@ async fn everything_in(redis_url: &str) -> String {
     text
 }
 
-/// What a user of Redis proves themselves with.
+/// The password of a Redis user.
 const CANARY_OF_REDIS: &str = "a-canary-of-redis";
 
-/// The address of a Redis with a user of its own, who needs a password.
+/// The address of a Redis with its own user and password.
 async fn with_a_canary(redis_url: &str, user: &str) -> String {
     let client = redis::Client::open(redis_url).unwrap();
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();
@@ -44,12 +44,12 @@ async fn with_a_canary(redis_url: &str, user: &str) -> String {
     redis_url.replacen("redis://", &format!("redis://{user}:{CANARY_OF_REDIS}@"), 1)
 }
 
-/// Whoever an answer to a sign-in is for.
+/// The user of a sign-in response.
 fn signed_in(person: &Person, answer: &Value) -> Person {
     Person { token: answer["accessToken"].as_str().map(Into::into), ..person.clone() }
 }
 
-/// Somebody who runs the platform.
+/// An administrator.
 async fn an_administrator(anybody: &Person, database: &str) -> Person {
     let admin = json!({ "email": "admin@example.com", "password": PASSWORD, "name": "Admin" });
     anybody.post("/api/auth/register", &admin).await.expect(202);
@@ -59,7 +59,7 @@ async fn an_administrator(anybody: &Person, database: &str) -> Person {
     signed_in(&admin, &anybody.post("/api/auth/login", &login).await.expect(200))
 }
 
-/// Everything that is shown or sent once: a code for a new password, a second factor's key, recovery codes.
+/// Everything that is shown or sent once: a code for a new password, the key of a second factor, recovery codes.
 async fn codes_of(anybody: &Person, admin: &Person) -> Vec<String> {
     let (email, password) = (&anybody.email, "the canary after a reset");
     let reset = anybody.post("/api/auth/forgot-password", &json!({ "email": email })).await.expect(202);
@@ -92,7 +92,8 @@ async fn codes_of(anybody: &Person, admin: &Person) -> Vec<String> {
     plain.chain(recovery.clone()).chain([otp, password.to_owned(), key, hex]).collect()
 }
 
-/// A guest has a cart, and is taken over by whoever runs the platform; another one's token goes to wrong places.
+/// A guest with a cart, who is merged into the administrator's account; another guest's token is sent to wrong
+/// endpoints.
 async fn tokens_of_guests(anybody: &Person, admin: &Person) -> Vec<String> {
     let mut tokens = Vec::new();
     let restaurant = admin.get("/api/restaurants").await.expect(200);
@@ -114,14 +115,14 @@ async fn tokens_of_guests(anybody: &Person, admin: &Person) -> Vec<String> {
     tokens
 }
 
-/// One canary for each secret of the configuration that a server can be given and start; the addresses carry theirs as
-/// their passwords.
+/// One canary for each secret of the configuration with which a server can start; the addresses contain theirs as
+/// passwords.
 fn secrets_of_the_server() -> Vec<(&'static str, String)> {
     let own = VARIABLES.iter().filter(|variable| variable.secret && !variable.name.ends_with("_URL"));
     own.map(|variable| (variable.name, format!("the canary of {} sings at night", variable.name))).collect()
 }
 
-/// What a provider's secrets need beside them. Nobody listens at the addresses.
+/// The other variables that a provider's secrets need. Nothing listens on the addresses.
 const PROVIDERS: [(&str, &str); 4] = [
     ("CLOUDINARY_CLOUD_NAME", "demo"),
     ("CLOUDINARY_API_KEY", "1234"),
@@ -129,7 +130,7 @@ const PROVIDERS: [(&str, &str); 4] = [
     ("IMAGE_PROVIDER_TIMEOUT", "1s"),
 ];
 
-/// A picture goes to a provider who does not answer; gives what the one who sent it is told.
+/// Uploads an image to a provider that does not respond; returns the error.
 async fn provokes_a_provider(admin: &Person) -> String {
     let place = json!({ "lat": 44.4949, "lng": 11.3426 });
     let restaurant = json!({ "name": "Luigi", "slug": "luigi", "address": "Via Zamboni 1", "place": place,
@@ -142,7 +143,7 @@ async fn provokes_a_provider(admin: &Person) -> String {
     reply.text()
 }
 
-/// What `comanda config` shows of these variables, and what it says of ones that are wrong.
+/// The output of `comanda config` for these variables, and the errors of invalid ones.
 fn shown(variables: &[(&str, &str)]) -> String {
     let shows = |further: &[(&str, &str)]| {
         let mut command = program();
@@ -157,7 +158,7 @@ fn shown(variables: &[(&str, &str)]) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_secret_is_in_the_database_in_redis_or_in_the_log() {
     let (database, redis_url) = (fresh_database().await, server_url("COMANDA_TEST_REDIS"));
-    // The test server asks for no password; one is in the address all the same.
+    // The test server requires no password; there is one in the address all the same.
     let url = database_url(&database).replacen("comanda@", "comanda:a%20canary%20of%20the%20database@", 1);
     assert!(url.contains("canary"), "{url}");
     let keys = secrets_of_the_server();
@@ -188,7 +189,7 @@ async fn no_secret_is_in_the_database_in_redis_or_in_the_log() {
     }
     let change = json!({ "currentPassword": secrets[0], "newPassword": secrets[2] });
     signed_in(&anybody, &pair).post("/api/auth/change-password", &change).await.expect(204);
-    // A copy comes late, and what comes in the wrong place is refused without being repeated.
+    // A late copy, and tokens in wrong places, are refused without being repeated in the response.
     anybody.post("/api/auth/refresh", &json!({ "refreshToken": secrets[4] })).await.refused(401, "session_ended");
     let confused = Person { token: Some(secrets[5].clone()), ..anybody.clone() };
     confused.get("/api/me").await.refused(401, "unauthenticated");
@@ -222,7 +223,7 @@ async fn no_secret_is_in_the_database_in_redis_or_in_the_log() {
     for (place, text) in &places {
         for secret in &secrets {
             assert!(!text.contains(secret.as_str()), "{secret} is in {place}");
-            // Nor the part of a token that proves it.
+            // Nor the signature of a token.
             let proof = secret.rsplit(['.', '_']).next().unwrap();
             assert!(proof.len() < 20 || !text.contains(proof), "{proof} is in {place}");
         }
@@ -280,7 +281,7 @@ async fn operator_commands_work_beside_a_running_server() {
     }
 }
 
-/// `comanda user create`, with a password over standard input.
+/// `comanda user create`, with a password on standard input.
 fn creates(url: &str, email: &str, password: &str) -> Output {
     creates_named(url, "Root", email, password)
 }

@@ -8,13 +8,13 @@ use crate::app::TestApp;
 use crate::people::{PASSWORD, Person};
 use crate::reply::Reply;
 
-/// A signed-in device: the person with the access token of its last pair, and the refresh tokens it was given so far.
+/// A signed-in device: the user with the latest access token, and all refresh tokens so far.
 struct Device {
     person: Person,
     given: Vec<String>,
 }
 
-/// Signs in with a password, as one more device.
+/// Signs in with a password as another device.
 async fn signs_in(person: &Person) -> Device {
     let answer =
         person.post("/api/auth/login", &json!({ "email": person.email, "password": PASSWORD })).await.expect(200);
@@ -24,29 +24,29 @@ async fn signs_in(person: &Person) -> Device {
 }
 
 impl Device {
-    /// Keeps a pair.
+    /// Stores a pair of tokens.
     fn required_portions(&mut self, pair: &Value) {
         self.person.token = pair["accessToken"].as_str().map(ToOwned::to_owned);
         self.given.push(pair["refreshToken"].as_str().unwrap().to_owned());
     }
 
-    /// Sends the refresh token given so many turns ago.
+    /// Sends the refresh token that is this many refreshes old.
     async fn sends(&self, ago: usize) -> Reply {
         refresh(&self.person, &self.given[self.given.len() - 1 - ago]).await
     }
 
-    /// Refreshes and keeps the pair.
+    /// Refreshes, and stores the pair.
     async fn refreshes(&mut self) {
         let pair = self.sends(0).await.expect(200);
         self.required_portions(&pair);
     }
 
-    /// Uses the access token.
+    /// Sends a request with the access token.
     async fn looks(&self) -> Reply {
         self.person.get("/api/me").await
     }
 
-    /// Nothing of it is taken any more.
+    /// All of its tokens are refused.
     async fn is_out(&self) {
         self.looks().await.refused(401, "unauthenticated");
         for ago in 0..self.given.len() {
@@ -91,7 +91,7 @@ async fn a_refresh_token_used_after_its_successor_ends_the_session() {
     let mut device = signs_in(&app.customer("Ada").await).await;
     device.refreshes().await;
     device.looks().await.expect(200);
-    // Requests sent side by side may still carry the number before.
+    // Requests sent at the same time may still have the previous number.
     let side_by_side = device.sends(1).await.expect(200);
     assert_eq!(side_by_side["refreshToken"], device.given[1]);
     app.passes(TimeDelta::seconds(11));
@@ -161,7 +161,7 @@ async fn a_session_expires_without_use_and_after_its_maximum_life() {
     app.passes(TimeDelta::hours(13));
     root.is_out().await;
     customer.refreshes().await;
-    // Whoever rises to staff is held to shorter lives from then on.
+    // A user who becomes staff has the shorter lifetimes from then on.
     app.does(&format!("update users set role = 'ADMIN' where email = '{}'", ada.email)).await;
     app.passes(TimeDelta::hours(13));
     customer.sends(0).await.refused(401, "session_ended");
@@ -232,7 +232,7 @@ async fn nothing_brings_a_revoked_session_back() {
     phone.is_out().await;
 }
 
-/// Whoever has signed in a thousand times makes no sign-in read them all, nor those of others.
+/// A sign-in does not read all earlier sessions of the user, nor those of others.
 #[tokio::test]
 async fn every_statement_that_asks_for_the_sessions_of_a_user_is_served_by_an_index() {
     let app = TestApp::start().await;

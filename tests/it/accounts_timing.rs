@@ -10,7 +10,7 @@ use crate::app::TestApp;
 use crate::people::PASSWORD;
 use crate::reply::Reply;
 
-/// An answer without what differs between any two: the request's id, the date, and what is left of a limit.
+/// A response without the values that differ between any two: request id, date, remaining limits.
 fn comparable(reply: &Reply) -> (u16, Vec<(String, String)>, String) {
     let changing = ["x-request-id", "date", "ratelimit"];
     let headers = reply.headers.iter().filter(|(name, _)| !changing.contains(&name.as_str()));
@@ -34,10 +34,10 @@ async fn known_and_unknown_addresses_are_answered_alike() {
     }
     assert_eq!(answers[0], answers[1]);
     assert_eq!(answers[0], answers[2]);
-    // A disabled user who knows the password is told no more than that.
+    // A disabled user with the correct password gets the same response.
     let right = json!({ "email": eve.email, "password": PASSWORD });
     assert_eq!(comparable(&stranger.post("/api/auth/login", &right).await), answers[0].0);
-    // Sessions that never were, that ended, and texts that are no tokens.
+    // Sessions that never existed or have ended, and texts that are no tokens.
     let tokens = &app.running().app.refresh_tokens;
     let never = tokens.issue(comanda::ids::SessionId::new(), 0);
     let refused: Vec<_> =
@@ -49,14 +49,14 @@ async fn known_and_unknown_addresses_are_answered_alike() {
     assert!(bodies.iter().all(|body| *body == bodies[0]), "{bodies:?}");
 }
 
-/// Pairs of each kind: `bin/chaos timing` asks for many, and then their times are judged as well.
+/// Pairs of each kind: `bin/chaos timing` sends many, and only then are the times judged.
 #[expect(clippy::disallowed_methods, reason = "how many pairs")]
 fn pairs() -> (usize, bool) {
     let asked = std::env::var("COMANDA_PAIRS").ok().map(|pairs| pairs.parse().expect("a number of pairs"));
     (asked.unwrap_or(20), asked.is_some())
 }
 
-/// How far two kinds of addresses are apart, in milliseconds, pair by pair.
+/// The differences between two kinds of addresses in milliseconds, pair by pair.
 struct Differences(Vec<f64>);
 
 impl Differences {
@@ -65,7 +65,7 @@ impl Differences {
         sample[sample.len() / 2]
     }
 
-    /// Wilcoxon's signed ranks, normal approximation: beyond 2.58 on either side, p < 0.01.
+    /// Wilcoxon's signed-rank statistic, normal approximation: beyond ±2.58, p < 0.01.
     fn wilcoxon(&self) -> f64 {
         let mut ranked = self.0.clone();
         ranked.sort_by(|a, b| a.abs().total_cmp(&b.abs()));
@@ -74,7 +74,7 @@ impl Differences {
         (sum - n * (n + 1.0) / 4.0) / (n * (n + 1.0) * (2.0 * n + 1.0) / 24.0).sqrt()
     }
 
-    /// Between which the median lies with 95 % (bootstrap).
+    /// The 95 % confidence interval of the median (bootstrap).
     fn bounds(&self) -> (f64, f64) {
         let mut chance = rand::rng();
         let again = |_| {
@@ -87,8 +87,8 @@ impl Differences {
     }
 }
 
-/// Asks about addresses that somebody has and that nobody has, in random pairs: each pair gets one answer, and with
-/// many pairs the times do not tell which is which.
+/// Requests for existing and unknown addresses in random pairs: both get the same response, and with many pairs the
+/// times do not differ.
 #[expect(clippy::print_stdout, reason = "the figures")]
 async fn compare(app: &TestApp, what: &str, route: &str, disabled: bool, body: impl Fn(&str) -> Value) {
     let (count, is_timed) = pairs();
@@ -96,7 +96,7 @@ async fn compare(app: &TestApp, what: &str, route: &str, disabled: bool, body: i
     if disabled {
         app.does("update users set disabled_at = now() where disabled_at is null").await;
     }
-    // Their owners were signed in, elsewhere than whoever asks.
+    // Their owners have signed in from another network.
     app.does("update sessions set ip = '203.0.113.9'").await;
     let ask = async |email: &str| {
         let begun = Instant::now();
@@ -115,7 +115,7 @@ async fn compare(app: &TestApp, what: &str, route: &str, disabled: bool, body: i
         };
         let (mut one, mut other) = (comparable(&known.1), comparable(&unknown.1));
         for answer in [&mut one, &mut other] {
-            // A name drawn anew for each request.
+            // A new name for each request.
             if let Some(reset) = serde_json::from_str::<Value>(&answer.2).unwrap()["resetId"].as_str() {
                 answer.2 = answer.2.replace(reset, "");
             }
@@ -129,7 +129,7 @@ async fn compare(app: &TestApp, what: &str, route: &str, disabled: bool, body: i
     println!(
         "{what}: {count} pairs, median difference {median:.3} ms (95 %: {low:.3} to {high:.3}), Wilcoxon z {z:.2}"
     );
-    // A busy machine moves the median by more than that, to both sides.
+    // A busy machine moves the median by more than that, in both directions.
     let is_apart = median.abs() >= 1.0 && (low > 0.0 || high < 0.0);
     assert!(!is_timed || (z.abs() < 2.58 && !is_apart), "{what} takes longer for one of them");
 }

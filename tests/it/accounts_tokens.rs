@@ -18,7 +18,7 @@ fn part(text: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(text)
 }
 
-/// Signs whatever is given, as it is given.
+/// Signs any header and payload.
 fn signed(header: &str, claims: &str, key: &[u8]) -> String {
     let body = format!("{}.{}", part(header), part(claims));
     let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
@@ -47,7 +47,7 @@ fn without(value: &Value, name: &str) -> String {
     changed.to_string()
 }
 
-/// Forgeries of a good token. `now` is the time of the server.
+/// Forgeries of a valid token. `now` is the time of the server.
 fn forgeries(token: &str, refresh: &str, now: i64) -> Vec<String> {
     let (header, claims) = taken_apart(token);
     let (h, c) = (header.to_string(), claims.to_string());
@@ -70,7 +70,7 @@ fn forgeries(token: &str, refresh: &str, now: i64) -> Vec<String> {
     let mut mac = Hmac::<Sha384>::new_from_slice(SECRET).unwrap();
     mac.update(long_body.as_bytes());
     forged.push(format!("{long_body}.{}", part(mac.finalize().into_bytes())));
-    // Another key, and keys that the token brings along.
+    // Another key, and keys that are embedded in the token.
     for key in
         [&b"another secret that is long enough, too"[..], b"", b"secret", b"another secret for tests, as long as that"]
     {
@@ -90,7 +90,7 @@ fn forgeries(token: &str, refresh: &str, now: i64) -> Vec<String> {
         forged.push(signed(&with(&header, &[(name, value.clone())]), &c, SECRET));
         forged.push(signed(&with(&header, &[(name, value)]), &c, b"my own"));
     }
-    // Not an access token of ours.
+    // Not an access token of this server.
     for typ in ["JWT", "rt+jwt", "reset+jwt", ""] {
         forged.push(signed(&with(&header, &[("typ", json!(typ))]), &c, SECRET));
     }
@@ -108,7 +108,7 @@ fn forgeries(token: &str, refresh: &str, now: i64) -> Vec<String> {
         ("cnt", json!("0")),
         ("cnt", json!(1e308)),
         ("role", json!("ADMIN")),
-        // Out of time, or no time at all.
+        // Expired, not valid yet, or without a time.
         ("exp", json!(now - 31)),
         ("exp", json!("99999999999")),
         ("exp", json!(null)),
@@ -124,7 +124,7 @@ fn forgeries(token: &str, refresh: &str, now: i64) -> Vec<String> {
     }
     for name in ["iss", "aud", "sub", "sid", "cnt", "exp", "nbf", "iat"] {
         forged.push(signed(&h, &without(&claims, name), SECRET));
-        // Twice: which of the two would hold?
+        // A duplicate claim, where the effective one would be ambiguous.
         let twice = format!("{{\"{name}\":{},{}", claims[name], &c[1..]);
         forged.push(signed(&h, &twice, SECRET));
     }
@@ -133,7 +133,7 @@ fn forgeries(token: &str, refresh: &str, now: i64) -> Vec<String> {
 
 async fn answer(person: &Person, token: &str) -> Option<String> {
     let request = person.endpoint.client.get(format!("{}/api/me", person.endpoint.base));
-    // What cannot stand in a header cannot be sent.
+    // Characters that are not allowed in a header cannot be sent.
     let value = reqwest::header::HeaderValue::from_str(&format!("Bearer {token}")).ok()?;
     let reply = person.send(request.header("authorization", value)).await;
     reply.refused(401, "unauthenticated");
@@ -146,7 +146,7 @@ async fn forged_tokens_are_refused_and_all_alike() {
     let ada = app.customer("Ada").await;
     let token = ada.token.clone().unwrap();
     let (header, claims) = taken_apart(&token);
-    // The forger of this test can sign: the same parts are a good token.
+    // The signature of this test is correct: the unchanged parts are a valid token.
     let copy = Person { token: Some(signed(&header.to_string(), &claims.to_string(), SECRET)), ..ada.clone() };
     copy.get("/api/me").await.expect(200);
 

@@ -33,12 +33,12 @@ async fn slots_are_reserved_for_requests_of_higher_priority() {
     assert_eq!(admission.load(), (4, 0));
     drop(held);
     assert_eq!(admission.load(), (0, 0));
-    // A single slot can be had by everybody.
+    // Every beneficiary may use a single slot.
     let one = Admission::new(1, LONG);
     drop(one.enter(Priority::Deferrable).await.unwrap());
 }
 
-/// A request of a user, or of somebody without an account, from a network.
+/// A request of a user, or of a client without an account, from a network.
 fn from(user: Option<UserId>, network: &str) -> Sender {
     Sender { user, network: Network::of(network.parse().unwrap()) }
 }
@@ -61,7 +61,7 @@ async fn one_user_takes_a_quarter_and_one_network_half() {
     }
     assert_eq!(admission.load(), (12, 0), "whoever waits for the own share is in nobody's way");
     held.push(admission.enter_for(from(cleo, "198.51.100.1"), Priority::Critical).await.unwrap());
-    // One of their own ends, and the next goes on.
+    // One of their own ends, and the next one proceeds.
     drop(held.remove(0));
     held.push(admission.enter_for(from(ada, "192.0.2.1"), Priority::Critical).await.unwrap());
     drop(held);
@@ -95,8 +95,8 @@ async fn a_request_that_would_wait_too_long_for_its_share_is_refused_at_once() {
     let ada = from(Some(UserId::new()), "192.0.2.1");
     let _held = [admission.enter_for(ada, Priority::Normal).await, admission.enter_for(ada, Priority::Normal).await];
     let mut waiting = JoinSet::new();
-    // Two of her requests are worked on at once, for 45 seconds each: the second that waits is expected to wait for 45
-    // seconds, the third for 67. One minute is acceptable.
+    // Two of her requests are processed concurrently, for 45 seconds each: the expected wait of the second one in the
+    // queue is 45 seconds, of the third 67. One minute is acceptable.
     for _ in 0..2 {
         let its = admission.clone();
         waiting.spawn(async move { its.enter_for(ada, Priority::Normal).await.map(drop) });
@@ -166,10 +166,10 @@ async fn a_request_that_would_wait_too_long_is_refused_at_once() {
         waiting.spawn(async move { its.enter(priority).await.map(drop) });
         eventually("one more waits", async || admission.load().1 == before + 1).await;
     };
-    // A quarter of the longest wait is acceptable, which is one minute here: 45 seconds are within, 90 are not.
+    // A quarter of the longest wait is acceptable, which is one minute here: 45 seconds are less, 90 are more.
     waits(Priority::Normal).await;
     assert_eq!(admission.enter(Priority::Normal).now_or_never().unwrap().unwrap_err(), Overloaded);
-    // Those who wait with less priority are not ahead of an order: 45 and 90 seconds are within half of four minutes.
+    // Requests with a lower priority are not before an order: 45 and 90 seconds are less than half of four minutes.
     waits(Priority::Critical).await;
     waits(Priority::Critical).await;
     assert_eq!(admission.enter(Priority::Critical).now_or_never().unwrap().unwrap_err(), Overloaded);
@@ -185,7 +185,7 @@ async fn a_request_that_waited_too_long_is_refused() {
     drop(admission.enter(Priority::Critical).await.unwrap());
 }
 
-/// What would be refused is known before anything is done for it.
+/// A request that would be refused is refused before any work.
 #[tokio::test]
 async fn a_refusal_is_predicted() {
     let admission = Admission::expecting(1, Duration::from_mins(1), Duration::from_secs(20));
@@ -200,7 +200,7 @@ async fn a_refusal_is_predicted() {
     assert_eq!(refuses(), [false, false, false]);
 }
 
-/// Lets others run so many times.
+/// Yields this many times.
 async fn yields(times: u64) {
     for _ in 0..times {
         tokio::task::yield_now().await;
@@ -223,7 +223,7 @@ async fn a_request_that_stops_waiting_holds_no_slot() {
                 let _working = Working(Arc::clone(&busy));
                 yields(number % 11).await;
             };
-            // Some give up, while they wait or while they work.
+            // Some are cancelled, while they wait or while they are processed.
             tokio::select! {
                 () = works => {}
                 () = yields(number % 53) => {}
@@ -253,7 +253,7 @@ fn orders_and_deliveries_have_the_highest_priority() {
     for id in ["place_order", "update_order_status", "update_delivery_status", "refresh"] {
         assert!(of(Some(Priority::Critical)).contains(&id), "{id}");
     }
-    // What takes no slot answers without the database or has a bound of its own.
+    // Requests without a slot are answered without the database, or have a limit of their own.
     assert!(of(None).contains(&"get_liveness") && !of(None).contains(&"get_cart"));
 }
 
@@ -272,7 +272,7 @@ async fn with_every_connection_in_use_requests_are_busy_and_the_process_stays_al
     let ada = app.customer("Ada").await;
     ada.get("/api/orders").await.expect(200);
 
-    // Nobody gets past this lock: two requests hold both connections, and the slots behind them fill up.
+    // This lock blocks all: two requests hold both connections, and the slots after them fill up.
     let mut holder = sqlx::PgConnection::connect(&app.database_url).await.unwrap();
     let mut lock = holder.begin().await.unwrap();
     sqlx::query("lock table carts in access exclusive mode").execute(&mut *lock).await.unwrap();
@@ -322,7 +322,7 @@ async fn a_refusal_comes_before_token_and_body_are_read() {
         }
     };
     mallory.get(&luigi.path("/cart")).await.refused(503, "busy");
-    // Of this one the body never arrives.
+    // The body of this one never arrives.
     let request = format!(
         "PUT {} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer no token\r\ncontent-type: application/json\r\n\
          content-length: 1000\r\n\r\n",
@@ -353,7 +353,7 @@ async fn a_body_that_arrives_slowly_holds_no_slot() {
     );
     let mut slow = tokio::net::TcpStream::connect(app.address()).await.unwrap();
     slow.write_all(head.as_bytes()).await.unwrap();
-    // The only slot is free for everybody else.
+    // The only slot is available to all others.
     for _ in 0..20 {
         ada.get(&luigi.path("/cart")).await.expect(200);
     }

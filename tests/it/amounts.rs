@@ -12,7 +12,7 @@ use crate::reply::Reply;
 use crate::shop::Shop;
 use crate::sync::{op, outcomes, sends};
 
-/// A currency, what a meal costs in it in minor units, and the largest amount as a refusal writes it.
+/// A currency, a usual price in minor units, and the largest amount as an error writes it.
 const EVERYDAY: [(&str, i64, &str); 11] = [
     ("IDR", 150_000_000, "100000000000.00 IDR"),
     ("LBP", 135_000_000, "100000000000.00 LBP"),
@@ -27,13 +27,13 @@ const EVERYDAY: [(&str, i64, &str); 11] = [
     ("USD", 1_250, "1000000.00 USD"),
 ];
 
-/// A place where a client names an amount.
+/// A field in which clients send an amount.
 struct Entrance {
     name: &'static str,
     method: Method,
     path: String,
     body: Box<dyn Fn(&Value) -> Value>,
-    /// What it answers when the amount is taken.
+    /// The status for an accepted amount.
     taken: u16,
 }
 
@@ -47,7 +47,7 @@ fn entrance(
     Entrance { name, method, path, body: Box::new(body), taken }
 }
 
-/// A restaurant with an item, a group with a modifier, a coupon; and the entrances of its staff.
+/// A restaurant with an item, a group with a modifier, and a coupon; and the fields of its staff.
 async fn staff_entrances(shop: &Shop) -> Vec<Entrance> {
     let one = json!({ "amount": 1, "currency": shop.body["currency"] });
     let group = json!({ "name": "Extras", "min": 0, "max": 9, "modifiers": [{ "name": "Egg", "price": one }] });
@@ -148,7 +148,7 @@ async fn staff_entrances(shop: &Shop) -> Vec<Entrance> {
     ]
 }
 
-/// The entrances of customers: a tip, wherever an order is asked about.
+/// The fields of customers: a tip, in every request for an order.
 fn customer_entrances(shop: &Shop) -> Vec<Entrance> {
     let (id, item) = (shop.id.clone(), shop.any_dish().id.clone());
     let lines = json!([{ "itemId": item, "quantity": 1 }]);
@@ -179,7 +179,7 @@ impl Entrance {
     }
 }
 
-/// In one currency: at each entrance, what is taken and what is refused, and with which words.
+/// For one currency: the accepted and refused amounts in each field, and the texts of the errors.
 async fn holds(app: &TestApp, code: &'static str, everyday: i64, bound: &str) {
     let shop = app.restaurant(code).with("currency", json!(code)).sells("Meal", everyday).opens().await;
     let ada = app.customer("Ada").await;
@@ -206,7 +206,7 @@ async fn holds(app: &TestApp, code: &'static str, everyday: i64, bound: &str) {
     as_a_table(&shop, largest, bound).await;
 }
 
-/// A table of CSV holds prices as people write them.
+/// A CSV table contains prices in major units.
 async fn as_a_table(shop: &Shop, largest: i64, bound: &str) {
     let currency: Currency = shop.body["currency"].as_str().unwrap().parse().unwrap();
     let one = 10_i64.pow(currency.exponent());
@@ -252,8 +252,8 @@ async fn small_currencies_name_everyday_amounts_everywhere() {
     }
 }
 
-/// What 99 of the dearest dish cost with its dearest modifier, tax, a service fee, delivery, a tip and a coupon: more
-/// than any client may name, and taken through every way that leads to an order and back.
+/// The price of 99 of the most expensive item with its most expensive modifier, tax, a service fee, delivery, a tip
+/// and a coupon: more than any client may send, and accepted in every way of ordering and reading.
 #[tokio::test]
 async fn totals_computed_by_the_server_have_no_limit() {
     let app = TestApp::start().await;
@@ -268,7 +268,7 @@ async fn totals_computed_by_the_server_have_no_limit() {
         let (ada, ox) = (app.customer("Ada").await, shop.any_dish());
         let mut details = delivery_details();
         (details["tip"], details["couponCode"]) = (money(largest), json!("TENTH"));
-        // 99 oxen, less a tenth, and 11 % on that; delivery, the fixed fee, 5 % for the service, a tip.
+        // 99 items, less 10 %, and 11 % tax on that; delivery, the fixed fee, 5 % service fee, a tip.
         let items = 99 * largest;
         let net = items - items / 10;
         let total = net + net * 11 / 100 + largest + (largest + items / 20) + largest;
@@ -308,7 +308,8 @@ async fn totals_computed_by_the_server_have_no_limit() {
     }
 }
 
-/// A hundred lines of 99 of the dearest thing in rials leave 64 bits: refused with a reason, and nothing is written.
+/// A hundred lines of 99 of the most expensive item in rials exceed 64 bits: refused with a reason, and nothing is
+/// written.
 #[tokio::test]
 async fn overflowing_amounts_are_refused_and_never_wrap() {
     let app = TestApp::start().await;

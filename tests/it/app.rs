@@ -19,23 +19,23 @@ use uuid::Uuid;
 
 use crate::people::{Endpoint, Person};
 
-/// Argon2id of [`crate::people::PASSWORD`], so that a test does not hash for each person it needs.
+/// The Argon2id hash of [`crate::people::PASSWORD`], so that tests do not hash a password for each user.
 const PASSWORD_HASH: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$tsJablp8Of49ZZnyGrz9mQ$Gvxy3nCA8JC9ENXOYvYGzgOtAO/OhfuvXCEz8o075x4";
 
 /// `JWT_SECRET` of every server under test.
 pub const SECRET: &str = "a secret for tests that is long enough";
 
-/// How long a test waits for what must come.
+/// How long a test waits for an expected condition.
 pub const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A server with an empty database, and what a test needs to look behind it.
+/// A server with an empty database, and direct access to the database for the test.
 pub struct TestApp {
-    /// Where it is.
+    /// The address of the server.
     pub endpoint: Endpoint,
     /// The clock that the server reads.
     pub clock: Clock,
-    /// The database as its superuser sees it.
+    /// A connection to the database as its superuser.
     pub look: PgPool,
     /// `DATABASE_URL` of the superuser.
     pub database_url: String,
@@ -68,8 +68,8 @@ async fn execute(connection: &mut PgConnection, statement: &str) {
 }
 
 /// Ends the sessions of a database and drops it. PostgreSQL waits five seconds for them, which is too short for a
-/// session whose disk is busy; then it is known which is left and what it waits for, and it has as long as anything
-/// else in a test.
+/// session whose disk is busy; after that the test reports the remaining session, and waits as long as for any other
+/// condition.
 async fn end_and_drop(server: &mut PgConnection, database: &str) {
     let drop = format!("drop database {database} with (force)");
     let Err(error) = sqlx::raw_sql(AssertSqlSafe(drop.clone())).execute(&mut *server).await else { return };
@@ -99,19 +99,19 @@ async fn end_and_drop(server: &mut PgConnection, database: &str) {
     execute(server, &drop).await;
 }
 
-/// Does something in a database as the superuser.
+/// Runs something in a database as the superuser.
 pub async fn execute_in(database: &str, statement: &str) {
     let mut connection = connect(database).await;
     execute(&mut connection, statement).await;
     connection.close().await.expect("a clean end");
 }
 
-/// Drops a database that a test made for itself.
+/// Drops a database that a test created.
 pub async fn drop_database(name: &str) {
     end_and_drop(&mut connect("postgres").await, name).await;
 }
 
-/// Clones a migrated database under a fresh name.
+/// Clones a migrated database under a new name.
 pub async fn fresh_database() -> String {
     let mut server = connect("postgres").await;
     let template = template(&mut server).await;
@@ -121,7 +121,7 @@ pub async fn fresh_database() -> String {
     name
 }
 
-/// The migrated database to clone: made by whoever comes first, for each state of the migrations.
+/// The migrated database to clone: created by the first test that needs it, once for each state of the migrations.
 async fn template(server: &mut PgConnection) -> String {
     let name = format!("template_{}", migrations_fingerprint());
     execute(server, "select pg_advisory_lock(20231)").await;
@@ -158,7 +158,7 @@ pub fn config(database_url: &str, changes: &[(&str, &str)]) -> Config {
         ("DATABASE_POOL", "6"),
         ("DATABASE_ACQUIRE_TIMEOUT", "20s"),
         ("REQUEST_QUEUE_WAIT", "60s"),
-        // Sixty orders at once for the same dishes take their turns, however busy the machine is.
+        // Sixty concurrent orders for the same items wait for each other, however busy the machine is.
         ("DATABASE_LOCK_TIMEOUT", "20s"),
         ("DATABASE_UNIT_TIMEOUT", "20s"),
         ("JWT_SECRET", SECRET),
@@ -184,7 +184,7 @@ impl TestApp {
         Self::on(database, database_url.clone(), config(&database_url, changes)).await
     }
 
-    /// The server behind something that stands between it and PostgreSQL, on a port of this machine.
+    /// The server with a proxy between it and PostgreSQL, on a local port.
     pub async fn through(port: &str, changes: &[(&str, &str)]) -> Self {
         let database = fresh_database().await;
         let (direct, between) = (database_url(&database), format!("postgres://comanda@127.0.0.1:{port}/{database}"));
@@ -207,24 +207,24 @@ impl TestApp {
         self.running.as_ref().expect("a server that has not been stopped")
     }
 
-    /// Where it listens.
+    /// The address on which it listens.
     pub fn address(&self) -> std::net::SocketAddr {
         self.running().address
     }
 
-    /// Stops the server in good order; the database stays until the test ends.
+    /// Stops the server in an orderly way; the database is kept until the test ends.
     pub async fn stop(&mut self) {
         if let Some(running) = self.running.take() {
             running.stop().await;
         }
     }
 
-    /// For a test that breaks the books on purpose.
+    /// For a test that violates the invariants on purpose.
     pub fn without_audit(&mut self) {
         self.audited = false;
     }
 
-    /// Engine.IO sessions that are open, and those of them that are not signed in.
+    /// The number of open Engine.IO sessions, and of those without a sign-in.
     pub fn engine_sessions(&self) -> (usize, usize) {
         self.running().engine_sessions.load()
     }
@@ -234,24 +234,24 @@ impl TestApp {
         self.clock.advance(time);
     }
 
-    /// One number, asked as the superuser.
+    /// One number, queried as the superuser.
     pub async fn count(&self, question: &'static str) -> i64 {
         sqlx::query_scalar(question).fetch_one(&self.look).await.unwrap()
     }
 
-    /// Waits until every event so far is final and thus shown: transactions of other tests on the same server may be
-    /// older.
+    /// Waits until every event so far is final and therefore shown: transactions of other tests on the same server
+    /// may be older.
     pub async fn log_is_final(&self) {
         let question = "select count(*) from events where seq >= event_horizon()";
         eventually("the log is final", async || self.count(question).await == 0).await;
     }
 
-    /// Does something as the superuser.
+    /// Executes something as the superuser.
     pub async fn does(&self, statement: &str) {
         sqlx::raw_sql(AssertSqlSafe(statement)).execute(&self.look).await.unwrap();
     }
 
-    /// Rows of every table that a request could have written to.
+    /// The number of rows of every table that a request could have written to.
     pub async fn rows_written(&self) -> i64 {
         self.count(
             "select ((select count(*) from orders) + (select count(*) from order_items) + (select count(*) from events)
@@ -265,30 +265,30 @@ impl TestApp {
         .await
     }
 
-    /// Somebody who is not signed in.
+    /// A client without a sign-in.
     pub fn stranger(&self) -> Person {
         let endpoint = self.endpoint.clone();
         Person { endpoint, id: String::new(), email: String::new(), token: None }
     }
 
-    /// Somebody who signed up and in.
+    /// A user who has signed up and signed in.
     pub async fn customer(&self, name: &str) -> Person {
         self.person(name, "CUSTOMER").await
     }
 
-    /// Somebody who runs the platform.
+    /// An administrator.
     pub async fn admin(&self) -> Person {
         self.person("Admin", "ADMIN").await
     }
 
-    /// Somebody who works at the restaurant.
+    /// A member of the restaurant.
     pub async fn staff_of(&self, shop: &crate::shop::Shop) -> Person {
         let person = self.customer("Staff").await;
         shop.takes_on(&person, "STAFF").await;
         person
     }
 
-    /// Somebody who delivers by bicycle; not on duty yet.
+    /// A driver with a bicycle, off duty.
     pub async fn driver(&self, name: &str) -> Person {
         let person = self.customer(name).await;
         let profile = serde_json::json!({ "email": person.email, "vehicle": "BICYCLE" });
@@ -300,12 +300,12 @@ impl TestApp {
         self.people(name, role, 1).await.remove(0)
     }
 
-    /// Many customers at once.
+    /// Many customers.
     pub async fn crowd(&self, count: usize) -> Vec<Person> {
         self.people("Guest", "CUSTOMER", count).await
     }
 
-    /// Writes users and sessions straight into the tables: what signing up and in would leave there.
+    /// Writes users and sessions directly into the tables, as signing up and signing in would.
     async fn people(&self, name: &str, role: &str, count: usize) -> Vec<Person> {
         let now = self.clock.now();
         let users: Vec<_> = (0..count).map(|_| UserId::new()).collect();
@@ -362,7 +362,7 @@ impl Drop for TestApp {
     }
 }
 
-/// Whatever `comanda check` would show, a line each.
+/// The violations that `comanda check` would report, one line each.
 async fn faults(database: &mut PgConnection) -> Vec<String> {
     let findings = comanda::check::check(database, |_| ()).await.expect("every rule can be asked");
     let lines = |found: &comanda::check::Finding| {
@@ -371,7 +371,7 @@ async fn faults(database: &mut PgConnection) -> Vec<String> {
     findings.iter().flat_map(lines).collect()
 }
 
-/// Asks again and again until it is so, or patience ends.
+/// Checks repeatedly until the condition holds, or the time is over.
 pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let mut moments = tokio::time::interval(Duration::from_millis(10));
     let search = async {

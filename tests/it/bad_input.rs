@@ -11,7 +11,7 @@ use crate::app::TestApp;
 use crate::people::{Person, id_of};
 use crate::reply::Reply;
 
-/// A restaurant, a customer with a full cart, and a good order body.
+/// A restaurant, a customer with a cart, and a valid body of an order.
 struct World {
     app: TestApp,
     luigi: crate::shop::Shop,
@@ -30,7 +30,7 @@ async fn world() -> World {
 }
 
 impl World {
-    /// Sends bytes where an order is placed.
+    /// Sends bytes as the body of an order.
     async fn sends(&self, kind: &str, body: impl Into<reqwest::Body>) -> Reply {
         let request = self.ada.request(Method::POST, "/api/orders");
         let request = request.header("idempotency-key", Uuid::new_v4().to_string()).header("content-type", kind);
@@ -133,7 +133,7 @@ async fn json_of_another_structure_is_refused_with_a_pointer() {
     let twice = world.good.to_string().replacen('{', "{\"note\":\"a\",\"note\":\"b\",", 1);
     world.sends("application/json", twice).await.refused(422, "invalid_request");
     assert_eq!(world.app.rows_written().await, written);
-    // What was refused all the time was never the fault of the rest of it.
+    // The other fields of these bodies are valid.
     world.asks(&world.good).await.expect(201);
 }
 
@@ -309,8 +309,8 @@ async fn a_menu_item_is_checked_field_by_field() {
     assert_eq!(world.app.rows_written().await, written);
 }
 
-/// Derived types would read an object from a list of its fields in the order of their declaration: nobody's contract,
-/// and a place with longitude and latitude exchanged.
+/// Derived types would accept a list of values in the order of their declaration in place of an object: undocumented,
+/// and it would exchange longitude and latitude.
 #[tokio::test]
 async fn a_list_is_refused_where_an_object_is_expected() {
     let World { app: _app, luigi, ada, good } = world().await;
@@ -344,7 +344,7 @@ async fn a_list_is_refused_where_an_object_is_expected() {
     assert_eq!(refusal["errors"][0]["message"], "must be an object, not a list", "{refusal}");
 }
 
-/// A byte order mark is passed over; half of a character is called that, and not a fault of syntax.
+/// A byte order mark is ignored; a lone surrogate is named as such, and not as a syntax error.
 #[tokio::test]
 async fn json_is_read_behind_a_byte_order_mark_and_half_a_character_is_named() {
     let world = world().await;
@@ -354,7 +354,7 @@ async fn json_is_read_behind_a_byte_order_mark_and_half_a_character_is_named() {
     assert!(refusal["detail"].as_str().unwrap().contains("half of a character"), "{refusal}");
 }
 
-/// However a language is spelled, it is kept in one form, as menus keep theirs.
+/// Every spelling of a language tag is stored in one form, as in menus.
 #[tokio::test]
 async fn a_locale_is_kept_in_its_canonical_form() {
     let World { app: _app, ada, .. } = world().await;

@@ -12,7 +12,7 @@ fn folder(name: &str) -> std::path::PathBuf {
     folder
 }
 
-/// The program in an empty folder, with nothing but these variables set.
+/// The program in an empty folder, with only these variables set.
 pub fn comanda(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     let home = folder("home");
     let mut command = program();
@@ -26,7 +26,7 @@ fn said(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
-/// What went wrong: nothing but lines for a person, and a failing status.
+/// The error: only lines for a person, and a failing exit status.
 #[track_caller]
 pub fn complaint(output: &Output) -> String {
     assert!(!output.status.success(), "{}", said(output));
@@ -48,7 +48,7 @@ fn the_program_has_help_for_every_command() {
     assert_eq!(comanda(&["dance"], &[]).status.code(), Some(2));
 }
 
-/// The library that writes log files prints that it finds none, if the folder is not there yet.
+/// The library that writes log files prints a message if the folder does not exist yet.
 #[test]
 fn the_log_folder_is_created_silently() {
     let logs = folder("logs").join("not/there/yet");
@@ -161,7 +161,8 @@ async fn a_database_newer_than_the_program_is_refused() {
     crate::app::drop_database(&database).await;
 }
 
-/// The migrations were rewritten before the first release: a database of the earlier set gets the command that helps.
+/// The migrations were rewritten before the first release: a database of the earlier set gets an error with the
+/// command to run.
 #[tokio::test]
 async fn a_database_with_earlier_migrations_is_refused_with_instructions() {
     let database = fresh_database().await;

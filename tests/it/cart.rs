@@ -69,7 +69,7 @@ async fn a_cart_accepts_items_of_this_menu_in_valid_quantities() {
     app.stranger().get(&luigi.path("/cart")).await.refused(401, "unauthenticated");
 }
 
-/// What a cart holds, by the keys of its lines.
+/// The content of a cart, by the keys of its lines.
 fn held(cart: &Value) -> BTreeMap<String, i64> {
     let line = |line: &Value| (line["key"].as_str().unwrap().to_owned(), line["quantity"].as_i64().unwrap());
     cart["lines"].as_array().unwrap().iter().map(line).collect()
@@ -172,7 +172,7 @@ async fn a_client_clock_in_the_future_does_not_block_a_cart_line() {
     assert!(refusal["serverTime"].is_string());
     let put = ada.put(&path, &json!({ "lines": [], "at": now + TimeDelta::hours(1) })).await;
     assert_eq!(put.refused(422, "clock_skew")["errors"][0]["pointer"], "/at");
-    // Somewhat ahead counts as now; behind loses, and online writes come after everything that is there.
+    // A time slightly ahead counts as now; an earlier one loses, and online writes come after everything before them.
     write(2, Some(now + TimeDelta::minutes(4))).await.expect(200);
     let cart = write(3, Some("1970-01-01T00:00:00Z".parse().unwrap())).await.expect(200);
     assert_eq!(held(&cart), [("a".to_owned(), 2)].into());
@@ -205,7 +205,7 @@ async fn a_cart_stores_a_limited_number_of_removed_lines() {
         let gone: Vec<_> = (0..100).map(|n| json!({ "key": format!("{part}-{n}"), "quantity": 0 })).collect();
         ada.patch(&luigi.path("/cart"), &json!({ "lines": gone })).await.expect(200);
     }
-    // What was taken out with the last request is cleared with the next.
+    // A line that the last request removed is deleted with the next one.
     assert!(app.count("select count(*) from cart_items").await <= 300);
     ada.patch(&luigi.path("/cart"), &json!({ "lines": [] })).await.expect(200);
     assert_eq!(app.count("select count(*) from cart_items").await, 200);

@@ -7,7 +7,7 @@ use crate::app::TestApp;
 use crate::harness_clock::program;
 use crate::people::id_of;
 
-/// What the command prints and how it ends.
+/// The output of the command, and its exit status.
 fn check(url: &str) -> (String, Option<i32>) {
     let mut command = program();
     command.args(["--config", "/dev/null", "check"]).env("DATABASE_URL", url);
@@ -15,7 +15,7 @@ fn check(url: &str) -> (String, Option<i32>) {
     (String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap(), output.status.code())
 }
 
-/// On most managed servers whoever owns the tables is no superuser, and under row level security like everybody else.
+/// On most managed servers the owner of the tables is not a superuser, and row level security applies to it.
 #[tokio::test]
 async fn a_database_owner_without_superuser_rights_can_run_the_check() {
     let mut app = TestApp::start().await;
@@ -43,7 +43,7 @@ async fn a_database_owner_without_superuser_rights_can_run_the_check() {
     assert_eq!(broken().await.len(), 1, "the cart does not name its order");
 }
 
-/// The rules that do not hold in a server's database.
+/// The violated rules in a server's database.
 pub async fn broken_rules(app: &TestApp) -> Vec<String> {
     let mut database = PgConnection::connect(&app.database_url).await.unwrap();
     let findings = comanda::check::check(&mut database, |_| ()).await.unwrap();
@@ -132,8 +132,8 @@ async fn a_database_of_another_version_is_not_checked() {
     assert!(code == Some(1) && said.contains("run `comanda migrate` first"), "{said}");
 }
 
-/// One order of each rule of rounding, with two rates, a discount and taxed fees: sound, and then each amount a unit
-/// off.
+/// One order of each rounding rule, with two rates, a discount and taxed fees: valid, and then invalid with each
+/// amount changed by one unit.
 #[tokio::test]
 async fn tax_that_is_rounded_otherwise_is_named() {
     const RULE: &str =
@@ -165,7 +165,7 @@ async fn tax_that_is_rounded_otherwise_is_named() {
     assert!(broken_rules(&app).await.is_empty(), "{:?}", broken_rules(&app).await);
     app.without_audit();
     for corruption in [
-        // The other rule than the one by which it was rounded.
+        // The other rounding rule.
         "update orders set tax_rounding = 'HALF_EVEN' where tax_rounding = 'HALF_UP'",
         "update orders set tax_rounding = 'HALF_UP' where tax_rounding = 'HALF_EVEN'",
         "update orders set tax_rounding_level = 'ORDER' where tax_rounding_level = 'LINE'",
@@ -201,7 +201,7 @@ async fn the_check_finds_wrong_stock_returns_and_coupons_without_discount() {
     ada.orders_cart(&cart, &json!({ "couponCode": "TEN" })).await.expect(201);
     let early = ada.places_order(&luigi, &lines).await;
     ada.cancels(&early, "Not hungry").await;
-    // What is not counted any more when it is cancelled does not come back, nor has it to when it is counted again.
+    // Stock that is not counted any more at the cancellation does not return, even if it is counted again later.
     let uncounted = ada.places_order(&luigi, &lines).await;
     let stock = luigi.path(&format!("/items/{}/stock", luigi.dish("Acqua").id));
     luigi.owner.put(&stock, &json!({ "stock": null })).await.expect(200);
@@ -216,19 +216,19 @@ async fn the_check_finds_wrong_stock_returns_and_coupons_without_discount() {
     let (early, late) = (id(&early), id(&late));
     let pizza = "item_id = (select id from menu_items where name = 'Pizza')";
     let corruptions = [
-        // An early cancellation keeps what it took.
+        // An early cancellation that returned no stock.
         format!(
             "delete from stock_ledger where order_id = '{early}' and reason = 'RETURNED' and {pizza};
                  update menu_items set stock = stock - 2 where name = 'Pizza'"
         ),
-        // A late one returns a part of it.
+        // A late one that returned a part of it.
         format!(
             "insert into stock_ledger (restaurant_id, item_id, order_id, delta, reason, at)
                  select restaurant_id, item_id, order_id, 2, 'RETURNED', at from stock_ledger
                  where order_id = '{late}' and {pizza};
                  update menu_items set stock = stock + 2 where name = 'Pizza'"
         ),
-        // What was delivered comes back.
+        // A delivered order whose stock was returned.
         format!("update orders set status = 'DELIVERED', cancel_reason = null where id = '{early}'"),
     ];
     for corruption in corruptions {

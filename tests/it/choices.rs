@@ -16,7 +16,7 @@ use crate::reply::Reply;
 use crate::shop::Shop;
 use crate::sync::{op, sends};
 
-/// Place and words of each fault; `below` is the place of the line in what was sent.
+/// Pointer and message of each error; `below` is the pointer of the line in the request.
 fn faults(problem: &Value, below: &str) -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let errors = problem["errors"].as_array().unwrap_or_else(|| panic!("no errors in {problem}"));
@@ -28,7 +28,7 @@ fn faults(problem: &Value, below: &str) -> Vec<(String, String)> {
     errors.iter().map(one).collect()
 }
 
-/// The problem of the one operation that was rejected.
+/// The problem of the one rejected operation.
 fn rejection(reply: &Reply) -> Value {
     let answer = reply.expect(200)["data"][0].clone();
     assert_eq!(answer["outcome"], "rejected", "{answer}");
@@ -117,7 +117,7 @@ async fn a_choice_that_becomes_required_is_reported_alike_everywhere() {
         assert_eq!(faults(&refusal, "/lines/0"), expected);
         assert_eq!(refusal["items"], json!([{ "itemId": grill.burger, "reason": "choices_changed" }]));
     }
-    // The quote was for something that is not on the menu any more: the difference, and why.
+    // The quoted item is not on the menu any more: the difference, and the reason.
     let quoted = ada.asks_for_order("quoted", &json!({ "quoteId": id_of(&quote) })).await.refused(409, "quote_changed");
     assert_eq!(faults(&quoted, "/lines/0"), expected);
     let again = ada.post(&format!("/api/orders/{}/reorder", id_of(&order)), &json!({})).await.expect(200);
@@ -126,7 +126,7 @@ async fn a_choice_that_becomes_required_is_reported_alike_everywhere() {
     assert_eq!(app.count("select count(*) from orders").await, 1);
 }
 
-/// What somebody who wants the item chooses: of each group as few as it asks for, and of what is left the most first.
+/// The smallest choices for an item: the minimum of each group, modifiers with the largest stock first.
 fn least_choices(groups: &HashMap<String, Value>, asked: &Value, times: i64, depth: u8) -> Vec<Value> {
     let mut choices = Vec::new();
     for group in asked.as_array().unwrap() {
@@ -136,7 +136,7 @@ fn least_choices(groups: &HashMap<String, Value>, asked: &Value, times: i64, dep
         let left = |one: &Value| one["stock"].as_i64().unwrap_or(99);
         offered.sort_by_key(|one| (one["available"] == false, std::cmp::Reverse(left(one))));
         for one in offered {
-            // As many of it as can be, with what is asked about each of them.
+            // As many of it as possible, with the choices of its nested groups.
             let nested = |count: i64| match depth {
                 0 => least_choices(groups, &one["modifierGroups"], times * count, 1),
                 _ => Vec::new(),
@@ -166,7 +166,7 @@ fn modifier(random: &mut StdRng, asks: &Value) -> Value {
     json!({ "name": "M", "price": euros(50), "available": available, "stock": stock, "modifierGroups": asks })
 }
 
-/// Makes a group, and notes what guests are not told: how many are left.
+/// Creates a group, and remembers the stock, which guests do not see.
 async fn adds_group(
     shop: &Shop,
     groups: &mut HashMap<String, Value>,
@@ -184,9 +184,8 @@ async fn adds_group(
     id
 }
 
-/// Random menus with groups off, sold out, short and nested: whoever chooses as little as is asked for can order an
-/// item exactly if the menu says that it is orderable; and what it says cannot be ordered is refused whatever is
-/// chosen.
+/// Random menus with groups that are switched off, sold out, short and nested: the smallest choices for an item can
+/// be ordered exactly if the menu shows it as orderable; an item that is not orderable is refused with every choice.
 #[tokio::test]
 async fn exactly_the_items_called_orderable_can_be_ordered() {
     let app = TestApp::start().await;
@@ -200,7 +199,7 @@ async fn exactly_the_items_called_orderable_can_be_ordered() {
             let mut modifiers = Vec::new();
             for _ in 0..random.random_range(1..=3) {
                 let mut asks = json!([]);
-                // A group of its own, so that no two questions draw on the same portions.
+                // A separate group, so that no two groups use the same portions.
                 if random.random_bool(0.6) {
                     let modifiers: Vec<_> =
                         (0..random.random_range(1..=3)).map(|_| modifier(&mut random, &json!([]))).collect();
@@ -227,7 +226,7 @@ async fn exactly_the_items_called_orderable_can_be_ordered() {
             let is_missing = choices.iter().any(|choice| choice["missing"] == true);
             let choices: Vec<_> = choices.into_iter().filter(|choice| choice["missing"] != true).collect();
             let line = json!([{ "itemId": item["id"], "quantity": 1, "modifiers": choices }]);
-            // Nothing is ordered: a quote refuses exactly what placing would refuse.
+            // Nothing is ordered: a quote refuses exactly what an order would refuse.
             let reply = ada.post(&shop.path("/quotes"), &json!({ "lines": line, "fulfilment": "PICKUP" })).await;
             let what = format!("menu {seed}, {shown}, {line}: {}", reply.text());
             assert_eq!(shown["orderable"] == true, reply.status == 201, "{what}");

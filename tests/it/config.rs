@@ -205,14 +205,14 @@ fn the_example_file_is_the_table_of_variables() {
     ] {
         assert!(file.contains(&format!("\n#{name}=")), "{name} is documented");
     }
-    // Uncommented as it stands, it is a configuration that works; only what has no default is left out.
+    // Uncommented, it is a valid configuration; only variables without a default are left out.
     let lines = file.lines().filter_map(|line| line.strip_prefix('#')?.split_once('='));
     let defaults =
         lines.filter(|(name, _)| VARIABLES.iter().any(|variable| variable.name == *name && variable.default.is_some()));
     Config::read(&Source::from_pairs(defaults)).unwrap();
 }
 
-/// Whoever sets a provider's variables expects that messages are sent.
+/// A user who sets a provider's variables expects that messages are sent.
 #[test]
 fn unknown_variables_stop_the_start_and_are_not_documented() {
     for unread in UNREAD {

@@ -11,7 +11,7 @@ use crate::sync;
 
 const NEW_PASSWORD: &str = "four yellow lemons";
 
-/// What was sent to a target of these kinds, the newest first, once there are so many.
+/// The messages to a target on these channels, newest first, once there are this many.
 async fn sent_messages(app: &TestApp, target: &str, kind: &str, count: usize) -> Vec<String> {
     let admin = app.admin().await;
     let found = async || {
@@ -29,7 +29,7 @@ fn code_in(body: &str) -> &str {
     body.split(' ').next().unwrap()
 }
 
-/// Sets a number and proves it.
+/// Sets and verifies a number.
 async fn proves_phone(app: &TestApp, person: &Person, number: &str, earlier: usize) {
     person.patch("/api/me", &json!({ "phone": number, "currentPassword": PASSWORD })).await.expect(200);
     person.post("/api/me/phone/code", &Value::Null).await.expect(202);
@@ -38,7 +38,7 @@ async fn proves_phone(app: &TestApp, person: &Person, number: &str, earlier: usi
     assert_eq!((&proved["phone"], &proved["phoneVerified"]), (&json!(number), &json!(true)));
 }
 
-/// Asks for a code and chooses a password with it.
+/// Requests a code and sets a password with it.
 async fn recovers(app: &TestApp, email: &str, channel: &str, target: &str, earlier: usize) -> Value {
     let stranger = app.stranger();
     let asked = json!({ "email": email, "channel": channel });
@@ -59,14 +59,14 @@ async fn signs_in(app: &TestApp, email: &str, password: &str) -> Person {
 async fn a_number_is_verified_before_it_is_used_and_its_owner_is_notified() {
     let app = TestApp::start().await;
     let ada = app.customer("Ada").await;
-    // A token alone changes no number.
+    // A token alone does not change a number.
     ada.patch("/api/me", &json!({ "phone": "+390511234567" })).await.refused(403, "reauth_required");
     ada.post("/api/me/phone/code", &Value::Null).await.refused(409, "no_phone");
     let body = json!({ "phone": "+39 051 1234567", "currentPassword": PASSWORD });
     let set = ada.patch("/api/me", &body).await.expect(200);
     assert_eq!((&set["phone"], &set["phoneVerified"]), (&json!("+390511234567"), &json!(false)));
     sent_messages(&app, &ada.email, "account.phone-changed", 1).await;
-    // Not proved: the code goes by e-mail, and the number goes with it.
+    // Not verified: the code is sent by e-mail, and the number is removed.
     recovers(&app, &ada.email, "sms", &ada.email, 0).await;
     let ada = signs_in(&app, &ada.email, NEW_PASSWORD).await;
     assert_eq!(ada.get("/api/me").await.expect(200)["phone"], Value::Null);
@@ -75,7 +75,8 @@ async fn a_number_is_verified_before_it_is_used_and_its_owner_is_notified() {
     proves_phone(&app, &ada, "+390511234567", 0).await;
     sent_messages(&app, "+390511234567", "account.phone-confirmed", 1).await;
     sent_messages(&app, &ada.email, "account.phone-confirmed", 1).await;
-    // Another number: the one before and the mailbox are told, and nothing goes there before it is proved.
+    // Another number: the previous number and the e-mail address are notified, and no codes are sent there before it
+    // is verified.
     let other = json!({ "phone": "+390517654321", "currentPassword": PASSWORD });
     assert_eq!(ada.patch("/api/me", &other).await.expect(200)["phoneVerified"], json!(false));
     sent_messages(&app, "+390511234567", "account.phone-changed", 1).await;
@@ -90,12 +91,12 @@ async fn a_number_is_verified_before_it_is_used_and_its_owner_is_notified() {
     let late = json!({ "code": code_in(&codes[0]) });
     ada.post("/api/me/phone/confirm", &late).await.refused(401, "invalid_code");
     proves_phone(&app, &ada, "+390517654321", 1).await;
-    // Proved: codes go there, and what is proved stays.
+    // Verified: codes are sent there, and verified contacts stay.
     recovers(&app, &ada.email, "sms", "+390517654321", 0).await;
     let ada = signs_in(&app, &ada.email, NEW_PASSWORD).await;
     assert_eq!(ada.get("/api/me").await.expect(200)["phone"], "+390517654321");
     sent_messages(&app, "+390517654321", "account.password-changed", 1).await;
-    // A code of a number proves no other, and none is good after ten minutes.
+    // The code of a number verifies no other number, and no code is valid after ten minutes.
     ada.post("/api/me/phone/code", &Value::Null).await.expect(202);
     let codes = sent_messages(&app, "+390517654321", "account.phone-code", 3).await;
     app.passes(TimeDelta::minutes(10));
@@ -106,7 +107,7 @@ async fn a_number_is_verified_before_it_is_used_and_its_owner_is_notified() {
 #[tokio::test]
 async fn a_code_becomes_invalid_when_its_phone_number_changes() {
     let app = TestApp::start().await;
-    // The number is replaced, removed, or replaced and set again, after a code went there.
+    // The number is replaced, removed, or replaced and set again, after a code was sent to it.
     for (round, changes) in
         [&[Some("+390517654321")][..], &[None], &[Some("+390517654321"), Some("first")]].into_iter().enumerate()
     {
@@ -150,7 +151,7 @@ async fn settings_of_an_unverified_account_are_deleted_when_the_owner_signs_up()
     let order = json!({ "restaurantId": luigi.id, "fulfilment": "PICKUP", "lines": [] });
     let waits = sync::op(2, "order.place", app.clock.now(), order);
     assert_eq!(sync::outcomes(&sync::sends(&eve, "phone", std::slice::from_ref(&waits)).await), ["blocked:1:missing"]);
-    // The number is proved, the mailbox is not: the code goes to the mailbox, whatever is asked for.
+    // The number is verified, the e-mail address is not: the code is sent to the address, whatever is requested.
     recovers(&app, email, "sms", email, 0).await;
     eve.get("/api/me").await.refused(401, "unauthenticated");
     let owner = signs_in(&app, email, NEW_PASSWORD).await;
@@ -162,7 +163,7 @@ async fn settings_of_an_unverified_account_are_deleted_when_the_owner_signs_up()
         assert_eq!(owner.get(path).await.expect(200)["data"], json!([]), "{path}");
     }
     assert_eq!(owner.get("/api/me/second-factor").await.expect(200)["enabled"], json!(false));
-    // From now on the owner's things stay, whoever reads the mailbox.
+    // From now on the account is kept, whoever reads the mailbox.
     app.does(
         "insert into second_factors (user_id, secret, confirmed_at, created_at) select id, '', now(), now() from \
               users where email = 'owner@example.com'",
@@ -206,7 +207,7 @@ async fn messages_to_one_number_are_limited_over_all_accounts() {
         }
     }
     assert_eq!((taken, refused), (10, 26));
-    // Asked for by those who forgot: proved numbers, beyond the bound by e-mail instead.
+    // Requested after forgetting the password: verified numbers, above the limit by e-mail instead.
     app.does("update users set phone_verified_at = now() where phone is not null").await;
     let someone = app.count("select count(*) from users where phone is not null").await;
     assert_eq!(someone, 12);
@@ -247,21 +248,22 @@ async fn attempts_of_others_lock_out_neither_a_known_device_nor_a_recovery() {
                 .expect(202);
         }
     }
-    // From a network nobody has seen: without the token refused, with it let in; somebody else's token is none.
+    // From an unknown network: refused without the device token, accepted with it; another user's device token does
+    // not help.
     from("192.0.2.1", "/api/auth/login", &login(PASSWORD, &Value::Null)).await.refused(429, "too_many_requests");
     let bob = app.customer("Bob").await;
     let his = json!({ "email": bob.email, "password": PASSWORD });
     let his = from("203.0.113.9", "/api/auth/login", &his).await.expect(200)["deviceToken"].clone();
     from("192.0.2.1", "/api/auth/login", &login(PASSWORD, &his)).await.refused(429, "too_many_requests");
     from("192.0.2.1", "/api/auth/login", &login(PASSWORD, device)).await.expect(200);
-    // The device's own tries are bounded as well.
+    // The attempts of the device are limited as well.
     let mut looked_at = 0;
     for _ in 0..20 {
         let reply = from("192.0.2.2", "/api/auth/login", &login("not the password", device)).await;
         looked_at += i32::from(reply.status == 401);
     }
     assert_eq!(looked_at, 10);
-    // And a code gets the owner in from a network nobody has seen, without a device.
+    // And a code permits a sign-in of the owner from an unknown network, without a device.
     let asked = json!({ "email": ada.email, "channel": "email" });
     let reset = from("192.0.2.3", "/api/auth/forgot-password", &asked).await.expect(202);
     let code = sent_messages(&app, &ada.email, "account.reset-code", 31).await;
@@ -337,7 +339,7 @@ fn one_mailbox_is_one_address() {
     ] {
         assert_eq!(Email::try_from(text.to_owned()).unwrap().as_str(), kept, "{text:?}");
     }
-    // What programs that send mail read as another address, or as several.
+    // Addresses that mail programs parse as another address, or as several.
     for text in [
         "<ada@example.com>",
         "ada <ada@example.com>",

@@ -23,7 +23,7 @@ pub async fn makes_coupon(shop: &Shop, coupon: Value) -> Value {
     shop.owner.post(&shop.path("/coupons"), &coupon).await.expect(201)
 }
 
-/// An order of so many of the first dish, with a code.
+/// An order of this many of the first item, with a code.
 async fn orders_with(person: &Person, shop: &Shop, code: &str, quantity: u32, delivered: bool) -> Reply {
     let mut body = if delivered { delivery_details() } else { json!({ "fulfilment": "PICKUP" }) };
     body["restaurantId"] = json!(shop.id);
@@ -49,7 +49,7 @@ async fn the_discount_of_a_coupon_depends_on_its_kind() {
     makes_coupon(&luigi, json!({ "code": "HUGE", "kind": "AMOUNT", "amount": euros(50_000) })).await;
     makes_coupon(&luigi, json!({ "code": "FREE_RIDE", "kind": "FREE_DELIVERY" })).await;
     let ada = app.customer("Ada").await;
-    // Code, whether it is brought, then discount, delivery fee, tax, total.
+    // Code, whether it is for delivery, then discount, delivery fee, tax, total.
     let cases = [
         (" Ten-Percent ", true, [85, 290, 77, 850 - 85 + 77 + 290]),
         ("half", true, [300, 290, 55, 850 - 300 + 55 + 290]),
@@ -131,7 +131,7 @@ async fn a_cancelled_order_returns_its_coupon() {
     assert_eq!(redeemed().await, 1);
     let cancelled = ada.cancels(&order, "I am not hungry any more").await;
     assert_eq!((&cancelled["totals"], redeemed().await), (&order["totals"], json!(0)));
-    // By the system too, when nobody answers.
+    // Also by the system, if nobody accepts it.
     orders_with(&ada, &luigi, "ONCE", 1, false).await.expect(201);
     orders_with(&ada, &luigi, "ONCE", 1, false).await.refused(409, "coupon_already_used");
     app.passes(TimeDelta::minutes(11));
@@ -214,7 +214,7 @@ async fn attempts_at_unknown_coupons_are_limited_and_known_coupons_are_not() {
     stopped.refused(429, "too_many_requests");
     assert!(stopped.header("retry-after").parse::<u64>().unwrap() > 0);
     orders_with(&eve, &luigi, "GOOD", 1, false).await.refused(429, "too_many_requests");
-    // What they order without a code is their own business, and so is everybody else's code.
+    // Orders without a code and codes of other users are not limited.
     eve.places_order(&luigi, &[(luigi.any_dish(), 1)]).await;
     quotes_with(&ada, &luigi, "GOOD").await.expect(201);
     app.passes(TimeDelta::minutes(15));
@@ -234,7 +234,7 @@ async fn coupon_attempts_of_accounts_of_one_network_are_counted_together() {
         person.send(request).await
     };
     let (eve, mallory, ada) = (app.customer("Eve").await, app.customer("Mallory").await, app.customer("Ada").await);
-    // A code that somebody has costs the network nothing.
+    // A valid code is not counted for the network.
     for _ in 0..10 {
         tries(&ada, "GOOD", "2001:db8::9").await.expect(201);
     }
@@ -246,7 +246,7 @@ async fn coupon_attempts_of_accounts_of_one_network_are_counted_together() {
     let stopped = tries(&ada, "GOOD", "2001:db8::9").await;
     stopped.refused(429, "too_many_requests");
     assert!(stopped.header("retry-after").parse::<u64>().unwrap() > 0);
-    // From another network each of them may go on.
+    // From another network each of them can continue.
     tries(&eve, "GOOD", "198.51.100.1").await.expect(201);
     tries(&ada, "GUESS", "198.51.100.2").await.refused(409, "coupon_unknown");
     app.passes(TimeDelta::minutes(15));

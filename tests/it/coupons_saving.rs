@@ -8,8 +8,7 @@ use crate::coupons::{euros, makes_coupon};
 use crate::people::{delivery_details, id_of};
 use crate::sync::{op, outcomes, sends};
 
-/// Coupons that would take nothing off: of no use, so refused, and neither counted nor used up, whichever way somebody
-/// comes.
+/// Coupons that would not reduce the price are refused in every way of ordering, and neither counted nor used up.
 #[tokio::test]
 async fn a_coupon_that_saves_nothing_is_refused_and_not_used_up() {
     let app = TestApp::start().await;
@@ -66,14 +65,14 @@ async fn a_coupon_that_saves_nothing_is_refused_and_not_used_up() {
         seq += 1;
         let reply = sends(&ada, "phone", &[op(seq, "order.place", app.clock.now(), lines)]).await;
         assert_eq!(outcomes(&reply), ["rejected:coupon_not_applicable"], "{what}");
-        // Without the coupon it can be had; the cart is still there.
+        // Without the coupon it can be ordered; the cart still exists.
         let mut plain = details.clone();
         plain.as_object_mut().unwrap().remove("couponCode");
         let order = ada.orders_cart(&cart, &plain).await.expect(201);
         // The same again, with the coupon.
         let again = ada.post(&format!("/api/orders/{}/reorder", id_of(&order)), &json!({})).await.expect(200);
         ada.orders_cart(&again["cart"], &details).await.refused(409, "coupon_not_applicable");
-        // A quote without it does not take it up.
+        // A quote without it does not use it.
         request_body.as_object_mut().unwrap().remove("couponCode");
         let quote = ada.post(&luigi.path("/quotes"), &request_body).await.expect(201);
         let with_code = json!({ "quoteId": id_of(&quote), "couponCode": code, "address": details["address"] });
@@ -85,7 +84,7 @@ async fn a_coupon_that_saves_nothing_is_refused_and_not_used_up() {
     }
     assert_eq!(app.count("select count(*) from coupon_redemptions").await, 0);
     assert_eq!(app.count("select sum(redeemed)::bigint from coupons").await, 0);
-    // None of them counts as used: each can still be had once, where it saves something.
+    // None of them counts as used: each can still be used once, where it reduces the price.
     let useful =
         [("TENTH", "Pizza", false), ("CENTS", "Olive", false), ("RIDE", "Olive", true), ("CAPPED", "Olive", false)];
     for (code, dish, delivered) in useful {
@@ -98,8 +97,8 @@ async fn a_coupon_that_saves_nothing_is_refused_and_not_used_up() {
     assert_eq!(app.count("select count(*) from coupon_redemptions where saved <= 0").await, 0);
 }
 
-/// A quote whose coupon has come to save nothing since, for the delivery is free now: what was promised holds, it saves
-/// what it said, and it is used.
+/// A quote whose coupon would not reduce the price any more, because delivery is free now: the quote is honoured with
+/// its discount, and the coupon is used.
 #[tokio::test]
 async fn a_quoted_saving_is_applied_as_quoted() {
     let app = TestApp::start().await;

@@ -23,10 +23,10 @@ use crate::people::{Endpoint, PASSWORD, Person, id_of};
 
 const CUSTOMERS: usize = 6;
 const STOCK: i64 = 400;
-/// How long the program may take to be back.
+/// How long the program may take until it responds again.
 pub const BACK_WITHIN: Duration = Duration::from_secs(30);
 
-/// The program on a data folder of its own.
+/// The program with its own data folder.
 pub struct Program {
     data_dir: PathBuf,
     port: u16,
@@ -39,7 +39,7 @@ impl Program {
         command
             .env("DATA_DIR", data_dir)
             .env("JWT_EXPIRES_IN", "1d")
-            // What a killed worker held is free again soon, and the test goes on.
+            // Leases of a killed worker end soon, and the test continues.
             .env("SYNC_LEASE", "3s")
             .env("LOG_LEVEL", "error")
             .current_dir(data_dir);
@@ -62,20 +62,20 @@ impl Program {
         self.child = Self::start(&self.data_dir, self.port);
     }
 
-    /// SIGKILL to PostgreSQL's first process; the program lives on.
+    /// SIGKILL to the postmaster; the program continues to run.
     pub fn kill_postgres(&self) {
         let Ok(pid_file) = std::fs::read_to_string(self.data_dir.join("postgres/postmaster.pid")) else { return };
         let pid = pid_file.lines().next().unwrap_or_default().to_owned();
-        // A number below two means that no server runs.
+        // A process id below two means that no server runs.
         if pid.parse::<i32>().is_ok_and(|pid| pid > 1) {
             Command::new("kill").args(["-9", &pid]).stderr(Stdio::null()).status().unwrap();
         }
     }
 
-    /// Waits until it answers.
+    /// Waits until it responds.
     pub async fn wait_until_up(&self, endpoint: &Endpoint) {
         let deadline = Instant::now() + BACK_WITHIN;
-        // Between two looks the processor is for whoever is to be back.
+        // Between two requests the processor is free for the starting program.
         let mut moments = tokio::time::interval(Duration::from_millis(5));
         loop {
             moments.tick().await;
@@ -96,14 +96,14 @@ impl Drop for Program {
     }
 }
 
-/// What one request for an order came to, as its customer knows it.
+/// The result of one request for an order, as the client knows it.
 #[derive(Debug, Clone)]
 enum OrderOutcome {
     /// 201, with the body.
     Placed(Value),
     /// The server refused, with this status.
     Refused(StatusCode),
-    /// The connection broke, or 503: nobody knows.
+    /// The connection was lost, or 503: unknown.
     Nothing,
 }
 
@@ -113,7 +113,7 @@ struct OrderAttempt {
     outcome: OrderOutcome,
 }
 
-/// Asks for the order.
+/// Sends the order.
 async fn ask(person: &Person, key: &str, body: &Value) -> OrderOutcome {
     let request = person.request(Method::POST, "/api/orders").header("idempotency-key", key).json(body);
     let Ok(answer) = request.send().await else { return OrderOutcome::Nothing };
@@ -126,7 +126,7 @@ async fn ask(person: &Person, key: &str, body: &Value) -> OrderOutcome {
     }
 }
 
-/// Puts something into the cart and orders it, until told to stop.
+/// Adds an item to the cart and orders it, until stopped.
 async fn buy(
     person: Person,
     item: String,
@@ -152,17 +152,17 @@ async fn buy(
     }
 }
 
-/// A program with a restaurant, and people who will buy.
+/// A program with a restaurant and customers.
 pub struct World {
     /// The server program under test.
     pub program: Program,
-    /// Who runs the platform.
+    /// The administrator.
     pub owner: Person,
     /// The customers who place orders.
     pub customers: Vec<Person>,
     cart_path: String,
     counted: String,
-    /// A dish that is not counted.
+    /// An item without counted stock.
     pub plain: String,
     /// The restaurant's id, `rst_…`.
     pub restaurant: String,
@@ -189,7 +189,7 @@ fn create_user(data_dir: &Path, email: &str, role: &str) {
     assert!(child.wait().unwrap().success(), "the user {email} could not be created");
 }
 
-/// The program with one restaurant, and customers who are signed in.
+/// The program with one restaurant, and signed-in customers.
 pub async fn build() -> World {
     let data_dir = std::env::temp_dir().join(format!("comanda-crash-{}", Uuid::new_v4().simple()));
     std::fs::create_dir(&data_dir).unwrap();
@@ -235,7 +235,7 @@ pub async fn build() -> World {
 }
 
 #[expect(clippy::disallowed_methods, reason = "how often to kill")]
-/// How often to kill.
+/// The number of kills.
 pub fn crashes() -> u32 {
     std::env::var("COMANDA_CRASHES").ok().and_then(|text| text.parse().ok()).unwrap_or(20)
 }
@@ -261,7 +261,7 @@ async fn no_acknowledged_order_is_lost_or_doubled_when_processes_are_killed() {
     for crash in 0..crashes() {
         let asked_before = attempts(&histories).await;
         let wanted = asked_before + dice.random_range(3..40);
-        // The next crash comes after so many further answers: a condition, not a time.
+        // The next kill comes after this many more responses: a condition, not a time.
         let deadline = Instant::now() + BACK_WITHIN;
         let mut moments = tokio::time::interval(Duration::from_millis(5));
         while attempts(&histories).await < wanted && Instant::now() < deadline {
@@ -290,7 +290,7 @@ async fn attempts(histories: &[Arc<Mutex<Vec<OrderAttempt>>>]) -> usize {
     sum
 }
 
-/// Compares what customers were told with what the program holds.
+/// Compares the responses that customers received with the stored orders.
 #[expect(clippy::print_stdout, reason = "the figures, for whoever runs bin/chaos")]
 async fn settle(world: &World, histories: Vec<Arc<Mutex<Vec<OrderAttempt>>>>) {
     let mut expected: HashMap<String, Value> = HashMap::new();
@@ -307,7 +307,7 @@ async fn settle(world: &World, histories: Vec<Arc<Mutex<Vec<OrderAttempt>>>>) {
             match outcome {
                 OrderOutcome::Placed(order) => {
                     placed += 1;
-                    // Repeating it with its key gives the same answer and places nothing.
+                    // Repeating it with its key returns the same response and places nothing.
                     let again = ask(person, &attempts.key, &attempts.body).await;
                     let OrderOutcome::Placed(again) = again else {
                         panic!("{} was placed and is answered {again:?} when repeated", id_of(&order));
@@ -337,7 +337,7 @@ async fn settle(world: &World, histories: Vec<Arc<Mutex<Vec<OrderAttempt>>>>) {
     println!("{} kills: {placed} placed, {refused} refused, {unknown} settled by repeating", crashes());
 }
 
-/// Every order there is, by its id.
+/// Every order by its id.
 pub async fn all_orders(world: &World) -> HashMap<String, Value> {
     let mut orders = HashMap::new();
     let mut cursor = String::new();

@@ -7,7 +7,7 @@ use comanda::money::{Amount, Currency, Overflow};
 use comanda::orders::pricing::{Charges, sums};
 use comanda::restaurants::tax::{Portion, Rate, TaxRules};
 
-/// Codes of ISO 4217 with their minor units, and the rate to the euro of those that people pay with.
+/// ISO 4217 codes with their minor units, and the exchange rate to the euro of those in use.
 fn iso4217() -> impl Iterator<Item = (&'static str, Option<u32>, bool, Option<f64>)> {
     include_str!("currencies/iso4217.csv").lines().skip(1).map(|line| {
         let cells: Vec<_> = line.split(',').collect();
@@ -35,7 +35,7 @@ fn every_currency_has_the_minor_units_of_iso_4217_and_a_bound_of_about_a_million
     assert_eq!(known, 155);
 }
 
-/// The console's own list of minor units is that of the server: browsers know others, for LBP or IRR.
+/// The minor units in the console are the same as in the server: browsers have others, for LBP or IRR.
 #[test]
 fn the_console_computes_amounts_like_the_server() {
     let console = std::fs::read_to_string("console/format.js").unwrap();
@@ -55,7 +55,7 @@ fn bounded_amount() -> impl Strategy<Value = i64> {
 }
 
 proptest! {
-    /// Whatever clients may name, in whatever numbers: the sums are exact, or refused because they leave 64 bits.
+    /// For all amounts that clients may send: the sums are exact, or refused because they exceed 64 bits.
     #[test]
     fn sums_of_named_amounts_are_exact_or_refused(
         prices in prop::collection::vec((bounded_amount(), 1_u32..=99, 0_u32..=9_801), 1..=100),
@@ -84,7 +84,7 @@ proptest! {
                 prop_assert_eq!(whole(sums.total), total);
                 prop_assert!(sums.tax >= Amount::ZERO && sums.total >= Amount::ZERO);
             }
-            // The sum and a tax of as much again, with three charges.
+            // The sum, the same amount as tax, and three fees.
             Err(Overflow) => prop_assert!(exact_items > (1_i128 << 63) / 2 - 4_000_000_000_000_000),
         }
     }

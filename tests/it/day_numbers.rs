@@ -22,17 +22,17 @@ const ODD_ZONES: [Tz; 8] = [
     Tz::Antarctica__Troll,
 ];
 
-/// Seconds east of Greenwich.
+/// The offset from UTC in seconds.
 fn offset(zone: Tz, at: DateTime<Utc>) -> TimeDelta {
     TimeDelta::seconds(zone.offset_from_utc_datetime(&at.naive_utc()).fix().local_minus_utc().into())
 }
 
-/// What date the clock on the wall shows.
+/// The local date.
 fn date_on_wall(zone: Tz, at: DateTime<Utc>) -> NaiveDate {
     (at + offset(zone, at)).date_naive()
 }
 
-/// The first instants after each change of the clock in the thirteen months from one on.
+/// The first instants after each transition in the thirteen months from an instant on.
 fn changes(zone: Tz, from: DateTime<Utc>) -> Vec<DateTime<Utc>> {
     let quarter = TimeDelta::minutes(15);
     let mut at = DateTime::from_timestamp(from.timestamp() / 900 * 900, 0).unwrap() + TimeDelta::days(1);
@@ -61,7 +61,7 @@ async fn order_numbers_begin_at_one_each_local_date_also_when_midnight_is_skippe
         let named = format!("{zone} {change}").replace([':', '/', '_'], " ");
         let shop = app.restaurant(&named).with("timezone", json!(zone.name())).opens().await;
         let mut last: HashMap<NaiveDate, i64> = HashMap::new();
-        // Three hours before and after, each half hour, and the last moment before the change.
+        // Three hours before and after, each half hour, and the last instant before the transition.
         let mut times: Vec<_> = (-6..=6).map(|halves| change + TimeDelta::minutes(30 * halves)).collect();
         times.push(change - TimeDelta::seconds(20));
         times.sort_unstable();

@@ -10,7 +10,7 @@ fn window(days: &[u8], from: i16, to: i16) -> DayPart {
     DayPart { days: Weekdays::of(days), from: LocalTime::from_minutes(from), to: LocalTime::from_minutes(to) }
 }
 
-/// Every local minute that the windows cover around a date, written out.
+/// Every local minute that the windows cover around a date, as a set.
 fn covered_minutes(windows: &[DayPart], around: NaiveDate) -> Vec<NaiveDateTime> {
     let mut covered = Vec::new();
     for day in -2..=2 {
@@ -31,7 +31,7 @@ fn covered_minutes(windows: &[DayPart], around: NaiveDate) -> Vec<NaiveDateTime>
     covered
 }
 
-/// Whether the minute of local time that a clock on the wall shows is written out.
+/// Whether the local minute is in the set.
 fn oracle(windows: &[DayPart], zone: Tz, at: DateTime<Utc>) -> bool {
     if windows.is_empty() {
         return true;
@@ -41,7 +41,7 @@ fn oracle(windows: &[DayPart], zone: Tz, at: DateTime<Utc>) -> bool {
     covered_minutes(windows, wall.date()).contains(&wall)
 }
 
-/// The first transition of a zone after a moment, found by halving: `None` if there is none within 400 days.
+/// The first transition of a zone after an instant, found by bisection; `None`: there is none within 400 days.
 fn transition(zone: Tz, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let offset = |at: DateTime<Utc>| zone.from_utc_datetime(&at.naive_utc()).naive_local() - at.naive_utc();
     let (mut low, mut high) = (after, after);
@@ -75,7 +75,7 @@ proptest! {
     ) {
         prop_assert!(check(&windows).is_ok());
         let start = DateTime::from_timestamp(start, 0).unwrap();
-        // Around the next transition where there is one: that is where mistakes live.
+        // Around the next transition, where errors are most likely.
         let middle = transition(zone, start).unwrap_or(start);
         for step in -40..40 {
             let at = middle + TimeDelta::minutes(step * 7);
@@ -105,8 +105,8 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
-    /// An item in a category is served in the minutes of both, and again at the first of them: found by asking for each
-    /// minute of eight days, through a change of the clocks where there is one.
+    /// An item in a category is served in the minutes of both, and next at the first of these minutes: found by
+    /// checking each minute of eight days, across a transition where there is one.
     #[test]
     fn the_next_serving_is_the_first_minute_of_category_and_item(
         item in windows(), category in windows(),
@@ -125,7 +125,7 @@ proptest! {
     }
 }
 
-/// Once round the year in every zone, a quarter of an hour on each side of each transition.
+/// A year in every zone, a quarter of an hour on each side of each transition.
 #[test]
 fn every_transition_of_every_zone() {
     let windows = [window(&[7], 90, 180), window(&[1, 2, 3, 4, 5, 6], 1320, 150), window(&[6], 0, 1440)];

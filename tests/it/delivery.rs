@@ -66,12 +66,12 @@ async fn the_nearest_available_driver_is_assigned() {
     let (_, second) = confirmed(&luigi, &ada).await;
     assert_eq!(luigi.owner.assigns(&second, None).await.expect(200)["driver"]["name"], "Far");
     let (_, third) = confirmed(&luigi, &ada).await;
-    // Rome is too far to fetch a pizza from Bologna.
+    // Rome is too far from Bologna to deliver there.
     app.driver("Roman").await.goes_online(41.8931, 12.4828).await;
     luigi.owner.assigns(&third, None).await.refused(409, "no_driver_available");
     luigi.owner.assigns(&third, Some(&profile(&near).await)).await.refused(409, "driver_busy");
     luigi.owner.assigns(&third, Some(&profile(&off).await)).await.refused(422, "invalid_request");
-    // Until it is picked up it may be given to somebody else; the first one is free again.
+    // Until it is picked up it may be reassigned; the first driver is available again.
     off.goes_online(44.4949, 11.3426).await;
     assert_eq!(luigi.owner.assigns(&first, Some(&profile(&off).await)).await.expect(200)["driver"]["name"], "Off");
     assert_eq!(luigi.owner.assigns(&third, None).await.expect(200)["driver"]["name"], "Near");
@@ -185,7 +185,7 @@ async fn administrators_create_drivers_who_act_for_themselves_only() {
     mario.post("/api/drivers/me/location", &json!({ "place": { "lat": 44.5, "lng": 11.3 } })).await.expect(204);
     let nowhere = mario.post("/api/drivers/me/location", &json!({ "place": { "lat": 144.5, "lng": 11.3 } })).await;
     nowhere.refused(422, "invalid_request");
-    // Off duty nothing is kept of a report.
+    // Off duty nothing of a report is stored.
     let refusal = mario.put("/api/drivers/me/availability", &json!({ "status": "AVAILABLE" })).await;
     assert_eq!(refusal.refused(422, "invalid_request")["errors"][0]["pointer"], "/place");
     mario.goes_online(44.5, 11.3).await;

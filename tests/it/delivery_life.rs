@@ -11,7 +11,7 @@ use crate::people::{Person, delivery_details, id_of};
 use crate::shop::Shop;
 use crate::sync::{op, outcomes, sends};
 
-/// A restaurant, a customer, and a driver on duty near by.
+/// A restaurant, a customer, and a driver on duty nearby.
 pub struct Scene {
     pub app: TestApp,
     pub luigi: Shop,
@@ -43,7 +43,7 @@ impl Scene {
         (order, delivery)
     }
 
-    /// The same in the driver's hands.
+    /// The same, picked up by the driver.
     pub async fn carried(&self) -> (Value, Value) {
         let (order, delivery) = self.confirmed().await;
         (order, self.luigi.owner.assigns(&delivery, Some(&self.profile)).await.expect(200))
@@ -63,7 +63,7 @@ impl Scene {
     }
 }
 
-/// Everything that a person can read about an order and its delivery, as text.
+/// Everything that a user can read about an order and its delivery, as text.
 async fn can_read(person: &Person, order: &Value, delivery: &Value) -> String {
     let (order, delivery) = (id_of(order), id_of(delivery));
     let paths = [
@@ -119,7 +119,7 @@ async fn a_driver_sees_the_address_until_the_delivery_is_closed_or_handed_back()
             assert!(!after.contains(secret), "{end}: {secret} in {after}");
         }
         scene.mario.get(&format!("/api/orders/{}", id_of(&order))).await.refused(404, "not_found");
-        // To everybody else it stays what it was.
+        // For all others it stays as it was.
         for person in [&scene.ada, &scene.luigi.owner] {
             assert_eq!(person.finds_delivery(&order).await["dropoff"]["address"], "Via del Pratello 12");
         }
@@ -167,12 +167,12 @@ async fn the_location_of_a_driver_is_shown_while_they_are_on_the_way_with_this_d
     seen(json!({ "lat": 44.496, "lng": 11.34 })).await;
     scene.mario.brings(&delivery, "DELIVERED").await;
     seen(Value::Null).await;
-    // With the next one in hand, on the way to somebody else.
+    // With the next delivery, on the way to another customer.
     let (next, other) = scene.carried().await;
     scene.luigi.owner.walks(&next, &["PREPARING", "READY"]).await;
     scene.mario.brings(&other, "PICKED_UP").await;
     seen(Value::Null).await;
-    // Nor do events remember where they were.
+    // Events do not contain locations either.
     scene.app.log_is_final().await;
     for person in watchers {
         let events = person.get(&format!("/api/orders/{}/events", id_of(&order))).await.expect(200);
@@ -285,9 +285,9 @@ async fn a_delivery_is_handed_back_before_pickup_and_reassigned() {
         (&waiting["status"], &waiting["driver"], &waiting["assignedBecause"], &waiting["reason"]),
         (&json!("WAITING"), &Value::Null, &Value::Null, &json!("a puncture"))
     );
-    // It is none of his any more.
+    // He has no access to it any more.
     scene.mario.tries_to_bring(&delivery, "PICKED_UP", None).await.refused(409, "no_longer_assigned");
-    // Staff hand it back too, and to whom it is given they bring it.
+    // Staff hand it back too, and the new driver delivers it.
     let assigned = scene.luigi.owner.assigns(&delivery, Some(&theirs)).await.expect(200);
     assert_eq!(assigned["reason"], Value::Null, "why the last driver gave it back is not about the next one");
     assert_eq!(scene.luigi.owner.brings(&delivery, "WAITING").await["status"], "WAITING");
@@ -312,7 +312,7 @@ async fn a_failed_delivery_does_not_deliver_the_order() {
     assert_eq!(scene.ada.reads_order(&order).await["status"], "ON_THE_WAY");
     scene.luigi.owner.tries_to_move(&order, "CANCELLED", None).await.refused(422, "invalid_request");
     assert_eq!(scene.luigi.owner.cancels(&order, "nobody opened").await["status"], "CANCELLED");
-    // An order that is cancelled on its way is a delivery that failed, also without the driver's word.
+    // An order that is cancelled on its way is a failed delivery, also without a step of the driver.
     let (order, delivery) = scene.carried().await;
     scene.luigi.owner.walks(&order, &["PREPARING", "READY"]).await;
     scene.mario.brings(&delivery, "PICKED_UP").await;

@@ -19,7 +19,7 @@ async fn assigning_a_delivery_to_the_same_driver_again_changes_nothing() {
         let again = scene.luigi.owner.assigns(&first, request_body).await.expect(200);
         assert_eq!((&again["status"], &again["version"]), (&json!("ARRIVED"), &arrived["version"]));
     }
-    // Also when the repetition names the version that it changed.
+    // Also if the repetition names the version before the change.
     let path = format!("/api/deliveries/{}/assign", id_of(&first));
     let stale = scene.luigi.owner.request(reqwest::Method::POST, &path).header("if-match", "\"1\"");
     let body = json!({ "driverId": id_of(&scene.profile) });
@@ -38,7 +38,7 @@ async fn assigning_a_delivery_to_the_same_driver_again_changes_nothing() {
     scene.luigi.owner.assigns(&first, Some(&scene.profile)).await.refused(409, "illegal_transition");
 }
 
-/// A driver in a dead spot says everything twice, and staff say it after them.
+/// A driver without a connection sends every step twice, and staff send it too.
 #[tokio::test]
 async fn repeating_a_delivery_status_changes_nothing() {
     let scene = Scene::set().await;
@@ -63,11 +63,11 @@ async fn repeating_a_delivery_status_changes_nothing() {
     scene.luigi.owner.tries_to_bring(&delivery, "WAITING", Some("a puncture")).await.expect(200);
     let waiting = scene.luigi.owner.tries_to_bring(&delivery, "WAITING", Some("again")).await.expect(200);
     assert_eq!((&waiting["status"], &waiting["reason"]), (&json!("WAITING"), &json!("a puncture")));
-    // Whoever it was taken from by staff did not hand it back.
+    // A driver from whom staff took the delivery did not hand it back.
     scene.luigi.owner.cancels(&order, "over").await;
 }
 
-/// The driver loses access to the delivery with the hand-back, and says it again because the answer was lost.
+/// The driver loses access to the delivery with the hand-back, and repeats it because the response was lost.
 #[tokio::test]
 async fn handing_back_is_idempotent_and_excludes_the_driver_from_assignment() {
     let scene = Scene::set().await;
@@ -81,7 +81,7 @@ async fn handing_back_is_idempotent_and_excludes_the_driver_from_assignment() {
     let lucia = scene.app.driver("Lucia").await;
     lucia.tries_to_bring(&delivery, "WAITING", None).await.refused(404, "not_found");
     assert_eq!(scene.app.count("select count(*) from events").await, events);
-    // Mario is the nearest, and has a puncture.
+    // Mario is the nearest driver, and has handed it back.
     scene.luigi.owner.assigns(&delivery, None).await.refused(409, "no_driver_available");
     let theirs = lucia.goes_online(44.4990, 11.3490).await;
     let assigned = scene.luigi.owner.assigns(&delivery, None).await.expect(200);
@@ -92,7 +92,7 @@ async fn handing_back_is_idempotent_and_excludes_the_driver_from_assignment() {
         (&json!("WAITING"), &json!(null)),
         "nothing of the other driver"
     );
-    // Staff may give it to him by name.
+    // Staff may assign it to him by id.
     scene.luigi.owner.assigns(&delivery, Some(&scene.profile)).await.expect(200);
     scene.mario.brings(&delivery, "ARRIVED").await;
 }

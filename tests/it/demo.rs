@@ -94,7 +94,7 @@ fn past_demo_orders_are_within_opening_hours_and_numerous() {
 
 #[tokio::test]
 async fn the_demo_is_created_once_and_passes_the_check() {
-    // That the books are in order is audited when the test ends.
+    // The invariants are checked when the test ends.
     let (app, data) = (TestApp::start().await, small_town());
     let Some(SeededOrders { orders }) = build(&app, &data).await.unwrap() else { panic!("there was nothing") };
     assert!(orders > 200, "{orders} orders");
@@ -115,7 +115,7 @@ async fn the_demo_is_created_once_and_passes_the_check() {
     let orders = ada.get("/api/orders?limit=1").await.expect(200);
     let order = &orders["data"][0];
     let timeline = format!("/api/orders/{}/events", id_of(order));
-    // An event is shown once every older transaction of the server has ended; other tests have transactions there.
+    // An event is shown after all older transactions of the server have ended; those of other tests count.
     eventually("the order's events are shown", async || {
         let timeline = ada.get(&timeline).await.expect(200);
         let of_order: Vec<_> =
@@ -152,7 +152,7 @@ async fn an_interrupted_initialisation_is_continued() {
 async fn the_simulator_runs_until_it_is_stopped() {
     let (app, data) = (TestApp::start().await, small_town());
     build(&app, &data).await.unwrap();
-    // Open whenever this is run.
+    // Open whenever the test is run.
     app.does("delete from opening_hours; update restaurants set always_open = true").await;
     let pace = SimulationSpeed { minute: Duration::from_millis(15) };
     let city = City::read().unwrap();
@@ -212,7 +212,7 @@ async fn production_does_not_start_on_a_demo_which_one_command_removes() {
     };
     let refusal = crate::binary::complaint(&run(&["serve"], &IN_PRODUCTION).await.unwrap());
     assert!(refusal.contains("comanda demo remove") && refusal.contains("demo, whose password"), "{refusal}");
-    // A real customer of the real restaurant stays, and so does what they ordered.
+    // A real customer of the real restaurant is kept, with their orders.
     let shop = app.restaurant("Luigi").opens().await;
     let ada = app.customer("Ada").await;
     let order = ada.places_order(&shop, &[(shop.any_dish(), 1)]).await;

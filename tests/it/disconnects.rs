@@ -16,16 +16,16 @@ use crate::app::{TestApp, eventually};
 use crate::people::{Person, id_of};
 use crate::shop::Shop;
 
-/// How many clients are at it at a time.
+/// The number of concurrent clients.
 const AT_ONCE: usize = 40;
 
-/// How many orders: a thousand, or what `COMANDA_HANGUPS` says.
+/// The number of orders: a thousand, or `COMANDA_HANGUPS`.
 #[expect(clippy::disallowed_methods, reason = "how many hang up")]
 fn orders() -> usize {
     std::env::var("COMANDA_HANGUPS").ok().and_then(|text| text.parse().ok()).unwrap_or(1_000)
 }
 
-/// One order somebody wants, and what they were told of it before they hung up.
+/// One order, and the response that its client received before it disconnected.
 struct Attempt {
     person: Person,
     key: String,
@@ -35,13 +35,13 @@ struct Attempt {
 
 /// How a client behaves.
 enum Patience {
-    /// Hangs up in the middle of the request.
+    /// Disconnects in the middle of the request.
     Cuts(usize),
-    /// Sends everything and waits for so long.
+    /// Sends everything and waits for this long.
     Waits(Duration),
 }
 
-/// Sends the order over a connection of its own and hangs up when patience ends.
+/// Sends the order over its own connection, and disconnects when the time is over.
 async fn place_and_hang_up(address: std::net::SocketAddr, attempt: &mut Attempt, patience: Patience, abruptly: bool) {
     let body = attempt.body.to_string();
     let request = format!(
@@ -53,7 +53,7 @@ async fn place_and_hang_up(address: std::net::SocketAddr, attempt: &mut Attempt,
     );
     let mut stream = TcpStream::connect(address).await.unwrap();
     if abruptly {
-        // RST instead of FIN: the server learns of it at once.
+        // RST instead of FIN: the server is notified at once.
         stream.set_zero_linger().unwrap();
     }
     match patience {
@@ -83,7 +83,7 @@ fn moods(rng: &mut StdRng) -> (Patience, bool) {
     (patience, rng.random_bool(0.5))
 }
 
-/// Does something for each, some at a time, in any sequence.
+/// Runs something for each, some of them concurrently, in any sequence.
 async fn for_each<T: Send + 'static, U: Send + 'static, F: Future<Output = U> + Send + 'static>(
     all: Vec<T>,
     mut work: impl FnMut(T) -> F,
@@ -105,7 +105,7 @@ async fn fills_cart(person: Person, luigi: Arc<Shop>) -> Attempt {
     Attempt { person, key: Uuid::new_v4().to_string(), body, answer: None }
 }
 
-/// Repeats a request until it is answered.
+/// Repeats a request until it has a response.
 async fn settle(attempt: Attempt) {
     loop {
         let reply = attempt.person.asks_for_order(&attempt.key, &attempt.body).await;
@@ -131,7 +131,7 @@ async fn a_client_that_disconnects_while_the_order_is_written_has_ordered() {
     sqlx::query("select from menu_items for update").execute(&mut *kitchen).await.unwrap();
     let waiting = "select count(*) from pg_stat_activity
         where datname = current_database() and wait_event_type = 'Lock'";
-    // Whoever watches ends the client's patience: its request is being worked on, and waits for the dish.
+    // An observer ends the client's waiting: its request is being processed, and waits for the lock on the item.
     let watched = eventually("the order waits for the dish", async || app.count(waiting).await == 1);
     tokio::select! {
         () = place_and_hang_up(app.address(), &mut attempt, Patience::Waits(Duration::from_mins(1)), true) => {

@@ -6,14 +6,14 @@ use std::path::Path;
 
 use crate::tidy::files;
 
-/// Files at the root of the tree that documents speak of.
+/// Files at the root of the tree that documents refer to.
 const AT_THE_ROOT: &[&str] =
     &["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "Cargo.toml", "sqlx.toml", ".env.example"];
 
-/// Names in documents that are given as examples, or stand for every file of a name.
+/// Names in documents that are examples, or stand for every file of a name.
 const EXAMPLES: &[&str] = &["0210_driver_shifts.sql", "http.rs", "sql.rs", "sql/", "mod.rs"];
 
-/// Settings of others' programs.
+/// Settings of other programs.
 const SETTINGS_OF_OTHERS: &[&str] = &["INSTA_UPDATE"];
 
 fn at_the_root() -> impl Iterator<Item = (String, String)> {
@@ -25,7 +25,7 @@ fn is_document(path: &str) -> bool {
     Path::new(path).extension().is_some_and(|ending| ending == "md")
 }
 
-/// The documents for people, by path.
+/// The documentation, by path.
 fn documents() -> BTreeMap<String, String> {
     at_the_root()
         .filter(|(path, _)| is_document(path))
@@ -34,7 +34,7 @@ fn documents() -> BTreeMap<String, String> {
         .collect()
 }
 
-/// What stands between backticks, and the lines of blocks of code.
+/// The texts between backticks, and the lines of code blocks.
 fn code(text: &str) -> impl Iterator<Item = &str> {
     text.split("```").enumerate().flat_map(|(part, text)| {
         let (inline, block) = if part % 2 == 0 { (text, "") } else { ("", text) };
@@ -42,7 +42,7 @@ fn code(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Every text of the tree that a document may speak of, by path.
+/// Every file that documentation may refer to, by path.
 fn tree() -> BTreeMap<String, String> {
     let folders = ["src", "crates", "tests/it", "benches", "console", "migrations", "bin", "docs", ".ci"];
     folders.into_iter().flat_map(|folder| files(folder, "")).chain(at_the_root()).collect()

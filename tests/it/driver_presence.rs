@@ -18,14 +18,14 @@ async fn an_absent_driver_is_assigned_nothing_and_then_set_off_duty() {
     scene.luigi.owner.assigns(&delivery, None).await.refused(409, "no_driver_available");
     scene.luigi.owner.assigns(&delivery, Some(&scene.profile)).await.refused(422, "invalid_request");
     assert_eq!(scene.status_of(&scene.mario).await, "OFFLINE");
-    // A report brings them back, until they have been away for too long.
+    // A report makes them present again, until they have been absent for too long.
     scene.sends((44.4960, 11.3401), None).await.expect(204);
     assert_eq!(scene.status_of(&scene.mario).await, "AVAILABLE");
     scene.luigi.owner.assigns(&delivery, None).await.expect(200);
     scene.app.passes(TimeDelta::minutes(16));
     eventually("they are off duty", async || scene.app.count("select count(*) from drivers where online").await == 0)
         .await;
-    // What they had not picked up waits for somebody who comes.
+    // Deliveries that they had not picked up wait for another driver.
     let path = format!("/api/deliveries/{}", id_of(&delivery));
     eventually("the delivery waits again", async || {
         scene.luigi.owner.get(&path).await.expect(200)["status"] == "WAITING"
@@ -93,25 +93,25 @@ async fn reports_are_ordered_by_the_phone_s_own_time() {
     let now = scene.app.clock.now();
     let place = async || scene.mario.get("/api/me").await.expect(200)["driver"]["place"].clone();
     scene.sends((44.5010, 11.3410), Some(now - TimeDelta::minutes(1))).await.expect(204);
-    // Late ones come and change nothing.
+    // Late reports change nothing.
     for minutes in [2, 5, 9] {
         scene.sends((44.4980, 11.3390), Some(now - TimeDelta::minutes(minutes))).await.expect(204);
         assert_eq!(place().await, json!({ "lat": 44.501, "lng": 11.341 }));
     }
     scene.sends((44.5020, 11.3420), Some(now)).await.expect(204);
     assert_eq!(place().await, json!({ "lat": 44.502, "lng": 11.342 }));
-    // A clock that is a little ahead counts as ours; one that is far ahead is refused and blocks nobody.
+    // A clock that is slightly ahead counts as the server's; one that is far ahead is refused and blocks nobody.
     scene.sends((44.5030, 11.3430), Some(now + TimeDelta::minutes(2))).await.expect(204);
     let refusal = scene.sends((44.5040, 11.3440), Some(now + TimeDelta::minutes(9))).await;
     assert_eq!(refusal.refused(422, "invalid_request")["errors"][0]["pointer"], "/at");
     scene.app.passes(TimeDelta::seconds(30));
     scene.sends((44.5050, 11.3450), None).await.expect(204);
     assert_eq!(place().await, json!({ "lat": 44.505, "lng": 11.345 }));
-    // Rome in half a minute.
+    // Rome cannot be reached in half a minute.
     let refusal = scene.sends((41.8931, 12.4828), None).await.refused(422, "invalid_request");
     assert_eq!(refusal["errors"][0]["pointer"], "/place");
     assert_eq!(place().await, json!({ "lat": 44.505, "lng": 11.345 }));
-    // Said outright, it is so.
+    // A position that is set explicitly is accepted.
     scene.mario.goes_online(41.8931, 12.4828).await;
     assert_eq!(place().await, json!({ "lat": 41.8931, "lng": 12.4828 }));
 }
@@ -132,7 +132,7 @@ async fn reports_of_a_slow_clock_count_at_once() {
         scene.sends((44.4980, 11.3420), Some(measured)).await.expect(204);
         let seen = scene.ada.get(&format!("/api/deliveries/{}", id_of(&delivery))).await.expect(200);
         assert_eq!(seen["driver"]["place"], json!({ "lat": 44.498, "lng": 11.342 }), "{slow}");
-        // Late ones change nothing.
+        // Late reports change nothing.
         for minutes in [0, 1, 5] {
             scene.sends((44.4990, 11.3430), Some(measured - TimeDelta::minutes(minutes))).await.expect(204);
         }
@@ -141,7 +141,7 @@ async fn reports_of_a_slow_clock_count_at_once() {
         let located: DateTime<Utc> = serde_json::from_value(located).unwrap();
         let since = scene.app.clock.now() - located;
         assert!(since >= TimeDelta::zero() && since < TimeDelta::minutes(1), "{slow}: {since}");
-        // The clock is corrected, and set back again: within five minutes its reports are taken for late ones.
+        // The clock is corrected, and set back again: within five minutes its reports count as late.
         scene.sends((44.4990, 11.3430), Some(scene.app.clock.now())).await.expect(204);
         assert_eq!(place().await, json!({ "lat": 44.499, "lng": 11.343 }), "{slow}");
         for is_known in [false, false, true, true] {
@@ -189,7 +189,7 @@ async fn no_location_is_stored_for_a_driver_off_duty_without_a_delivery() {
     let comes = async || mario.goes_online(44.4960, 11.3400).await;
     assert!(stored().await);
     assert!(goes_off().await && !stored().await);
-    // Reports that come late, and a place that goes with going off duty, do not bring it back.
+    // Late reports, and a location sent with going off duty, do not store it again.
     let now = scene.app.clock.now();
     for at in [None, Some(now), Some(now - TimeDelta::minutes(1)), Some(now + TimeDelta::minutes(1))] {
         scene.sends((44.4970, 11.3410), at).await.expect(204);
@@ -198,7 +198,7 @@ async fn no_location_is_stored_for_a_driver_off_duty_without_a_delivery() {
     let farewell = json!({ "status": "OFFLINE", "place": { "lat": 44.4960, "lng": 11.3400 } });
     mario.put("/api/drivers/me/availability", &farewell).await.expect(200);
     assert!(!stored().await);
-    // Who went off duty during a delivery is followed until it is over, however it ends.
+    // A driver who goes off duty during a delivery is located until its end, however it ends.
     for end in ["DELIVERED", "FAILED", "CANCELLED", "WAITING", "another driver"] {
         comes().await;
         let (order, delivery) = scene.carried().await;
@@ -306,7 +306,7 @@ async fn a_restaurant_without_zones_delivers_up_to_a_maximum_distance() {
         let found = scene.ada.get(&found).await.expect(200)["data"].as_array().map_or(0, Vec::len);
         ([order.status, quote.status, slots.status], found, order)
     };
-    // Some 28 km to the north, and some 33.
+    // About 28 km to the north, and about 33.
     let (statuses, found, _) = asks(44.745, 11.3426).await;
     assert_eq!((statuses, found), ([201, 201, 200], 1));
     let (statuses, found, order) = asks(44.795, 11.3426).await;
@@ -336,7 +336,7 @@ fn a_location_report_is_checked_by_time_and_distance() {
     };
     assert_eq!(judge(None, bologna, None), newest(bologna, 0, 0));
     assert_eq!(judge(None, bologna, Some(-86_400)), newest(bologna, 0, -86_400));
-    // A phone whose clock goes right, is slow by an hour, and is ahead by four minutes.
+    // A phone with a correct clock, one that is an hour slow, and one that is four minutes ahead.
     for skew in [0, -3_600, 240] {
         let last = Some(last(-10, Some(-10 + skew)));
         assert_eq!(judge(last, bologna, Some(-10 + skew)), Ok(Report::Late), "{skew}");
@@ -345,21 +345,21 @@ fn a_location_report_is_checked_by_time_and_distance() {
         assert_eq!(judge(last, bologna, Some(skew)), newest(bologna, 0, skew), "{skew}");
         assert_eq!(judge(last, bologna, None), newest(bologna, 0, skew), "{skew}");
     }
-    // Nothing lies in the future, and a clock that was put right counts at once.
+    // No time is in the future, and a corrected clock counts at once.
     assert_eq!(judge(Some(last(-10, Some(-3_610))), bologna, Some(0)), newest(bologna, 0, 0));
     for ahead in [1, 60, 61, 300] {
         assert_eq!(judge(Some(last(-10, Some(-10))), bologna, Some(ahead)), newest(bologna, 0, ahead), "{ahead}");
     }
     assert!(matches!(judge(Some(last(-10, Some(-10))), bologna, Some(301)), Err(InvalidReport::Clock(_))));
-    // The driver went on duty without the phone's time: any report is newer.
+    // The driver went on duty without the phone's time: every report is newer.
     for reported in [-10, -3_600, -1_700_000_000] {
         assert_eq!(judge(Some(last(-10, None)), bologna, Some(reported)), newest(bologna, 0, reported));
     }
-    // A clock that was set back by an hour: reports count again after five minutes of them.
+    // A clock that was set back by an hour: reports count again after five minutes.
     let set_back = |since: i64| LastLocation { late_since: Some(at(since)), ..last(-400, Some(-400)) };
     assert_eq!(judge(Some(set_back(-299)), bologna, Some(-3_600)), Ok(Report::Late));
     assert_eq!(judge(Some(set_back(-300)), bologna, Some(-3_600)), newest(bologna, 0, -3_600));
-    // A tunnel, a train, a flight; and a phone that does not know exactly where it stands.
+    // A tunnel, a train, a flight; and a phone with an inaccurate location.
     let (near, florence) = (place(44.5020, 11.3426), place(43.7696, 11.2558));
     for reported in [None, Some(-1), Some(-3_601)] {
         assert_eq!(judge(Some(last(-1, reported)), near, None), newest(near, 0, reported.map_or(0, |ago| ago + 1)));

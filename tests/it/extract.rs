@@ -22,7 +22,7 @@ pub async fn exchange(address: SocketAddr, bytes: &[u8]) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-/// Sends `head`, then one byte of `trickle` after the other, until the server closes; what it said, and after how long.
+/// Sends `head`, then the bytes of `trickle` one by one, until the server closes; returns the response and the time.
 pub async fn trickle(address: SocketAddr, head: &str, trickle: u8, pause: Duration) -> (String, Duration) {
     let stream = TcpStream::connect(address).await.unwrap();
     let begun = Instant::now();
@@ -45,20 +45,20 @@ pub async fn trickle(address: SocketAddr, head: &str, trickle: u8, pause: Durati
     (String::from_utf8_lossy(&answer).into_owned(), took)
 }
 
-/// How a proxy treats what it should pass on.
+/// What a proxy does with the bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Line {
-    /// Passes it on.
+    /// Forwards them.
     Open,
-    /// Takes it and passes nothing on.
+    /// Reads them and forwards nothing.
     Stalled,
     /// Closes every connection.
     Cut,
 }
 
-/// Stands between two programs and fails on demand.
+/// A proxy between two programs that fails on demand.
 pub struct Proxy {
-    /// Where it listens.
+    /// The address on which it listens.
     pub address: SocketAddr,
     line: Arc<watch::Sender<Line>>,
 }
@@ -116,7 +116,7 @@ async fn pass_on(stream: TcpStream, target: String, mut state: watch::Receiver<L
     }
 }
 
-/// A Redis for one test, gone with it.
+/// A Redis for one test, ended with it.
 pub struct Redis {
     server: Child,
     /// Its address, as `host:port`.
@@ -127,7 +127,7 @@ impl Redis {
     /// Starts one and waits until it answers.
     pub async fn start() -> Self {
         for _ in 0..10 {
-            // Below the range from which the system gives ports to clients; somebody else may still have it.
+            // Below the range of ephemeral ports; another process may still use it.
             let mut redis = Self::at(rand::random_range(20_000..30_000));
             let own = format!("process_id:{}\r", redis.server.id());
             let (mut beat, begun) = (interval(Duration::from_millis(10)), Instant::now());
@@ -158,7 +158,7 @@ impl Redis {
         Some(String::from_utf8_lossy(&answer[..length]).into_owned())
     }
 
-    /// Sends one command in a line of its own.
+    /// Sends one command as an inline command.
     pub async fn say(&self, command: &str) -> String {
         self.try_say(&format!("{command}\r\n")).await.expect("Redis answers")
     }

@@ -15,7 +15,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 const LIMITS: FlowLimits =
     FlowLimits { read_min_rate: 100_000, read_grace: Duration::from_millis(300), unread_bytes: 5_000 };
 
-/// A connection that holds a kilobyte, its client, and what it has carried.
+/// A connection with a buffer of a kilobyte, its client, and the bytes that were written.
 fn connection() -> (Flow<DuplexStream>, DuplexStream, FlowCounts) {
     let (server, client) = duplex(1_024);
     let counts = FlowCounts::default();
@@ -26,7 +26,7 @@ fn connection() -> (Flow<DuplexStream>, DuplexStream, FlowCounts) {
 async fn a_client_that_reads_too_slowly_is_disconnected() {
     let (mut server, mut client, counts) = connection();
     let reading = tokio::spawn(async move {
-        // A few bytes a hundredth of a second: far below the rate, and never nothing.
+        // A few bytes every ten milliseconds: far below the minimum rate, but never nothing.
         let mut pace = tokio::time::interval(Duration::from_millis(10));
         let mut taken = [0; 16];
         loop {
@@ -64,7 +64,7 @@ async fn a_socket_whose_client_sends_and_does_not_read_is_disconnected() {
     let (mut server, mut client, _) = connection();
     server.write_all(b"HTTP/1.1 101 Switching Protocols\r\n\r\n").await.unwrap();
     let (mut from_client, mut to_client) = tokio::io::split(server);
-    // Something waits for the client, as a pong does.
+    // Something waits for the client, as a pong would.
     let writing = tokio::spawn(async move { to_client.write_all(&[b'x'; 4_096]).await });
     let reading = tokio::spawn(async move {
         let mut pings = [0; 64];
@@ -100,22 +100,22 @@ async fn a_request_that_is_read_late_may_still_be_large() {
     writing.await.unwrap().unwrap();
 }
 
-/// Does nothing for so long, as a slow client does.
+/// Does nothing for this long, as a slow client does.
 async fn lets_pass(time: Duration) {
     let mut pace = tokio::time::interval(time);
     pace.tick().await;
     pace.tick().await;
 }
 
-/// Time in which nothing waits for the client is none that it took: whoever was slow once, long ago, is not cut for it.
+/// Time without anything to send is not counted: a client that was slow long ago is not disconnected for it.
 #[tokio::test]
 async fn a_client_that_paused_has_the_full_time_for_new_events() {
     let (mut server, mut client, counts) = connection();
     let reads = async |client: &mut DuplexStream, bytes: usize| {
         client.read_exact(&mut vec![0; bytes]).await.unwrap();
     };
-    // Something waits for a third of the grace, and then nothing does; little is written, often, for longer than the
-    // grace.
+    // Something waits for a third of the grace period, and then nothing does; little is written, often, for longer
+    // than the grace period.
     let writes = async { server.write_all(&[b'x'; 2_048]).await.unwrap() };
     tokio::join!(writes, async {
         lets_pass(LIMITS.read_grace / 3).await;
@@ -128,7 +128,7 @@ async fn a_client_that_paused_has_the_full_time_for_new_events() {
         reads(&mut client, 6).await;
     }
     assert!(!counts.is_blocked());
-    // Again something waits, for a moment.
+    // Something waits again, for a moment.
     let writes = async { server.write_all(&[b'x'; 2_048]).await.unwrap() };
     tokio::join!(writes, async {
         lets_pass(LIMITS.read_grace / 10).await;

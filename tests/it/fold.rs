@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::app::TestApp;
 
-/// What the database does: each word that is wanted begins one that there is.
+/// The comparison that the database makes: each query word is the beginning of a search word.
 fn is_found(name: &str, question: &str) -> bool {
     let words = words_of([name]);
     let query_words = query_words(question);
@@ -81,7 +81,7 @@ fn names_are_found_as_people_type_them() {
         ("Fish & Chips", "fish chips"),
         ("🍕", "🍕"),
         ("!!!", "!!!"),
-        // Numbers, whichever way they are parted from words and whatever says that they are numbers.
+        // Numbers, however they are separated from words, and with any abbreviation of "number".
         ("7UP", "7 up"),
         ("7 Up", "7UP"),
         ("7-Up", "7 up"),
@@ -100,7 +100,7 @@ fn names_are_found_as_people_type_them() {
         ("Menú n.º 1", "menu n° 1"),
         ("No 7 Bar", "nr. 7"),
         ("٧ أب", "7أب"),
-        // Hangul that is half typed, letter by letter or as an input method shows it.
+        // Incomplete Hangul, letter by letter or as an input method shows it.
         ("피자", "ㅍㅣ"),
         ("피자", "ㅍ"),
         ("피자", "피"),
@@ -191,7 +191,7 @@ fn slugs_are_spelled_in_plain_letters() {
     assert!(slug(&"é".repeat(200)).len() <= 80);
 }
 
-/// Whether the API takes it as a name.
+/// Whether the API accepts it as a name.
 fn is_name(text: &str) -> bool {
     serde_json::from_value::<SingleLine<120>>(json!(text)).is_ok()
 }
@@ -202,7 +202,7 @@ fn name() -> impl Strategy<Value = String> {
     proptest::string::string_regex(&format!("({letters}{{1,9}}[ ./,'&-]{{0,2}}){{1,6}}")).unwrap()
 }
 
-/// A name of one character, of all that the API takes; the large blocks of Chinese and Korean are alike.
+/// A name of one character, of all that the API accepts; only some of the large Chinese and Korean blocks.
 #[test]
 fn a_search_for_any_character_finds_it() {
     let blocks = ['\0'..='\u{3500}', '\u{9f00}'..='\u{ad00}', '\u{f900}'..='\u{ffff}', '\u{1d000}'..='\u{1fbff}'];
@@ -224,7 +224,7 @@ proptest! {
             prop_assert!(is_found(&name, &other), "by {other:?}: {:?} {:?}", words_of([name.as_str()]), query_words(&other));
         }
         for word in name.split([' ', '.', '/', ',', '\'', '&', '-']).filter(|word| !word.is_empty()) {
-            // A mark alone is no word.
+            // A mark alone is not a word.
             if is_name(word) {
                 prop_assert!(is_found(&name, word), "by its word {word:?}");
             }
@@ -248,12 +248,12 @@ proptest! {
     }
 }
 
-/// As it stands in an address.
+/// As it is written in a query string.
 fn encoded(text: &str) -> String {
     text.bytes().fold(String::new(), |encoded, byte| format!("{encoded}%{byte:02X}"))
 }
 
-/// The database compares what was prepared, for restaurants, dishes and orders alike.
+/// The database compares stored search words, for restaurants, items and orders.
 #[tokio::test]
 async fn restaurants_items_and_orders_are_found_by_the_same_rules() {
     let app = TestApp::start().await;
@@ -275,7 +275,7 @@ async fn restaurants_items_and_orders_are_found_by_the_same_rules() {
         assert_eq!(finds(question).await, 1, "{question}");
     }
     assert_eq!(finds("nowhere").await, 0);
-    // A menu put whole, and an item that is renamed, are found by their new names.
+    // Items of a replaced menu, and a renamed item, are found by their new names.
     let item = &shop.dishes[0].id;
     shop.owner.patch(&shop.path(&format!("/items/{item}")), &json!({ "name": "Żurek" })).await.expect(200);
     assert_eq!((finds("zurek").await, finds("pepper").await), (1, 0));
@@ -300,7 +300,7 @@ async fn restaurants_items_and_orders_are_found_by_the_same_rules() {
     assert_eq!(zoe.get("/api/orders?q=eloise").await.expect(200)["data"].as_array().unwrap().len(), 1);
 }
 
-/// However a name is made, its words are few and short: they are made anew each time that it is written.
+/// The search words of every name are few and short, because they are computed at each write.
 #[test]
 fn search_words_of_the_longest_names_are_bounded() {
     let names = ["1a", "a-", "a'", "a ", "麻", "김", "ä", "ae", "ß", "ﷺ", "क्ष", "1 a ", "№", "👨"];

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use crate::app::TestApp;
 use crate::extract::exchange;
 
-/// What came, status line by status line.
+/// The status lines of the responses.
 fn statuses(said: &str) -> Vec<&str> {
     said.split("HTTP/1.").skip(1).map(|rest| &rest[2..5]).collect()
 }
@@ -52,13 +52,13 @@ async fn ambiguous_request_heads_are_refused_and_the_connection_closed() {
         &format!("{login}{chunked}2\r\n{{}}\r\n0\r\nX: y\n\r\n"),
         &format!("{login}{chunked}2\r\n{{}}\r\n0\r\nX: y\r\n\n"),
         &format!("{login}{chunked}2\r\n{{}}\r\n0\r\nX: y\rz\r\n\r\n"),
-        // Who takes the LF for the end of the trailers takes what follows for a request, and its body for another.
+        // A server that takes the LF for the end of the trailers takes the rest for another request with a body.
         &format!("{login}{chunked}2\r\n{{}}\r\n0\r\nX: y\n\r\nP: /x HTTP/1.1\r\nContent-Length: 9999\r\n\r\n{bare}"),
     ] {
         let said = exchange(app.address(), format!("{bad}{second}").as_bytes()).await;
         assert_eq!(statuses(&said), ["400"], "{bad:?}: {said}");
     }
-    // In a later request of a connection as in the first.
+    // In a later request of a connection as in the first one.
     let said =
         exchange(app.address(), format!("{second}GET /api/health HTTP/1.1\nHost: x\n\n{second}").as_bytes()).await;
     assert_eq!(statuses(&said), ["200", "400"], "{said}");
@@ -83,7 +83,7 @@ async fn bodies_may_contain_bytes_that_headers_may_not() {
 }
 
 proptest! {
-    /// However the network cuts the bytes, the same are let through.
+    /// However the network splits the bytes, the same bytes are accepted.
     #[test]
     fn framing_is_independent_of_the_sizes_of_reads(
         parts in prop::collection::vec(prop::sample::select(vec![

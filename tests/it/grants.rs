@@ -11,7 +11,8 @@ use crate::app::TestApp;
 use crate::people::{PASSWORD, Person, id_of};
 use crate::shop::Shop;
 
-/// Rounds of each race; code that decides in one transaction and writes in another lost about half of them.
+/// Rounds of each race; an implementation that decides in one transaction and writes in another lost about half of
+/// them.
 const ROUNDS: usize = 12;
 /// Requests that race with the removal.
 const AT_ONCE: usize = 16;
@@ -20,7 +21,7 @@ async fn server() -> TestApp {
     TestApp::with(&[("RATE_LIMIT_USER", "off"), ("DATABASE_POOL", "12"), ("DATABASE_LOCK_TIMEOUT", "20s")]).await
 }
 
-/// All of these at the same moment; the statuses.
+/// Runs all of these concurrently; returns the statuses.
 async fn at_once(requests: Vec<(Person, reqwest::Method, String, Value)>) -> Vec<(u16, Value)> {
     let start = Arc::new(Barrier::new(requests.len()));
     let mut running = JoinSet::new();
@@ -37,7 +38,7 @@ async fn at_once(requests: Vec<(Person, reqwest::Method, String, Value)>) -> Vec
     ended.into_iter().map(|(_, status, body)| (status, body)).collect()
 }
 
-/// The rank of somebody at the restaurant, as its members' list has it.
+/// The rank of a user at the restaurant, from the list of members.
 async fn rank(app: &TestApp, shop: &Shop, person: &Person) -> Option<String> {
     let members = app.admin().await.get(&shop.path("/members")).await.expect(200);
     let members = members["data"].as_array().unwrap().clone();
@@ -55,7 +56,7 @@ async fn a_manager_who_leaves_cannot_make_an_owner_in_any_interleaving() {
         shop.takes_on(&manager, "MANAGER").await;
         shop.takes_on(&accomplice, "STAFF").await;
         let member = |person: &Person| shop.path(&format!("/members/{}", person.id));
-        // In turn: by invitation, by changing a rank, by removing the owner.
+        // One after the other: by invitation, by changing a rank, by removing the owner.
         let request_body = |index: usize| match (round + index) % 3 {
             0 => (reqwest::Method::POST, shop.path("/invitations"), json!({ "email": friend.email, "role": "OWNER" })),
             1 => (reqwest::Method::PATCH, member(&accomplice), json!({ "role": "OWNER" })),
@@ -138,7 +139,7 @@ async fn a_concurrent_request_of_a_removed_member_happens_before_or_not_at_all()
         assert_eq!(ended[AT_ONCE].0, 204, "round {round}");
         for (guest, (status, body)) in invited.iter().zip(&ended) {
             match status {
-                // Made before the removal: it is worth nothing afterwards.
+                // Created before the removal: it is invalid afterwards.
                 201 => {
                     let accept = format!("/api/me/invitations/{}/accept", id_of(body));
                     let reply = guest.post(&accept, &json!({ "code": body["code"] })).await;
@@ -186,7 +187,7 @@ async fn an_invitation_grants_only_what_its_author_may_still_grant() {
     assert!(matches!(accept(&invited[4], &by_admin).await, 404 | 422), "no administrator any more");
 }
 
-/// Anybody may have signed up with an address before its owner: what is granted to an address goes to whoever did.
+/// Anybody may have signed up with an address before its owner, so a grant to an address would go to them.
 #[tokio::test]
 async fn nothing_is_granted_to_an_address_that_nobody_confirmed() {
     let app = TestApp::start().await;
@@ -212,7 +213,7 @@ async fn nothing_is_granted_to_an_address_that_nobody_confirmed() {
         ] {
             let refusal = asks(fields).await.refused(422, "invalid_request");
             assert_eq!(refusal["errors"][0]["pointer"], pointer, "{path} {fields:?}");
-            // What is wrong with the whole is said of the whole.
+            // An error of the whole request has the pointer of the whole.
             let detail = refusal["detail"].as_str().unwrap();
             assert!(
                 detail.starts_with(if pointer.is_empty() { "The request must contain" } else { pointer }),
@@ -221,7 +222,7 @@ async fn nothing_is_granted_to_an_address_that_nobody_confirmed() {
         }
         assert_eq!(asks(&[id]).await.expect(201)["userId"], stranger.id, "{path}");
     }
-    // Who works there knows no ids of accounts: they invite.
+    // Members of a restaurant know no ids of accounts: they invite.
     let by_id = json!({ "userId": stranger.id, "role": "STAFF" });
     let refusal = shop.owner.post(&members, &by_id).await.refused(422, "invalid_request");
     assert_eq!(refusal["errors"][0]["pointer"], "/email");
@@ -253,7 +254,7 @@ async fn a_user_with_several_roles_has_the_shortest_session_life_of_them() {
         person.post("/api/auth/login", &body).await.expect(200)
     };
     let half_a_day = 12 * 3_600;
-    // Staff and driver, granted in this order and in the other.
+    // Staff and driver, granted in both orders.
     let (first, second) = (app.driver("First").await, app.customer("Second").await);
     let before = signs_in(&first).await;
     assert!(before["refreshExpiresIn"].as_i64() > Some(half_a_day), "a driver's session is long");
@@ -264,7 +265,7 @@ async fn a_user_with_several_roles_has_the_shortest_session_life_of_them() {
     for person in [&first, &second] {
         assert!(signs_in(person).await["refreshExpiresIn"].as_i64() <= Some(half_a_day), "{}", person.email);
     }
-    // The session that was there before the rank has become short with it, and long again without.
+    // An existing session becomes shorter with the rank, and longer again without it.
     app.passes(TimeDelta::hours(13));
     let refresh = json!({ "refreshToken": before["refreshToken"] });
     app.stranger().post("/api/auth/refresh", &refresh).await.refused(401, "session_ended");
@@ -295,7 +296,7 @@ async fn a_driver_cannot_change_a_delivery_that_was_reassigned() {
         let mut picked_up = ended[..6].iter().filter(|(status, _)| *status == 200).peekable();
         let was_reassigned = ended[6].0 == 200;
         assert_ne!(picked_up.peek().is_some(), was_reassigned, "round {round}: one of the two: {ended:?}");
-        // Once, however often it was said.
+        // Recorded once, however often it was sent.
         assert!(picked_up.all(|(_, body)| body["version"] == now["version"]), "round {round}: {ended:?}");
         let status = if was_reassigned { "ASSIGNED" } else { "PICKED_UP" };
         assert_eq!(now["status"], json!(status), "round {round}: {ended:?}");

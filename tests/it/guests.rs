@@ -16,7 +16,7 @@ use crate::second_factor::sets_up;
 use crate::shop::Shop;
 use crate::socket::Socket;
 
-/// Somebody without an account.
+/// A guest without an account.
 pub async fn a_guest(app: &TestApp) -> Person {
     let answer = app.stranger().post("/api/guests", &Value::Null).await.expect(201);
     let token = answer["guestToken"].as_str().unwrap();
@@ -24,7 +24,7 @@ pub async fn a_guest(app: &TestApp) -> Person {
     Person { token: Some(token.to_owned()), ..app.stranger() }
 }
 
-/// What a cart holds, by the keys of its lines.
+/// The content of a cart, by the keys of its lines.
 pub fn held(cart: &Value) -> BTreeMap<String, i64> {
     let line = |line: &Value| (line["key"].as_str().unwrap().to_owned(), line["quantity"].as_i64().unwrap());
     cart["lines"].as_array().unwrap().iter().map(line).collect()
@@ -34,7 +34,7 @@ pub fn lines<const N: usize>(expected: [(&str, i64); N]) -> BTreeMap<String, i64
     expected.map(|(key, quantity)| (key.to_owned(), quantity)).into()
 }
 
-/// Writes one line of the first dish.
+/// Writes one line of the first item.
 pub async fn writes(person: &Person, shop: &Shop, key: &str, quantity: i64, at: Option<DateTime<Utc>>) -> Value {
     let item = (quantity > 0).then_some(&shop.any_dish().id);
     let line = json!({ "key": key, "quantity": quantity, "itemId": item, "at": at });
@@ -67,7 +67,7 @@ async fn a_guest_signs_up_and_both_carts_are_merged() {
     let cart = writes(&guest, &luigi, "two", 2, None).await;
     assert_eq!((&cart["version"], &cart["itemsTotal"]["amount"]), (&json!(1), &json!(1700)));
     guest.puts_in_cart(&mario, &[(mario.any_dish(), 1)]).await;
-    // She has had an account all along, and something in its cart at Luigi's from her tablet.
+    // She has an account already, with something in its cart at Luigi's from her tablet.
     let nina = app.customer("Nina").await;
     let tablet = writes(&nina, &luigi, "tablet", 1, None).await;
     let answer = app.stranger().post("/api/auth/login", &login(&nina, &guest)).await.expect(200);
@@ -88,7 +88,7 @@ async fn a_guest_signs_up_and_both_carts_are_merged() {
     guest.get(&luigi.path("/cart")).await.refused(401, "unauthenticated");
     let late = guest.patch(&luigi.path("/cart"), &json!({ "lines": [] })).await;
     late.refused(401, "unauthenticated");
-    // The answer was lost: the same sign-in again says the same, and adds nothing.
+    // The response was lost: the same sign-in again has the same response, and adds nothing.
     let again = app.stranger().post("/api/auth/login", &login(&nina, &guest)).await.expect(200);
     assert_eq!(again["guest"], answer["guest"]);
     assert_eq!(nina.post("/api/me/carts", &by_token(&guest)).await.expect(200), answer["guest"]);
@@ -241,7 +241,7 @@ async fn one_of_many_concurrent_claims_gets_a_guests_carts() {
                 }
             }
         };
-        // While she still writes: whatever was answered with success is in the account.
+        // While she still writes: every line that was acknowledged is in the account.
         let late = async {
             let line = json!({ "key": format!("late {round}"), "itemId": luigi.any_dish().id, "quantity": 1 });
             guest.patch(&luigi.path("/cart"), &json!({ "lines": [line] })).await

@@ -22,7 +22,7 @@ async fn the_later_write_of_a_line_wins_and_orders_are_not_changed() {
     let start = app.clock.now();
     let at = |second: i64| Some(start + TimeDelta::seconds(second));
     app.passes(TimeDelta::minutes(1));
-    // Written before the order, after it; and a key that both have, each later in one of the two carts.
+    // Written before the order, and after it; and a key that both have, each later in one of the two carts.
     writes(&guest, &luigi, "before", 1, at(0)).await;
     ada.places_order(&luigi, &[(luigi.any_dish(), 1)]).await;
     app.passes(TimeDelta::minutes(1));

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use chrono::{DateTime, TimeDelta, Utc};
 use comanda::clock::Clock;
 
-/// How far the tests are ahead of the machine's clock; the same for this whole process.
+/// How far the clock of the tests is ahead of the machine's; the same for the whole process.
 static AHEAD: LazyLock<TimeDelta> = LazyLock::new(|| {
     #[expect(clippy::disallowed_methods, reason = "what bin/test asks for")]
     let wanted = std::env::var("COMANDA_TEST_TIME");
@@ -19,15 +19,15 @@ static AHEAD: LazyLock<TimeDelta> = LazyLock::new(|| {
     })
 });
 
-/// The clock of a server in this process, and of whoever computes what it must have said.
+/// The clock of a server in this process, and of tests that compute expected values.
 pub fn clock() -> Clock {
     let clock = Clock::shifted();
     clock.advance(*AHEAD);
     clock
 }
 
-/// The program itself as a command, with no variables set but `PATH`, and with the tests' time instead of the
-/// machine's (Debian's libfaketime, which leaves waiting alone).
+/// The program as a command, with no variables set but `PATH`, and with the tests' time instead of the machine's
+/// (Debian's libfaketime, which does not change waiting).
 pub fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_comanda"));
     command.env_clear();

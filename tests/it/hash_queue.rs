@@ -28,7 +28,7 @@ fn device(email: &str) -> Claimant {
     Claimant::Device(Email::try_from(email.to_owned()).unwrap())
 }
 
-/// How many of these get a place that they keep.
+/// How many of these get a slot that they keep.
 fn join<'a>(queue: &'a HashQueue, held: &mut Vec<QueueEntry<'a>>, claimants: impl Iterator<Item = Claimant>) -> usize {
     let before = held.len();
     for claimant in claimants {
@@ -56,7 +56,7 @@ fn a_flood_leaves_capacity_to_other_networks_and_to_known_devices() {
     held.clear();
     assert_eq!(join(&queue, &mut held, (0..50).map(known)), 15, "known devices leave places to strangers, too");
     assert_eq!(join(&queue, &mut held, (0..50).map(|n| stranger(&format!("203.0.113.{n}")))), 5);
-    // The smallest queue has a place for everybody.
+    // The smallest queue has room for all of them.
     let smallest = HashQueue::new(1, 0, 1, LONG);
     drop(smallest.join(stranger("192.0.2.1")).unwrap());
     drop(smallest.join(known(0)).unwrap());
@@ -74,7 +74,7 @@ async fn known_devices_and_strangers_wait_for_at_most_one_of_the_other_kind() {
         tokio::task::yield_now().await;
         drop(permit);
     };
-    // All strangers stand in line before the first device comes.
+    // All strangers are queued before the first known device.
     let strangers = join_all(entries[1..].iter().map(|entry| gets_permit(entry, 's')));
     let devices = join_all(known.iter().map(|entry| gets_permit(entry, 'd')));
     let ends = async {
@@ -91,8 +91,7 @@ async fn signs_in(person: &Person, from: &str, email: &str, device: &Value) -> R
     person.send(request.json(&body)).await
 }
 
-/// A flood of sign-ins from everywhere, each address below every limit: people on devices that have signed in before
-/// get in.
+/// Many sign-ins from all networks, each address below every limit: users on known devices can sign in.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn in_a_flood_of_sign_ins_a_known_device_gets_in() {
     let settings = [

@@ -13,7 +13,7 @@ use crate::app::{TestApp, eventually};
 use crate::extract::{exchange, trickle};
 use crate::reply::Reply;
 
-/// A path with something in its gaps.
+/// A path with values for its parameters.
 fn concrete(path: &str) -> String {
     let fill = |part: &str| if part.starts_with('{') { "something".to_owned() } else { part.to_owned() };
     path.split('/').map(fill).collect::<Vec<_>>().join("/")
@@ -25,7 +25,7 @@ fn assert_guarded(reply: &Reply, what: &str) {
     assert_eq!(reply.header("strict-transport-security"), "max-age=31536000; includeSubDomains", "{what}");
     let policy = reply.header("content-security-policy");
     assert!(policy.contains("frame-ancestors 'none'"), "{what}");
-    // Pages talk to their own origin alone: no scheme and no host stands for others.
+    // Pages may connect to their own origin only: no scheme or host is a wildcard.
     let sources = policy.split(';').find_map(|directive| directive.trim().strip_prefix("connect-src "));
     assert_eq!(sources, Some("'self'"), "{what}: {policy}");
     assert!(!reply.header("cache-control").is_empty(), "{what}");
@@ -196,7 +196,7 @@ async fn connections_of_one_address_are_limited_and_others_are_served() {
     for _ in 0..5 {
         held.push(TcpStream::connect(app.address()).await.unwrap());
     }
-    // The listener looks at connections in the order in which they came.
+    // Connections are accepted in the order in which they arrive.
     let answer = exchange(app.address(), b"GET /api/health HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await;
     assert_eq!(answer, "", "the sixth is closed without an answer");
     let mut byte = [0];
@@ -215,7 +215,7 @@ async fn connections_of_one_address_are_limited_and_others_are_served() {
 async fn a_client_that_stops_reading_is_disconnected() {
     let app = TestApp::with(&[("STALL_TIMEOUT", "1s"), ("MAX_CONNECTIONS_PER_ADDRESS", "1")]).await;
     let mut silent = TcpStream::connect(app.address()).await.unwrap();
-    // More answers than the system's buffers hold, none of which is read.
+    // More responses than the system's buffers hold, none of which is read.
     let question = b"GET /api/openapi.json HTTP/1.1\r\nhost: a\r\n\r\n";
     silent.write_all(&question.repeat(200)).await.unwrap();
     eventually("its place is given up", async || {

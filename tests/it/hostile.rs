@@ -20,7 +20,7 @@ use crate::app::TestApp;
 use crate::people::id_of;
 use crate::shop::Shop;
 
-/// Work that is at hand takes a place until it is done, and whoever finds none is told to come back.
+/// Heavy work uses a slot until it is done; without a free slot the request is refused.
 #[tokio::test]
 async fn heavy_work_is_limited() {
     let heavy = HeavyWork::new(1, 1, 7);
@@ -39,7 +39,7 @@ async fn heavy_work_is_limited() {
         }
     });
     has_begun.await.unwrap();
-    // Polled until they stand in line: the second waits, the third is sent away.
+    // Polled until they are queued: the second waits, the third is refused.
     let second = heavy.run(Beneficiary::Anybody, || 2);
     tokio::pin!(second);
     assert!(futures_util::poll!(&mut second).is_pending());
@@ -50,7 +50,7 @@ async fn heavy_work_is_limited() {
     assert_eq!(heavy.run(Beneficiary::Anybody, || 4).await.unwrap(), 4);
 }
 
-/// However much one restaurant has worked on, another one's work has its turn: it runs while the first still waits.
+/// Work of another restaurant runs while work of the first one still waits, however much that is.
 #[tokio::test]
 async fn the_heavy_work_of_one_restaurant_leaves_room_for_others() {
     let heavy = HeavyWork::new(2, 16, 7);
@@ -92,8 +92,8 @@ async fn imports(shop: &Shop, table: String, query: &str) -> crate::reply::Reply
     shop.owner.send(request).await
 }
 
-/// 30,000 categories, which took 19 seconds: each was looked for among all before it. Now reading ends at the first
-/// that is one too many, and only it is told.
+/// 30,000 categories, which took 19 seconds because each was searched among all before it. Now parsing stops at the
+/// first that exceeds the limit, and only that one is reported.
 #[tokio::test]
 async fn a_csv_menu_is_read_up_to_its_maximum_number_of_lines() {
     let app = TestApp::with(&[("MENU_MAX_BYTES", "2097152")]).await;
@@ -108,7 +108,7 @@ async fn a_csv_menu_is_read_up_to_its_maximum_number_of_lines() {
         assert_eq!(refusal["errors"].as_array().unwrap().len(), 1, "{refusal}");
         assert_eq!(refusal["errors"][0]["pointer"], "/lines/402/type", "{refusal}");
     }
-    // As many faults as lines: the first hundred are told.
+    // As many errors as lines: the first hundred are reported.
     let faulty = "type,key,in,name,price,currency\n".to_owned() + &"item,i,nowhere,I,1.00,EUR\n".repeat(1_000);
     let refusal = imports(&luigi, faulty, "").await.refused(422, "invalid_request");
     assert_eq!(refusal["errors"].as_array().unwrap().len(), 100);
@@ -117,7 +117,7 @@ async fn a_csv_menu_is_read_up_to_its_maximum_number_of_lines() {
     imports(&luigi, wide, "").await.refused(422, "invalid_request");
 }
 
-/// Lists of a million things of no kind; two million took 345 MB: counted before one is read.
+/// Lists of a million invalid elements; two million took 345 MB. They are counted before one is parsed.
 #[tokio::test]
 async fn the_size_of_a_document_is_checked_before_it_is_parsed() {
     let app = TestApp::with(&[("MENU_MAX_BYTES", "2097152")]).await;
@@ -139,7 +139,7 @@ async fn the_size_of_a_document_is_checked_before_it_is_parsed() {
     }
 }
 
-/// Every list and every map of names of a body is bounded while it is read.
+/// Every list and every map of a body is limited while it is parsed.
 #[test]
 fn every_list_in_a_request_has_a_maximum_length() {
     let mut unbounded = Vec::new();
@@ -173,7 +173,7 @@ fn every_list_in_a_request_has_a_maximum_length() {
             }
         }
     }
-    // Written by ourselves, and read back.
+    // Written by the server, and read back.
     let ours = [
         "contains: Vec<Allergen>",
         "may_contain: Vec<Allergen>",
@@ -191,7 +191,7 @@ fn euros(amount: i64) -> Value {
     json!({ "amount": amount, "currency": "EUR" })
 }
 
-/// What the menu says of an item and of an answer to what is asked about it.
+/// What the menu shows of an item, and the result of ordering it.
 async fn said(shop: &Shop, item: &str) -> (bool, Value) {
     let menu = shop.owner.get(&shop.path("/menu")).await.expect(200);
     let items = menu["categories"].as_array().unwrap().iter().flat_map(|one| one["items"].as_array().unwrap());
@@ -199,8 +199,8 @@ async fn said(shop: &Shop, item: &str) -> (bool, Value) {
     (item["orderable"].as_bool().unwrap(), item["reason"].clone())
 }
 
-/// A menu that calls something orderable, and a cart and an order that take it, say the same: for a group and for one
-/// that is nested in it, switched off, sold out, and too few.
+/// The menu, a cart and an order agree on what can be ordered: for a group and for one that is nested in it, switched
+/// off, sold out, and with too few portions.
 #[tokio::test]
 async fn an_item_with_unsatisfiable_groups_cannot_be_ordered() {
     let app = TestApp::start().await;
@@ -243,7 +243,7 @@ async fn an_item_with_unsatisfiable_groups_cannot_be_ordered() {
     assert_eq!(agree(true, Value::Null).await, (true, 201));
     owner.put(&of(&cheese, 0, "stock"), &json!({ "stock": 0 })).await.expect(200);
     assert_eq!(agree(false, gone.clone()).await, (false, 409), "sold out");
-    // Two are asked for and one is left.
+    // Two are required and one is left.
     owner.put(&of(&cheese, 0, "stock"), &json!({ "stock": 1 })).await.expect(200);
     let path = grill.path(&format!("/modifier-groups/{}", id_of(&cheese)));
     owner.patch(&path, &json!({ "min": 2 })).await.expect(200);
@@ -254,8 +254,8 @@ async fn an_item_with_unsatisfiable_groups_cannot_be_ordered() {
     assert_eq!(said(&grill, &burger).await, (true, Value::Null));
 }
 
-/// However a cart is written, and where lines come from nowhere: so many chosen modifiers on all lines together, and a
-/// hundred on one.
+/// The limits on chosen modifiers of all lines together, and of a hundred on one line, for carts and for lines
+/// without a cart.
 #[tokio::test]
 async fn the_choices_of_a_line_are_limited_together() {
     let app = TestApp::with(&[("CART_MAX_CHOICES", "100")]).await;
@@ -287,7 +287,7 @@ async fn the_choices_of_a_line_are_limited_together() {
         wanted["restaurantId"] = json!(grill.id);
         assert_eq!(ada.asks_for_order(&format!("order-of-{count}"), &wanted).await.status, placed);
     }
-    // From offline too, whether it is too much for one line or for all.
+    // Also in offline operations, for one line and for all lines together.
     let nested: Vec<_> = (0..100).map(|_| json!({ "modifierId": group["modifiers"][0]["id"] })).collect();
     let mut huge = line("d", 2);
     huge["modifiers"][0]["modifiers"] = json!(nested);
@@ -307,8 +307,8 @@ async fn the_choices_of_a_line_are_limited_together() {
     assert_eq!(outcomes, ["applied", "rejected", "rejected", "applied"], "{answer}");
 }
 
-/// A large menu is replaced again and again while guests read it, in every language and by category, and order from it:
-/// nobody is told that the server is busy.
+/// A large menu is replaced repeatedly while guests read it, in every language and by category, and order from it: no
+/// request is refused because the server is busy.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_menu_is_replaced_while_guests_read_it_and_order() {
     let app = TestApp::start().await;

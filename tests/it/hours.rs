@@ -81,7 +81,7 @@ fn local_times_are_parsed_strictly() {
     }
 }
 
-/// Which minutes of the week a span covers, one by one.
+/// The minutes of the week that a span covers, one by one.
 fn minutes_covered(span: Span) -> Vec<bool> {
     const WEEK: usize = 7 * 1_440;
     let mut covered = vec![false; WEEK];
@@ -113,7 +113,7 @@ proptest! {
         minute in 0_i64..525_600,
         second in 0_i64..60,
     ) {
-        // A whole year, both changes of the clock included.
+        // A whole year, with both clock changes.
         let at = Utc.with_ymd_and_hms(2026, 1, 1, 0, 0, 0).unwrap() + TimeDelta::minutes(minute) + TimeDelta::seconds(second);
         let local = at.with_timezone(&zone);
         let of_week = local.weekday().num_days_from_monday() * 1_440 + local.num_seconds_from_midnight() / 60;

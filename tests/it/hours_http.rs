@@ -7,14 +7,14 @@ use crate::app::TestApp;
 use crate::people::delivery_details;
 use crate::shop::Shop;
 
-/// Every day at every time, for these fulfilments.
+/// All day on all days, for these fulfilments.
 fn always(fulfilments: &[&str]) -> Value {
     (1..=7)
         .map(|day| json!({ "weekday": day, "opens": "00:00", "closes": "24:00", "fulfilments": fulfilments }))
         .collect()
 }
 
-/// Where the restaurants of the tests are, today and tomorrow are these dates.
+/// The dates of today and tomorrow in the zone of the test restaurants.
 fn local_dates(app: &TestApp) -> (String, String, String) {
     let today = app.clock.now().with_timezone(&chrono_tz::Europe::Rome).date_naive();
     let day = |shift| (today + TimeDelta::days(shift)).to_string();
@@ -52,10 +52,10 @@ async fn an_exception_replaces_a_date_and_the_night_before_ends_as_usual() {
     let shown = ada.get(&luigi.path("")).await.expect(200);
     assert_eq!((&shown["openNow"], &shown["openFor"]), (&json!(false), &json!([])));
 
-    // Yesterday's span of 24 hours is still running, and its last order, 20 minutes before the end, is to come.
+    // Yesterday's span of 24 hours has not ended, and its last order, 20 minutes before the end, is still possible.
     let local = |at: DateTime<Utc>| at.with_timezone(&chrono_tz::Europe::Rome);
     let (now, later) = (local(app.clock.now()), local(app.clock.now() + TimeDelta::minutes(45)));
-    // While clocks are set back, the end on the wall has been once already.
+    // While clocks are set back, the local time of the end has occurred once already.
     if later.date_naive().to_string() == today && later.time() > now.time() {
         let opens = later.format("%H:%M").to_string();
         let night = json!([{ "date": yesterday, "spans": [{ "opens": opens, "closes": opens }] }, { "date": today }]);

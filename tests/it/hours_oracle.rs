@@ -21,8 +21,8 @@ fn span(weekday: i16, opens: &str, closes: &str, fulfilments: Fulfilments) -> Sp
     Span { weekday, opens, closes, fulfilments }
 }
 
-/// The minutes of the wall clock, around a date, on which the door is open; found without any arithmetic on spans but
-/// walking from opening to closing.
+/// The open minutes in local time around a date, computed without arithmetic on spans, by stepping from opening to
+/// closing.
 fn open_minutes(schedule: &Schedule, around: NaiveDate, days: i64) -> HashMap<NaiveDateTime, Fulfilments> {
     let mut open: HashMap<NaiveDateTime, Fulfilments> = HashMap::new();
     for shift in -days..=days {
@@ -39,7 +39,7 @@ fn open_minutes(schedule: &Schedule, around: NaiveDate, days: i64) -> HashMap<Na
         };
         for span in spans {
             let mut minute = date.and_hms_opt(0, 0, 0).unwrap() + TimeDelta::minutes(span.opens.minutes().into());
-            // 24:00 is the midnight that ends the day: on the wall it is 00:00.
+            // 24:00 is the midnight at the end of the day, which a clock shows as 00:00.
             let written = span.closes.to_string();
             let closes = if written == "24:00" { "00:00" } else { &written };
             let closes: NaiveTime = format!("{closes}:00").parse().unwrap();
@@ -56,7 +56,7 @@ fn open_minutes(schedule: &Schedule, around: NaiveDate, days: i64) -> HashMap<Na
     open
 }
 
-/// Schedules that hurt: past midnight, round the clock, inside the hours that clocks skip and repeat, by fulfilment.
+/// Difficult schedules: past midnight, around the clock, within hours that clocks skip and repeat, by fulfilment.
 fn schedules(transition: NaiveDate) -> Vec<Schedule> {
     let night = (1..=7)
         .flat_map(|day| [span(day, "11:30", "14:00", Fulfilments::ALL), span(day, "18:00", "02:30", Fulfilments::ALL)]);
@@ -97,10 +97,10 @@ fn offset(zone: Tz, at: DateTime<Utc>) -> TimeDelta {
     offset.base_utc_offset() + offset.dst_offset()
 }
 
-/// Every instant from 2024 to 2034 at which the zone's clock is changed, found by halving.
+/// Every transition of the zone from 2024 to 2034, found by bisection.
 fn transitions(zone: Tz) -> Vec<DateTime<Utc>> {
     let begin = Utc.with_ymd_and_hms(2024, 1, 1, 0, 0, 0).unwrap();
-    // No zone changes its clock twice within four days.
+    // No zone has two transitions within four days.
     let step = TimeDelta::days(4);
     let days = (0..1_005).map(|steps| begin + step * steps);
     let changed = days.filter(|day| offset(zone, *day) != offset(zone, *day + step));
@@ -116,8 +116,8 @@ fn transitions(zone: Tz) -> Vec<DateTime<Utc>> {
         .collect()
 }
 
-/// Minutes worth asking about, counted from a transition: each for half an hour around it, then around the round times
-/// at which the schedules open and close, then every 121st for two days.
+/// The tested minutes, relative to a transition: each within half an hour of it, then those around the times at which
+/// the schedules open and close, then every 121st for two days.
 fn minutes_to_ask() -> Vec<i64> {
     let near = -32..=32;
     let corners = (-27..=27_i64).flat_map(|hour| [-1, 0, 15].map(|minute| hour * 60 + minute));
@@ -128,7 +128,7 @@ fn minutes_to_ask() -> Vec<i64> {
 #[test]
 fn hours_agree_with_a_calendar_of_minutes_in_every_zone() {
     let minutes = minutes_to_ask();
-    // Zones whose clocks are changed at the same instants by the same amounts are one zone under several names.
+    // Zones with the same transitions are one zone with several names.
     let mut clocks: HashMap<Vec<(DateTime<Utc>, TimeDelta, TimeDelta)>, Tz> = HashMap::new();
     let still = Utc.with_ymd_and_hms(2029, 6, 3, 12, 0, 0).unwrap();
     for zone in TZ_VARIANTS {

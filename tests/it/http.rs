@@ -88,7 +88,7 @@ async fn a_compressed_response_has_the_same_content() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").opens().await;
     let owner = &luigi.owner;
-    // More than 64 kB: compressed beside the threads that answer requests.
+    // More than 64 kB: compressed on separate threads.
     let items: Vec<_> = (0..300)
         .map(|n| {
             json!({ "key": n.to_string(), "name": format!("Pizza {n}"), "price": euros(1_000),
@@ -134,7 +134,8 @@ async fn bodies_that_never_end_take_a_share_of_the_memory() {
     let bounds = [("BODIES_MAX_BYTES", "1048576"), ("MENU_MAX_BYTES", "300000"), ("IMAGE_MAX_BYTES", "100000")];
     let app = TestApp::with(&bounds).await;
     let luigi = app.restaurant("Luigi").opens().await;
-    // A quarter is less than the largest body, 300,000 bytes, for which there is always room; for two there is none.
+    // A quarter is less than the largest body, 300,000 bytes, for which there is always memory; for two there is
+    // none.
     let menu =
         json!({ "language": "it", "categories": [{ "key": "c", "name": "x".repeat(100), "items": [] }] }).to_string();
     let menu = format!("{menu}{}", " ".repeat(200_000 - menu.len()));
@@ -152,7 +153,7 @@ async fn bodies_that_never_end_take_a_share_of_the_memory() {
         stream.read_exact(&mut answer).await.unwrap();
         String::from_utf8(answer.to_vec()).unwrap()
     };
-    // Whichever of the two comes first has the memory; begun anew until that is the one that never ends.
+    // Whichever of the two comes first has the memory; repeated until that is the one that never ends.
     let mut unfinished = None;
     eventually("there is no memory for another", async || {
         unfinished = None;
@@ -219,7 +220,7 @@ async fn the_console_loads_nothing_from_other_origins() {
     stranger.get("/console/nothing.js").await.refused(404, "not_found");
 }
 
-/// What the server says until it hangs up.
+/// The response of the server until it closes the connection.
 async fn until_the_end(mut stream: TcpStream) -> String {
     let mut said = Vec::new();
     let end = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut said)).await;
@@ -262,14 +263,14 @@ async fn a_body_of_thousands_of_tiny_chunks_is_refused_before_it_ends() {
     };
     let said = exchange(app.address(), of(1_200, 1).as_bytes()).await;
     assert!(said.starts_with("HTTP/1.1 400 ") && said.contains("larger pieces"), "{said}");
-    // Few of them, and many of a decent size, are read to their end.
+    // A few of them, and many chunks of a reasonable size, are read to their end.
     for (chunks, size) in [(500, 1), (1_500, 80)] {
         let said = exchange(app.address(), of(chunks, size).as_bytes()).await;
         assert!(said.starts_with("HTTP/1.1 400 ") && said.contains("ends before it is complete"), "{said}");
     }
 }
 
-/// JSON, and tables, are read as they are: compressed they would be taken for broken JSON.
+/// JSON and tables must not be compressed: they would be parsed as invalid JSON.
 #[tokio::test]
 async fn a_compressed_body_is_refused_as_unsupported() {
     let app = TestApp::start().await;
@@ -300,7 +301,7 @@ async fn bytes_that_are_not_http_are_refused() {
     ] {
         let stream = TcpStream::connect(app.address()).await.unwrap();
         let (reader, mut writer) = stream.into_split();
-        // The server may hang up before it has read everything.
+        // The server may close the connection before it has read everything.
         let _ = writer.write_all(noise.as_bytes()).await;
         let _ = writer.shutdown().await;
         let said = tokio::time::timeout(PATIENCE, async {
@@ -325,7 +326,7 @@ async fn a_stopping_server_finishes_running_requests() {
     );
     let mut stream = TcpStream::connect(app.address()).await.unwrap();
     stream.write_all(format!("{head}{}", &body[..10]).as_bytes()).await.unwrap();
-    // Connections are taken in order: when this one is answered, the other is in the server's hands.
+    // Connections are accepted in order: when this one is answered, the server has accepted the other.
     app.stranger().get("/api/health").await.expect(200);
     let address = app.address();
     let rest = async {

@@ -19,7 +19,7 @@ async fn the_same_key_and_body_get_the_first_response_byte_for_byte() {
     let first = ada.asks_for_order(&key, &body).await;
     let order = first.expect(201);
     assert_eq!(first.header("idempotency-replayed"), "");
-    // What happens to the order afterwards does not change the answer to the key.
+    // Later changes of the order do not change the stored response.
     luigi.owner.moves(&order, "CONFIRMED").await;
     for _ in 0..3 {
         let again = ada.asks_for_order(&key, &body).await;
@@ -41,7 +41,7 @@ async fn the_same_key_with_another_body_is_refused() {
     let mut other = body.clone();
     other["note"] = json!("no onions");
     ada.asks_for_order("one", &other).await.refused(422, "idempotency_key_reused");
-    // Somebody else's key of the same name is another key.
+    // The same key of another user is another key.
     let bob = app.customer("Bob").await;
     let cart = bob.puts_in_cart(&luigi, &[(luigi.any_dish(), 1)]).await;
     bob.asks_for_order("one", &json!({ "cartId": id_of(&cart), "fulfilment": "PICKUP" })).await.expect(201);
@@ -92,7 +92,7 @@ async fn fifty_requests_with_one_key_at_once_make_one_order() {
                 if reply.status == 201 {
                     return reply;
                 }
-                // The first is still at it: the client comes back, as it is told to.
+                // The first request is still being processed: the client repeats it, as the error says.
                 reply.refused(409, "idempotency_in_progress");
                 assert_eq!(reply.header("retry-after"), "1");
             }
@@ -124,7 +124,7 @@ async fn one_cart_with_fifty_keys_at_once_becomes_one_order() {
     assert_eq!(luigi.stock_of(luigi.any_dish()).await, Some(98));
 }
 
-/// What shows a secret once keeps no answer that could show it again.
+/// Responses that show a secret once are not stored.
 const SHOWN_ONCE: [&str; 4] = [
     "/api/guests",
     "/api/me/second-factor",
@@ -183,7 +183,7 @@ async fn a_resource_created_with_a_key_is_created_once() {
         assert_eq!(again.bytes, first.bytes, "{path}");
         answers.push(first);
     }
-    // What is ordered again is in the cart once, however often the wish comes.
+    // Reordered lines are in the cart once, however often the request is sent.
     let bob = app.customer("Bob").await;
     let order = bob.places_order(&luigi, &[(luigi.any_dish(), 2)]).await;
     for _ in 0..2 {
@@ -195,11 +195,11 @@ async fn a_resource_created_with_a_key_is_created_once() {
     assert_eq!(soups["categories"].as_array().unwrap().len(), 2, "{soups}");
     let salads = owner.request(reqwest::Method::POST, &luigi.path("/categories")).header("idempotency-key", "the-one");
     owner.send(salads.json(&json!({ "name": "Salads" }))).await.refused(422, "idempotency_key_reused");
-    // Not whoever asks, nor the key, but what is asked for: the same words at another restaurant are another wish.
+    // The request counts, not only the caller and the key: the same body at another restaurant is another request.
     admin.post(&gino.path("/members"), &json!({ "email": owner.email, "role": "MANAGER" })).await.expect(201);
     let request = owner.request(reqwest::Method::POST, &gino.path("/categories")).header("idempotency-key", "the-one");
     owner.send(request.json(&json!({ "name": "Soups" }))).await.refused(422, "idempotency_key_reused");
-    // Beyond the limit on requests nothing is made any more, and what was made is answered.
+    // Above the rate limit nothing is created any more, and stored responses are returned.
     for person in [&admin, owner, &ada] {
         crate::repetition::uses_up_requests(person).await;
     }

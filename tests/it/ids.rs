@@ -65,7 +65,7 @@ fn later_ids_sort_after_earlier_ones() {
     assert!(ids.is_sorted() && texts.is_sorted());
 }
 
-/// Crockford's base32 written another way: the bits as text, cut into fives.
+/// Crockford's base32 implemented in another way: the bits as text, split into groups of five.
 fn suffix_of(uuid: Uuid) -> String {
     let bits = format!("00{:0128b}", uuid.as_u128());
     let letters = "0123456789abcdefghjkmnpqrstvwxyz".as_bytes();

@@ -22,7 +22,7 @@ use crate::people::Person;
 use crate::reply::Reply;
 use crate::shop::Shop;
 
-/// A folder that is gone after the test.
+/// A folder that is deleted after the test.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -35,7 +35,7 @@ impl Folder {
         self.0.to_str().unwrap()
     }
 
-    /// How many files lie in it.
+    /// The number of files in it.
     fn files(&self) -> usize {
         let mut folders = vec![self.0.clone()];
         let mut count = 0;
@@ -61,7 +61,7 @@ async fn app_with(folder: &Folder, changes: &[(&str, &str)]) -> TestApp {
     TestApp::with(&all).await
 }
 
-/// Sends a file as the whole body; what it is called says nothing.
+/// Sends a file as the whole body, with a media type that does not matter.
 async fn sends(person: &Person, path: &str, file: Vec<u8>) -> Reply {
     let request = person.request(Method::POST, path).header("content-type", "application/octet-stream");
     person.send(request.body(file)).await
@@ -71,7 +71,7 @@ fn picture_of(shop: &Shop) -> String {
     shop.path(&format!("/items/{}/image", shop.any_dish().id))
 }
 
-/// What is served at an address.
+/// The response of an address.
 async fn shown(app: &TestApp, address: &Value) -> DynamicImage {
     let reply = app.stranger().get(address.as_str().unwrap()).await;
     assert_eq!((reply.status, reply.header("content-type")), (200, "image/jpeg"));
@@ -81,7 +81,7 @@ async fn shown(app: &TestApp, address: &Value) -> DynamicImage {
     image::load_from_memory(&reply.bytes).unwrap()
 }
 
-/// Whether a pixel is about of a colour.
+/// Whether a pixel has about this colour.
 fn is_about(picture: &DynamicImage, x: u32, y: u32, colour: [u8; 3]) -> bool {
     let image::Rgba([red, green, blue, _]) = picture.get_pixel(x, y);
     [red, green, blue].iter().zip(colour).all(|(seen, wanted)| seen.abs_diff(wanted) < 40)
@@ -92,19 +92,19 @@ async fn an_image_is_encoded_again_in_four_sizes() {
     let folder = Folder::new();
     let app = app_with(&folder, &[]).await;
     let luigi = app.restaurant("Luigi").opens().await;
-    // 2400 wide, 1800 high, red on the left; its EXIF says that it has to be turned to the right.
+    // 2400 wide, 1800 high, red on the left; its EXIF orientation is 90° clockwise.
     let file = files::with_exif(files::jpeg(2400, 1800), 6);
     let item = sends(&luigi.owner, &picture_of(&luigi), file).await.expect(200);
     let image = &item["image"];
     assert_eq!((image["width"].as_u64(), image["height"].as_u64()), (Some(1200), Some(1600)));
     let hero = shown(&app, &image["hero"]).await;
     assert_eq!(hero.dimensions(), (1200, 1600));
-    // What was on the left is at the top.
+    // The left side is at the top now.
     assert!(is_about(&hero, 600, 100, files::RED) && is_about(&hero, 600, 1500, files::BLUE));
     for (variant, size) in [("thumb", (160, 160)), ("card", (400, 300)), ("detail", (600, 800))] {
         assert_eq!(shown(&app, &image[variant]).await.dimensions(), size, "{variant}");
     }
-    // What is shown until the real one has come has its shape, and its colours between red and blue.
+    // The placeholder has the same proportions, and colours between red and blue.
     let hash = STANDARD.decode(image["thumbhash"].as_str().unwrap()).unwrap();
     assert!(hash.len() <= 25, "{}", hash.len());
     assert!(thumbhash::thumb_hash_to_approximate_aspect_ratio(&hash).unwrap() < 1.0);
@@ -136,13 +136,13 @@ async fn a_form_with_one_file_is_accepted_and_small_images_are_not_enlarged() {
     let hero = shown(&app, &restaurant["image"]["hero"]).await;
     assert_eq!(hero.dimensions(), (320, 200));
     assert!(is_about(&hero, 10, 100, files::RED));
-    // What could be seen through is white.
+    // Transparent pixels are white.
     assert!(is_about(&hero, 310, 100, [255, 255, 255]));
     assert_eq!(app.stranger().get(&luigi.path("")).await.expect(200)["image"], restaurant["image"]);
     let two = Form::new().part("a", part(files::png(20, 20))).part("b", part(files::png(20, 20)));
     sends(two).await.refused(400, "malformed_request");
     sends(Form::new().text("note", "no file")).await.refused(400, "malformed_request");
-    // A form of thousands of empty parts took seconds to read.
+    // A form of thousands of empty parts took seconds to parse.
     let notes = (0..8).fold(Form::new(), |form, _| form.text("note", ""));
     sends(notes.part("a", part(files::png(20, 20)))).await.refused(400, "malformed_request");
     let webp = sends(Form::new().part("a", part(files::webp(64, 48)))).await.expect(200);
@@ -249,7 +249,7 @@ async fn colours_of_other_profiles_are_converted() {
     let luigi = app.restaurant("Luigi").opens().await;
     let item = sends(&luigi.owner, &picture_of(&luigi), files::display_p3(64, 64, [200, 100, 50])).await.expect(200);
     let image::Rgba([red, green, blue, _]) = shown(&app, &item["image"]["hero"]).await.get_pixel(32, 32);
-    // The same light, said in the smaller space: more red, less green and blue.
+    // The same colour in the smaller space: more red, less green and blue.
     assert!(red > 208 && green < 99 && blue < 40, "{red} {green} {blue}");
 }
 
@@ -264,7 +264,7 @@ async fn an_unused_image_is_deleted_after_the_grace_period() {
     assert_ne!(first["image"], second["image"]);
     sends(&luigi.owner, &luigi.path("/image"), files::png(20, 20)).await.expect(200);
     assert_eq!(folder.files(), 12);
-    // It is known to be idle from here on, and kept for an hour.
+    // It is marked as unused now, and kept for an hour.
     assert_eq!(delete_unused(app_state).await.unwrap(), 0);
     app.passes(TimeDelta::minutes(59));
     assert_eq!(delete_unused(app_state).await.unwrap(), 0);
@@ -273,7 +273,7 @@ async fn an_unused_image_is_deleted_after_the_grace_period() {
     assert_eq!((folder.files(), app.count("select count(*) from images").await), (8, 2));
     assert_eq!(app.stranger().get(first["image"]["card"].as_str().unwrap()).await.status, 404);
     shown(&app, &second["image"]["card"]).await;
-    // What goes with its dish, and what the restaurant removes.
+    // An image that is deleted with its item, and one that the restaurant deletes.
     luigi.owner.delete(&luigi.path(&format!("/items/{}", luigi.any_dish().id))).await.expect(204);
     luigi.owner.delete(&luigi.path("/image")).await.expect(200);
     assert_eq!(delete_unused(app_state).await.unwrap(), 0);
@@ -288,7 +288,7 @@ async fn files_left_by_a_crash_are_deleted() {
     let app = app_with(&folder, &[("IMAGE_COLLECT_INTERVAL", "24h")]).await;
     let luigi = app.restaurant("Luigi").opens().await;
     let app_state = &app.running().app;
-    // Written down and not stored; stored and not shown; removed, and still written down.
+    // A row without files; files without a reference; a deleted image that still has its row.
     sends(&luigi.owner, &picture_of(&luigi), files::png(20, 20)).await.expect(200);
     app.does("update menu_items set image_id = null; update images set shown = null").await;
     app.does(
@@ -296,7 +296,7 @@ async fn files_left_by_a_crash_are_deleted() {
               select restaurant_id, gen_random_uuid(), provider, key || '0', created_at from images",
     )
     .await;
-    // And one at a provider that is not at hand: it waits.
+    // And one at a provider that is not configured: it is kept.
     app.does(
         "insert into images (restaurant_id, id, provider, key, created_at)
               select restaurant_id, gen_random_uuid(), 'elsewhere', key, created_at from images limit 1",

@@ -41,12 +41,12 @@ fn counts_of_networks_are_bounded_for_each_subnet_and_each_site() {
     assert!(is_let_in(&mut taken, "2001:db8:2:1::1") && is_let_in(&mut taken, "192.0.2.1"), "others have their own");
     taken.subtract(of("2001:db8:1:1::1"), 1);
     assert!(is_let_in(&mut taken, "2001:db8:1:30::1") && !is_let_in(&mut taken, "2001:db8:1:31::1"));
-    // A site has half of what a subnet leaves of something that is shared.
+    // A site may use half of what a subnet leaves of a shared limit.
     let shares = of("2001:db8::").blocks().map(|block| block.share(8, 16)).collect::<Vec<_>>();
     assert_eq!(shares, [8, 12]);
 }
 
-/// Requests without a token from so many subnets of one site; how many pass.
+/// Requests without a token from this many subnets of one site; returns how many are let through.
 async fn pass_from_subnets(app: &TestApp, subnets: u32) -> usize {
     let stranger = app.stranger();
     let mut passed = 0;
@@ -81,8 +81,8 @@ async fn the_subnets_of_one_ipv6_site_have_limits_together() {
     assert_eq!(pass_from_subnets(&other, 5).await, 0, "another node counts the same site");
 }
 
-/// Does something from a new subnet of one IPv6 site again and again, and once from another site; how often it was
-/// allowed in the first, of eight times.
+/// Repeats a request from new subnets of one IPv6 site, and once from another site; returns how often it was allowed
+/// in the first site, of eight times.
 async fn allowed_in_a_site(mut tries: impl AsyncFnMut(usize, &str) -> bool) -> usize {
     let mut allowed = 0;
     for number in 0..8 {
@@ -92,7 +92,7 @@ async fn allowed_in_a_site(mut tries: impl AsyncFnMut(usize, &str) -> bool) -> u
     allowed
 }
 
-/// Whoever has a /48 has 65,536 networks: they count together, too.
+/// All 65,536 networks of a /48 are counted together, too.
 #[tokio::test]
 async fn the_subnets_of_an_ipv6_site_share_what_they_may_do() {
     let limits = [
@@ -139,7 +139,7 @@ async fn the_subnets_of_an_ipv6_site_share_what_they_may_do() {
     assert_eq!(allowed, [3; 6], "three times as much as one network");
 }
 
-/// Without it whoever has a /48 uses up what all networks together may try at one address.
+/// Without it the owner of a /48 could use up the attempts of all networks at one address.
 #[tokio::test]
 async fn an_ipv6_site_does_not_use_up_the_attempts_and_codes_of_others() {
     let app = TestApp::with(&[("RATE_LIMIT_AUTH", "100000/1m"), BEHIND_US]).await;

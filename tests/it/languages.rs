@@ -63,7 +63,7 @@ fn tags_are_kept_in_one_spelling() {
         ("i-default", None),
         ("i-enochian", None),
         ("i-mingo", None),
-        // Extensions and private parts say nothing of the text.
+        // Extensions and private parts do not describe the text.
         ("de-DE-u-co-phonebk", Some("de-de")),
         ("en-US-u-ca-gregory-nu-latn-hc-h12-x-of-a-reader", Some("en-us")),
         ("ar-EG-u-nu-latn", Some("ar-eg")),
@@ -76,7 +76,8 @@ fn tags_are_kept_in_one_spelling() {
 
 #[test]
 fn the_nearest_translation_is_shown() {
-    // What is asked for, the menu's own language, its translations; and what is shown: `own` is the menu as written.
+    // Requested languages, the menu's own language, its translations, and the shown one: `own` is the menu as
+    // written.
     for (asked, own, offered, shown) in [
         ("pt-PT,pt;q=0.9,en;q=0.8", "pt-br", "en", "own"),
         ("pt-PT", "en", "pt-br es", "pt-br"),
@@ -162,7 +163,7 @@ fn the_nearest_translation_is_shown() {
     }
 }
 
-/// However tags are spelled, in a document, in a patch, in a header and in the query.
+/// For every spelling of tags, in a document, in a patch, in a header and in the query.
 #[tokio::test]
 async fn a_menu_is_read_in_every_spelling_of_its_languages() {
     let app = TestApp::start().await;

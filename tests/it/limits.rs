@@ -33,7 +33,7 @@ async fn reads_from(person: &Person, address: &str) -> Reply {
 fn forwarded_addresses_are_accepted_from_trusted_proxies_only() {
     let proxies = ["10.0.0.0/8".parse().unwrap(), "2001:db8::/32".parse().unwrap()];
     let table = [
-        // peer, header, who it is
+        // peer, header, address
         ("203.0.113.9", "198.51.100.1", "203.0.113.9"),
         ("10.0.0.1", "198.51.100.1", "198.51.100.1"),
         ("10.0.0.1", "1.1.1.1, 198.51.100.1", "198.51.100.1"),
@@ -111,7 +111,7 @@ async fn clients_behind_a_trusted_proxy_have_separate_buckets() {
     let app = TestApp::with(&[("RATE_LIMIT_ADDRESS", "3/1m"), BEHIND_US]).await;
     let stranger = app.stranger();
     for n in 0..6 {
-        // What the client wrote itself stands left of what the proxy wrote.
+        // The client's own value is left of the proxy's.
         let chain = format!("6.6.6.{n}, 198.51.100.1");
         assert_eq!(reads_from(&stranger, &chain).await.status, if n < 3 { 200 } else { 429 });
     }
@@ -217,7 +217,7 @@ async fn two_nodes_count_together_in_redis() {
     assert!(keys.contains("comanda:limit:address:") && !keys.contains("127.0.0.1"), "{keys}");
 }
 
-/// Signs in wrongly so many times; statuses, and the slowest answer.
+/// Signs in with wrong passwords this many times; returns the statuses, and the slowest response.
 async fn wrong_sign_ins(app: &TestApp, email: &str, times: usize) -> (Vec<u16>, Duration) {
     let stranger = app.stranger();
     let (mut statuses, mut slowest) = (Vec::new(), Duration::ZERO);
@@ -247,7 +247,7 @@ async fn without_redis_limits_apply_and_no_request_waits_for_it() {
         assert_eq!(ada.get("/api/restaurants").await.status, 200);
     }
     redis.kill();
-    // Ten were counted with Redis or without, those without it twice: twenty-odd of thirty are gone.
+    // Ten were counted with or without Redis, those without it twice: more than twenty of thirty are used.
     let (statuses, slowest) = wrong_sign_ins(&app, "killed@example.com", 12).await;
     assert!(statuses.contains(&429), "the bucket empties without Redis: {statuses:?}");
     assert!(statuses.iter().all(|status| [401, 429].contains(status)), "{statuses:?}");
@@ -309,7 +309,7 @@ async fn a_flood_of_passwords_is_refused_quickly_with_bounded_memory() {
             (stranger.post("/api/auth/login", &body).await, begun.elapsed())
         }
     };
-    // What as many requests at once take on this machine when there is nothing to do for them.
+    // How long as many concurrent requests take on this machine when there is nothing to do for them.
     let nothing = join_all((0..300).map(async |_| {
         let begun = Instant::now();
         stranger.get("/api/nowhere").await.refused(404, "not_found");

@@ -11,10 +11,10 @@ use crate::people::{PASSWORD, Person};
 use crate::second_factor::sets_up;
 use crate::socket::Socket;
 
-/// Requests of each kind: enough that a line in a hundred that is lost shows.
+/// Requests of each kind: enough that a loss of one line in a hundred is detected.
 const ROUNDS: usize = 100;
 
-/// A log of its own, in a new folder; the lines are there when the guard is dropped.
+/// A separate log in a new folder; the lines are complete when the guard is dropped.
 fn begins(level: &str) -> (std::path::PathBuf, telemetry::Telemetry) {
     let name = format!("log-{}", uuid::Uuid::new_v4().simple());
     let folder = std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
@@ -48,7 +48,7 @@ async fn every_line_of_a_request_carries_its_id() {
             Socket::open(&base, ada.token.as_deref().unwrap()).await.unwrap();
         }
     }
-    // A fault of the server's, noted in the unit of work that a request began.
+    // A server error, logged in the unit of work of a request.
     app.does("alter table orders rename to orders_away").await;
     ada.send(ada.request(Method::GET, "/api/orders").header("x-request-id", "fault")).await.refused(500, "internal");
     app.does("alter table orders_away rename to orders").await;
@@ -86,8 +86,7 @@ async fn every_line_of_a_request_carries_its_id() {
     assert!(!faults.is_empty() && faults.iter().all(|line| line["span"]["request_id"] == "fault"), "{faults:?}");
 }
 
-/// Whoever does not prove who they are is in the log: from where, at whose account, in which request; and not with
-/// what.
+/// Failed authentication is logged: from which address, for which account, in which request; without the secret.
 #[tokio::test]
 async fn failed_authentication_is_logged_with_client_user_and_request() {
     const TYPED: &str = "typed into the wrong field";
@@ -120,7 +119,7 @@ async fn failed_authentication_is_logged_with_client_user_and_request() {
     asks(&guarded, "contact", "/api/me/email/confirm", json!({ "code": TYPED })).await.refused(401, "invalid_code");
     let token = json!({ "refreshToken": TYPED });
     asks(&stranger, "refresh", "/api/auth/refresh", token).await.refused(401, "session_ended");
-    // One that succeeds is none; nor is a refusal for another reason.
+    // A successful one is not logged, nor is an error for another reason.
     asks(&stranger, "fine", login, signs_in(&ada.email, PASSWORD)).await.expect(200);
     asks(&stranger, "shape", login, json!({})).await.refused(422, "invalid_request");
     while asks(&stranger, "fast", login, signs_in(&ada.email, PASSWORD)).await.status == 200 {}
@@ -159,7 +158,7 @@ async fn packets_of_a_client_without_a_token_fill_no_log() {
     let path = "/socket.io/?EIO=4&transport=polling";
     let opened = stranger.get(path).await;
     let opened: Value = serde_json::from_slice(&opened.bytes[1..]).unwrap();
-    // More than `SOCKET_BUFFER_PACKETS`, so that some of the refusals cannot be sent.
+    // More than `SOCKET_BUFFER_PACKETS`, so that some of the errors cannot be sent.
     let packets = vec!["40/nowhere,"; 1_500].join("\u{1e}");
     let path = format!("{path}&sid={}", opened["sid"].as_str().unwrap());
     let posted = stranger.request(Method::POST, &path).header("content-type", "text/plain;charset=UTF-8").body(packets);

@@ -37,14 +37,14 @@ use canaries::SHOWN;
 use exercise::{gaps, send};
 use world::World;
 
-/// What the table says about one cell.
+/// The expected result of one cell by the permission table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Expected {
     Allowed,
     Refused(Code),
 }
 
-/// The answer that the table gives for a caller who wants this of that.
+/// The expected response for a caller, an operation and an object.
 fn expected(operation: Operation, path: &str, caller: Caller, target: Target) -> Expected {
     let is_for_guests = operation.allowed_to().contains(&Relation::Guest);
     if caller.is_guest() && !is_for_guests && !operation.is_public() {
@@ -62,30 +62,30 @@ fn expected(operation: Operation, path: &str, caller: Caller, target: Target) ->
     }
 }
 
-/// Whoever may, may with what is there, and among one's own things with one's own.
+/// A caller with the permission succeeds with existing objects, and with their own ones among personal objects.
 fn exists(path: &str, caller: Caller, target: Target) -> Expected {
     if target.has(path) && caller.owns(path, target) { Expected::Allowed } else { Expected::Refused(Code::NotFound) }
 }
 
-/// What a query makes of an operation that deals with one's own things without it.
+/// The operation that a query without a filter for personal objects becomes.
 const GUARDED_QUESTIONS: [(&str, Operation); 3] = [
     ("/api/orders?restaurantId={restaurantId}", Operation::ListRestaurantOrders),
     ("/api/deliveries?restaurantId={restaurantId}", Operation::ListRestaurantOrders),
     ("/api/deliveries?orderId={orderId}", Operation::GetOrder),
 ];
 
-/// The operations of some area, in an order that leaves the world as the later ones need it.
+/// The operations of an area, in an order that keeps the world usable for later ones.
 fn operations(area: impl Fn(&str) -> bool) -> Vec<(String, Method, Operation)> {
     let mut all: Vec<_> = openapi::operations(&router::document())
         .into_iter()
         .filter(|(path, ..)| area(path))
         .map(|(path, method, id)| (path, method, Operation::by_id(&id).unwrap()))
         .map(|(path, method, operation)| match operation {
-            // The cart is named in the body.
+            // The cart is in the body.
             Operation::PlaceOrder => (format!("{path}#{{cartId}}"), method, operation),
             Operation::DeleteSyncDevice => (format!("{path}?deviceId=phone"), method, operation),
             Operation::ListSlots => (format!("{path}?fulfilment=PICKUP"), method, operation),
-            // What is on the menu is needed by the others.
+            // The others need the entities of the menu.
             Operation::PutMenu | Operation::ImportMenu => (format!("{path}?dryRun=true"), method, operation),
             _ => (path, method, operation),
         })
@@ -96,7 +96,7 @@ fn operations(area: impl Fn(&str) -> bool) -> Vec<(String, Method, Operation)> {
     all
 }
 
-/// Whether this is a refusal by permission, as against one that has to do with the state of things.
+/// Whether an error is about permissions, and not about the state of an object.
 fn is_refused(reply: &Reply) -> bool {
     reply.status >= 400
         && reply.json()["code"]
@@ -104,7 +104,7 @@ fn is_refused(reply: &Reply) -> bool {
             .is_some_and(|code| ["unauthenticated", "account_required", "forbidden", "not_found"].contains(&code))
 }
 
-/// What everybody may read of A has no place in an answer about B.
+/// Public texts of A must not be in a response about B.
 #[track_caller]
 fn assert_nothing_of_a(path: &str, target: Target, reply: &Reply) {
     let is_about_b = target == Target::B && path.contains("{restaurantId}");
@@ -134,7 +134,7 @@ async fn try_every_cell(mut world: World, area: impl Fn(&str) -> bool) {
                     nothing_there.insert((world.without_ids(&reply), names), *target);
                 }
             }
-            // However many kinds of "not there" there are, they look alike.
+            // All kinds of missing objects have the same response.
             assert!(nothing_there.len() <= 1, "{operation:?} tells {caller:?} things apart: {nothing_there:#?}");
         }
         assert_eq!(before, world.digest().await, "a refused {operation:?} changed something");
@@ -188,7 +188,7 @@ async fn all_other_operations_follow_the_permission_table() {
     try_every_cell(World::new().await, PARTS[4]).await;
 }
 
-// The same with row level security off: what the statements ask for is a wall by itself.
+// The same with row level security off: the predicates of the statements are sufficient alone.
 
 #[tokio::test]
 async fn without_row_security_restaurants_answer_the_same() {
@@ -215,7 +215,7 @@ async fn without_row_security_all_other_operations_answer_the_same() {
     try_every_cell(World::new().await.without_row_security().await, PARTS[4]).await;
 }
 
-/// Each kind of room with the operation whose row guards it, and what it is like among paths.
+/// Each kind of room with the operation that has the same permission, and its path.
 const ROOMS: [(&str, Operation, &str); 5] = [
     ("restaurant", Operation::JoinRestaurantRoom, "/{restaurantId}"),
     ("order", Operation::GetOrder, "/{orderId}"),
@@ -267,10 +267,10 @@ async fn rooms_follow_the_permission_table_and_only_members_receive_events() {
     }
 }
 
-/// Reads what was sent to a socket up to the last event of the world, and holds each against what its owner may see.
+/// Reads the messages to a socket up to the last event of the world, and checks that its user may see each.
 async fn hears_only_its_own(world: &World, caller: Caller, socket: &mut Socket, entitled: &[(&str, Target)]) {
     let user = world.person(caller).id.clone();
-    // Whatever was on its way has arrived when this is answered: the relay had read all of it by then.
+    // When this is acknowledged, all earlier messages have arrived: the relay had read all events by then.
     let (received, answer) = socket.asks_and_receives("join", &json!({ "room": format!("user:{user}") })).await;
     assert_eq!(answer["ok"], true, "{caller:?}: {answer}");
     let is_own = |body: &Value| body["order"]["customerId"] == user;
@@ -310,7 +310,7 @@ fn id_field(kind: &str) -> &'static str {
     }
 }
 
-/// The areas above leave nothing out.
+/// The areas above are complete.
 #[test]
 fn every_operation_is_called_by_the_permission_matrix() {
     let document = serde_json::to_value(router::document()).unwrap();
@@ -334,7 +334,7 @@ fn every_operation_is_called_by_the_permission_matrix() {
     assert!(Operation::ALL.iter().all(|one| !one.allowed_to().contains(&Relation::Anyone) || !one.is_socket_only()));
 }
 
-/// The relay has read everything up to now when whoever runs the platform has heard an event that came after it.
+/// The relay has read everything when an administrator's socket has received an event that was written after it.
 pub async fn relay_has_read(world: &World, marker: impl AsyncFn(&World)) {
     let token = world.person(Caller::Admin).token.clone().unwrap();
     let mut ear = Socket::open(&world.app.endpoint.base, &token).await.unwrap();

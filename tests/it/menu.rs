@@ -18,12 +18,12 @@ use crate::shop::Shop;
 pub struct Neighbour {
     /// The server itself.
     pub running: Running,
-    /// Somebody who asks it without having signed in.
+    /// A client without a sign-in.
     pub guest: Person,
 }
 
 impl Neighbour {
-    /// It, with some variables set.
+    /// Starts it, with some variables set.
     pub async fn of(app: &TestApp, changes: &[(&str, &str)]) -> Self {
         let config = app::config(&app.database_url, changes);
         let reached = DatabaseServer::find(&config).await.unwrap();
@@ -94,8 +94,8 @@ async fn one_category_is_read_by_itself() {
     guest.get("/api/restaurants/rst_01jd3k9y5xfmt8zq2v7c4n6b0e/menu").await.refused(404, "not_found");
 }
 
-/// A category is cut out of the whole menu: what it does not need is not in it, and a menu of hundreds of categories in
-/// many languages is not drawn up anew for each of them.
+/// A category is cut out of the whole menu: it contains only the groups it needs, and a menu of hundreds of
+/// categories in many languages is not rendered again for each of them.
 #[tokio::test]
 async fn a_category_is_read_alone_with_the_groups_that_it_needs() {
     let app = TestApp::with(&[("DATABASE_LOCK_TIMEOUT", "50ms")]).await;
@@ -160,7 +160,7 @@ async fn concurrent_cache_misses_build_a_menu_once() {
     assert_eq!(app.running().app.menus.cache().builds() - before, 1);
 }
 
-/// Every change answered by one node is in the next menu read from the other, both ways.
+/// Every change that one node has acknowledged is in the next menu read from the other, in both directions.
 async fn nodes_agree(app: &TestApp, changes: &[(&str, &str)]) {
     let luigi = app.restaurant("Luigi").sells("Margherita", 850).opens().await;
     let other = Neighbour::of(app, changes).await;
@@ -205,7 +205,7 @@ async fn a_menu_built_by_one_node_is_not_built_again_by_another() {
     let second = read(&other.guest, &luigi).await;
     assert_eq!((first.bytes, first.headers["etag"].clone()), (second.bytes, second.headers["etag"].clone()));
     assert_eq!(other.running.app.menus.cache().builds(), 0);
-    // What a change replaces goes from Redis as well, in batches and not by KEYS.
+    // A replaced menu is deleted from Redis as well, in batches and not by KEYS.
     let path = luigi.path(&format!("/items/{}", luigi.any_dish().id));
     for name in ["Regina", "Bufala"] {
         luigi.owner.patch(&path, &json!({ "name": name })).await.expect(200);

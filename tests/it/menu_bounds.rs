@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::app::TestApp;
 use crate::menu_document::{euros, menu, puts};
 
-/// What a menu may hold holds for whole ones, as JSON and as CSV, and for those that are written piece by piece.
+/// The limits of a menu apply to whole menus, as JSON and as CSV, and to menus that are edited entity by entity.
 #[tokio::test]
 async fn the_limits_of_a_menu_apply_to_every_way_of_writing_it() {
     let bounds = [
@@ -48,7 +48,7 @@ async fn the_limits_of_a_menu_apply_to_every_way_of_writing_it() {
     let request = luigi.owner.request(Method::POST, &luigi.path("/menu.csv")).header("content-type", "text/csv");
     let refusal = luigi.owner.send(request.body(more)).await.refused(422, "invalid_request");
     assert!(refusal["errors"][0]["message"].as_str().unwrap().contains("MENU_MAX_ALL_MODIFIERS"), "{refusal}");
-    // Piece by piece.
+    // Entity by entity.
     let owner = &luigi.owner;
     let id = menu(&luigi).await["categories"][0]["items"][0]["id"].as_str().unwrap().to_owned();
     let path = luigi.path(&format!("/items/{id}"));
@@ -75,6 +75,6 @@ async fn the_limits_of_a_menu_apply_to_every_way_of_writing_it() {
         let refusal = reply.refused(422, "invalid_request");
         assert!(refusal.to_string().contains(variable), "{refusal}");
     }
-    // What makes it smaller is allowed.
+    // An edit that makes it smaller is allowed.
     owner.patch(&path, &json!({ "description": "d" })).await.expect(200);
 }

@@ -27,14 +27,14 @@ async fn while_the_database_is_down_a_menu_is_served_until_it_expires() {
     assert_eq!((shown.status, &shown.bytes), (200, &before.bytes), "nothing else is known");
     app.passes(TimeDelta::seconds(1));
     guest.get(&path).await.refused(503, "busy");
-    // What was never read, or only in part, is not made up.
+    // Menus that were never read, or only in part, are not rendered.
     guest.get(&luigi.path(&format!("/menu?category={}", luigi.category))).await.refused(503, "busy");
     lock.rollback().await.unwrap();
     assert_eq!(guest.get(&path).await.bytes, before.bytes);
 }
 
-/// Guests read on two nodes while staff change a price on both: once a change is acknowledged, nobody reads what was
-/// before it.
+/// Guests read on two nodes while staff change a price on both: once a change is acknowledged, no older price is
+/// read.
 async fn nobody_reads_what_was_overtaken(changes: &[(&str, &str)]) {
     let app = TestApp::with(changes).await;
     let luigi = app.restaurant("Luigi").sells("Margherita", 1).opens().await;
@@ -116,7 +116,7 @@ async fn a_new_menu_version_replaces_the_previous_one_in_redis() {
         if line.contains("the end of the test") {
             break;
         }
-        // The test's own look at the keys aside.
+        // Except the test's own query of the keys.
         if line.contains(&format!("\"{prefix}\"")) {
             commands += 1;
             assert!(line.contains("\"GET\"") || line.contains("\"PSETEX\"") || line.contains("\"get\""), "{line}");

@@ -73,7 +73,7 @@ async fn the_same_document_again_changes_nothing() {
         assert_eq!((&again["applied"], &again["changes"]), (&json!(false), &json!([])));
     }
     assert_eq!((menu(&luigi).await, versions(&app).await), (shown.clone(), before), "not even a version");
-    // And so does what the server itself says the document is.
+    // And the document that the server exports.
     let document = luigi.owner.get(&luigi.path("/menu/document")).await.expect(200);
     assert_eq!(puts(&luigi, &document).await.expect(200)["changes"], json!([]));
     assert_eq!(menu(&luigi).await, shown);
@@ -246,17 +246,17 @@ async fn an_entity_is_named_once_by_its_key_or_by_its_id() {
     let shown = menu(&luigi).await;
     let margherita = id_at(&shown, "/categories/0/items/0");
     let size = shown["categories"][0]["items"][0]["modifierGroups"][0].clone();
-    // Ids name the same things, also where they name groups.
+    // Ids refer to the same entities, also as references to groups.
     let mut document = pizzeria();
     document["categories"][0]["key"] = shown["categories"][0]["id"].clone();
     document["categories"][0]["items"][0]["key"] = json!(margherita);
     document["categories"][0]["items"][0]["modifierGroups"][0] = size.clone();
     assert_eq!(puts(&luigi, &document).await.expect(200)["changes"], json!([]));
-    // One thing under both of its names would be two.
+    // Both names of one entity would be two entities.
     document["categories"][0]["items"][1]["key"] = json!("margherita");
     let refusal = puts(&luigi, &document).await.refused(422, "invalid_request");
     assert_eq!(refusal["errors"][0]["pointer"], "/categories/0/items/1/key");
-    // A key that is the id of something else names that.
+    // A key that is the id of another entity refers to that entity.
     let patch = json!({ "key": margherita });
     luigi
         .owner
@@ -310,7 +310,7 @@ async fn the_largest_allowed_menu_is_put_in_one_request() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn concurrent_orders_and_menus_keep_all_invariants() {
-    // Eight menus of one restaurant wait at once, which may take a third of the places.
+    // Eight menus of one restaurant wait at the same time, which may use a third of the slots.
     let app = TestApp::with(&[("HEAVY_WORK_WAITING", "30")]).await;
     let luigi = app.restaurant("Luigi").opens().await;
     puts(&luigi, &pizzeria()).await.expect(200);

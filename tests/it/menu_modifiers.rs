@@ -13,7 +13,7 @@ pub fn euros(amount: i64) -> Value {
     json!({ "amount": amount, "currency": "EUR" })
 }
 
-/// A burger with a size (one of two), extras (up to three, cheese asks for its ripeness) and nothing else.
+/// A burger with a size (one of two) and extras (up to three; cheese has a nested group).
 pub struct Grill {
     pub shop: Shop,
     pub size: Value,
@@ -168,7 +168,7 @@ async fn groups_that_nest_too_deep_or_in_a_circle_are_refused() {
     let (owner, shop) = (&grill.shop.owner, &grill.shop);
     let with_nested =
         |name: &str, nested: &Value| json!([{ "name": name, "price": euros(0), "modifierGroups": [id_of(nested)] }]);
-    // Extras ask for ripeness already: asking for extras would be a second level.
+    // Extras have a nested group already: nesting extras would be a second level.
     let deep = json!({ "name": "Menu", "min": 0, "max": 1, "modifiers": with_nested("Side", &grill.extras) });
     let refusal = owner.post(&shop.path("/modifier-groups"), &deep).await.refused(422, "invalid_request");
     assert_eq!(refusal["errors"][0]["pointer"], "/modifiers/0/modifierGroups/0");
@@ -176,7 +176,7 @@ async fn groups_that_nest_too_deep_or_in_a_circle_are_refused() {
         let path = shop.path(&format!("/modifier-groups/{}", id_of(group)));
         owner.patch(&path, &json!({ "modifiers": with_nested("X", nested) })).await.refused(422, "invalid_request");
     }
-    // A group that others hang on may not ask anything itself.
+    // A group that is nested in others may not have nested groups.
     let path = shop.path(&format!("/modifier-groups/{}", id_of(&grill.ripeness)));
     owner.patch(&path, &json!({ "modifiers": with_nested("X", &grill.size) })).await.refused(422, "invalid_request");
 }
@@ -239,7 +239,7 @@ async fn concurrent_buyers_never_take_more_modifiers_than_the_stock() {
             None
         }
     });
-    // Staff correct the count while orders come in: what is taken meanwhile stays taken.
+    // Staff correct the count while orders are placed: stock that orders took stays taken.
     let corrects = async {
         for _ in 0..5 {
             let fewer = grill.shop.owner.put(&grill.shop.path(&path), &json!({ "change": -1 })).await;

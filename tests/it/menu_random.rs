@@ -31,7 +31,7 @@ const BOUNDS: Menus = Menus {
     max_bytes: 512 << 10,
 };
 const TEXT: &str = "[A-Za-z0-9=+@'\"|,;#àéñ漢🍕-]([ -~àéñ漢🍕]{0,14}[a-z.!'\"|,;=])?";
-/// Of several lines, as descriptions may be.
+/// With several lines, as descriptions may have.
 const LINES: &str = "[A-Za-z0-9=+@'\"|,;#àéñ漢🍕-]([ -~\nàéñ漢🍕]{0,14}[a-z.!'\"|,;=])?";
 const CLASSES: [&str; 2] = ["drinks", "at-table"];
 const KEY: &str = "[A-Za-z0-9=+@'\"|,;\\[_-]{1,10}";
@@ -70,7 +70,7 @@ fn food() -> BoxedStrategy<Vec<(String, Value)>> {
     (or_absent("allergens", declared), or_absent("diets", diets)).prop_map(|(one, other)| [one, other].concat()).boxed()
 }
 
-/// What items and modifiers have in common; `groups` are those that may be asked.
+/// The common fields of items and modifiers; `groups` are those they may refer to.
 fn sold(groups: Vec<String>) -> BoxedStrategy<Vec<(String, Value)>> {
     let price = (0..100_000_i64).prop_map(|amount| json!({ "amount": amount, "currency": "EUR" }));
     let max = groups.len().min(4);
@@ -91,7 +91,7 @@ fn sold(groups: Vec<String>) -> BoxedStrategy<Vec<(String, Value)>> {
         .boxed()
 }
 
-/// Things under keys of their own.
+/// Entities with unique keys.
 fn keyed(max: usize, entity: impl Strategy<Value = Vec<(String, Value)>> + 'static) -> BoxedStrategy<Vec<Value>> {
     proptest::collection::btree_map(KEY, entity, 0..=max)
         .prop_map(|entities: BTreeMap<String, _>| {
@@ -122,7 +122,7 @@ fn keys(entities: &[Value], mark: &str) -> Vec<String> {
     entities.iter().map(|entity| format!("{mark}{}", entity["key"].as_str().unwrap())).collect()
 }
 
-/// Adds a mark to the keys, so that things of two lists never share one.
+/// Adds a mark to the keys, so that entities of two lists never have the same.
 fn marked(mut entities: Vec<Value>, mark: &str) -> Vec<Value> {
     for entity in &mut entities {
         entity["key"] = json!(format!("{mark}{}", entity["key"].as_str().unwrap()));
@@ -130,7 +130,7 @@ fn marked(mut entities: Vec<Value>, mark: &str) -> Vec<Value> {
     entities
 }
 
-/// A menu that may be: groups without nested ones, groups that may nest those, items that may ask all of them.
+/// A valid menu: groups without nested ones, groups that may nest those, items that may have all of them.
 fn menus() -> BoxedStrategy<Value> {
     (keyed(3, group(vec![])), any::<bool>())
         .prop_flat_map(|(below, _)| (keyed(3, group(keys(&below, "b"))), Just(marked(below, "b"))))
@@ -188,7 +188,7 @@ fn becomes(menu: &Value, before: &Contents) -> Contents {
     desired_menu(&read(menu), before, &rules()).unwrap_or_else(|faults| panic!("{faults:?}\n{menu:#}"))
 }
 
-/// What a menu says of switches and counts when nothing was there before.
+/// The switches and counts of a menu that is written to an empty restaurant.
 fn said_in_full(menu: &Value) -> Value {
     let mut menu = menu.clone();
     for (entities, within) in [("categories", "items"), ("modifierGroups", "modifiers")] {
@@ -209,7 +209,7 @@ proptest! {
         separator in select(vec![Separator::Comma, Separator::Semicolon, Separator::Tab]),
     ) {
         prop_assume!(cells.iter().any(|cell| !cell.trim().is_empty()));
-        // Which separator it is shows in the first line.
+        // The separator can be detected in the first line.
         let mut table = TableWriter::new(separator);
         for cell in ["a", "b", "c"] {
             table.cell(cell);
@@ -224,7 +224,7 @@ proptest! {
         let text = whole.split_once("\r\n").unwrap().1;
         prop_assert_eq!(&records[1].cells, &cells);
         prop_assert_eq!(records[1].line, 2);
-        // Whatever a spreadsheet breaks the line at, and whether or not it minds quotes: no piece is a formula.
+        // However a spreadsheet splits the line, with or without quotes: no part is a formula.
         for piece in text.split([',', ';', '|', '\t', '\n', '\r', '"']) {
             let piece = piece.trim_start_matches([' ', '\u{a0}', '\u{3000}', '\u{200b}', '\u{feff}', '\u{ad}']);
             let signs = ['=', '+', '-', '@', '＝', '＋', '－', '＠', '﹢', '﹣', '﹦', '⁺', '₌', '−'];
@@ -262,7 +262,7 @@ proptest! {
             shown["modifierGroups"].as_array_mut().unwrap().sort_by_key(|group| group["key"].to_string());
             shown
         };
-        // Only what is counted already and was not said about switches is remembered.
+        // Only existing counts and switches that the document does not state are kept.
         let (mut shown, mut alone) = (bare(after), bare(becomes(&other, &nothing())));
         for menu in [&mut shown, &mut alone] {
             for (entities, within) in [("categories", "items"), ("modifierGroups", "modifiers")] {
@@ -284,13 +284,13 @@ proptest! {
         let text = table::write(&document, separator).unwrap();
         let read = table::read(text.as_bytes(), euros, BOUNDS);
         prop_assert!(read.is_ok(), "{:?}\n{}", read.err(), text);
-        // A table does not say in which language it is written.
+        // A table does not state its language.
         let wanted = Document { language: None, ..document };
         prop_assert_eq!(json!(read.ok().map(|table| table.document)), json!(Some(wanted)));
     }
 }
 
-/// The same against the tables: one menu after another in one restaurant.
+/// The same with the database: one menu after another in one restaurant.
 #[tokio::test]
 async fn menus_at_random_come_back_from_the_tables_as_they_were_put() {
     let app = TestApp::start().await;
@@ -318,12 +318,12 @@ async fn menus_at_random_come_back_from_the_tables_as_they_were_put() {
             luigi.owner.request(reqwest::Method::POST, &csv).header("content-type", "text/csv").body(table.clone());
         assert_eq!(luigi.owner.send(request).await.expect(200)["changes"], json!([]), "{table}");
         assert_eq!(luigi.owner.get(&document).await.bytes, shown.bytes);
-        // And copied to another, twice.
+        // And copied to another restaurant, twice.
         let copy = json!({ "to": second.id });
         admin.post(&luigi.path("/menu/copy"), &copy).await.expect(200);
         assert_eq!(admin.post(&luigi.path("/menu/copy"), &copy).await.expect(200)["changes"], json!([]), "{menu:#}");
     }
-    // The last one is of the same size in both, under other ids.
+    // The last one has the same size in both, with other ids.
     let sizes = app
         .count(
             "select count(distinct count) from (select count(*) from menu_items where deleted_at is null \

@@ -35,19 +35,19 @@ async fn an_exported_csv_imports_as_the_same_menu() {
         changed["changes"][0]["fields"],
         json!([{ "field": "price", "before": euros(850), "after": euros(900) }])
     );
-    // As spreadsheets write it where prices are 8,50; and columns that somebody moved.
+    // As spreadsheets write it where prices are 8,50; and with moved columns.
     let other = luigi.owner.get(&format!("{path}?separator=semicolon")).await.text();
     assert!(other.starts_with("\u{feff}type;key;") && other.contains(";8,50;EUR;"), "{other}");
     assert_eq!(sends_csv(&luigi.owner, &path, &other).await.expect(200)["changes"], json!([]));
     let few = "name\tkey\tcurrency\ttype\tin\tprice\nPizze\tp\t\tcategory\n\nBianca\tb\tEUR\titem\tp\t4,5\n";
     sends_csv(&luigi.owner, &path, few).await.expect(200);
     assert_eq!(menu(&luigi).await["categories"][0]["items"][0]["price"], euros(450));
-    // Columns that a spreadsheet left empty behind the last one.
+    // Empty columns that a spreadsheet added after the last one.
     let wide = "type,key,in,name,price,currency,,, \ncategory,p,,Pizze,,,,,\nitem,b,p,Bianca,4.5,EUR,,,\n";
     assert_eq!(sends_csv(&luigi.owner, &path, wide).await.expect(200)["changes"], json!([]));
     let beyond = format!("{wide}item,c,p,Cotto,4.5,EUR,,x,\n");
     sends_csv(&luigi.owner, &path, &beyond).await.refused(422, "invalid_request");
-    // Or before, and between the others; and as Excel marks, names and encodes tables.
+    // Or before and between the others; and with the byte order mark, headings and encoding of Excel.
     let gaps = ",type,key,,in,name,price,currency\n,category,p,,,Pizze,,\n,item,b,,p,Bianca,4.5,EUR\n";
     assert_eq!(sends_csv(&luigi.owner, &path, gaps).await.expect(200)["changes"], json!([]));
     let declared = "sep=;\r\ntype;key;in;name;price;currency\r\ncategory;p;;Pizze;;\r\nitem;b;p;Bianca;4,5;EUR\r\n";
@@ -142,7 +142,7 @@ async fn a_menu_is_copied_between_restaurants_of_the_same_manager() {
     assert_eq!(other["categories"][1]["items"][0]["available"], false, "what is off without an end is off there too");
     let again = luigi.owner.post(&path, &to(&second)).await.expect(200);
     assert_eq!(again["changes"], json!([]));
-    // What the other kitchen does stays, however often the menu is copied; what this one does stays here.
+    // Changes at the other restaurant stay, however often the menu is copied; changes at this one are not copied.
     let water = second.path(&format!("/items/{}/availability", id_at(&other, "/categories/1/items/0")));
     second.owner.put(&water, &json!({ "available": true })).await.expect(200);
     luigi.owner.put(&luigi.path(&format!("/items/{sold}/stock")), &json!({ "stock": 0 })).await.expect(200);
@@ -157,7 +157,7 @@ async fn a_menu_is_copied_between_restaurants_of_the_same_manager() {
     assert_eq!(id_at(&other, "/categories/0/items/0"), there, "it is the same thing still");
     assert_eq!(other["categories"][0]["items"][0]["soldOut"], false);
     assert_eq!(other["categories"][1]["items"][0]["available"], true);
-    // What is taxed in a class goes only where there is that class.
+    // An item with a tax class is copied only to a restaurant that has the class.
     let class = json!({ "name": "drinks", "basisPoints": { "delivery": 2200, "pickup": 2200, "dineIn": 1000 } });
     luigi.owner.patch(&luigi.path(""), &json!({ "taxClasses": [class] })).await.expect(200);
     let mut document = pizzeria();

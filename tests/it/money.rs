@@ -66,8 +66,7 @@ fn amounts_from_clients_are_bounded() {
 }
 
 proptest! {
-    /// The share times the whole lies within half of it from the exact product, and on the side of a tie that the mode
-    /// says.
+    /// The share times the whole is within half a unit of the exact product, and ties are rounded by the mode.
     #[test]
     fn a_share_is_rounded_to_the_nearest_integer(units: i64, parts: u32, of in 1_u32.., even: bool) {
         let exact = i128::from(units) * i128::from(parts);
@@ -84,7 +83,8 @@ proptest! {
         }
     }
 
-    /// Parts add up to the whole, each lies less than a unit from its exact share, and more is never given to less.
+    /// Parts add up to the whole, each differs by less than a unit from its exact share, and a smaller weight never
+    /// gets more.
     #[test]
     fn distributed_amounts_add_up(units in 0_i64..=i64::MAX, over in prop::collection::vec(0_i64..=1_000_000_000, 1..40)) {
         let whole: i128 = over.iter().copied().map(i128::from).sum();

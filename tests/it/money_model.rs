@@ -23,8 +23,8 @@ use comanda::orders::pricing::{Charges, Sums, TaxShare, sums};
 use comanda::restaurants::service_fee::ServiceFee;
 use comanda::restaurants::tax::{ClassRates, Portion, Rate, Rates, TaxClass, TaxRoundingLevel, TaxRules};
 
-/// A quotient as one writes it down: the digits before the point by long division, one digit behind it, and whether
-/// anything comes after that. Rounded by looking at that digit.
+/// A quotient as computed by hand: the digits before the decimal point by long division, one digit after it, and
+/// whether there is a remainder. It is rounded by that digit.
 fn on_paper(above: i128, below: i128, rounding: Rounding) -> i128 {
     let (mut written, mut carried) = (String::new(), 0);
     for digit in above.to_string().chars().chain(['0']) {
@@ -66,11 +66,11 @@ const BY_HAND: &[(i64, i32, [i64; 4])] = &[
     (15, 2_000, [3, 3, 3, 2]),
     // 4.00 at 8.875 %: 0.355.
     (400, 888, [36, 36, 33, 33]),
-    // Nothing and everything.
+    // 0 % and 100 %.
     (0, 1_900, [0, 0, 0, 0]),
     (1, 10_000, [1, 1, 1, 0]),
     (999, 0, [0, 0, 0, 0]),
-    // In the sizes of IDR: 1,500,000.05 at 11 %: 165,000.0055.
+    // Amounts as in IDR: 1,500,000.05 at 11 %: 165,000.0055.
     (150_000_005, 1_100, [16_500_001, 16_500_001, 14_864_865, 14_864_865]),
 ];
 
@@ -114,7 +114,7 @@ fn ten() -> Rate {
 
 const CLASSES: [&str; 3] = ["food", "drinks", "gone"];
 
-/// How somebody orders, with everything that decides what it costs.
+/// An order, with everything that its price depends on.
 struct Case {
     lines: Vec<StoredLine>,
     tax: TaxRules,
@@ -133,7 +133,7 @@ fn some_class(random: &mut StdRng) -> Option<TaxClass> {
     random.random_bool(0.5).then(|| class(CLASSES.choose(random).unwrap()))
 }
 
-/// Prices as they are: round ones, odd ones, nothing, and now and then the largest there is.
+/// Realistic prices: round ones, odd ones, zero, and sometimes the largest.
 fn price(random: &mut StdRng) -> Amount {
     let units = match random.random_range(0..20) {
         0 => 0,
@@ -164,7 +164,7 @@ fn chosen(random: &mut StdRng, depth: u8) -> Vec<Chosen> {
     (0..count).map(|_| one(random)).collect()
 }
 
-/// What chosen things add to one portion.
+/// What the chosen modifiers add to one portion.
 fn extra(chosen: &[Chosen]) -> i64 {
     chosen.iter().map(|one| (one.price.units() + extra(&one.modifiers)) * i64::from(one.quantity)).sum()
 }
@@ -247,7 +247,7 @@ impl Case {
         }
     }
 
-    /// What the program says, by the way that quotes and orders take.
+    /// The result of the program, by the functions that quotes and orders use.
     fn priced(&self) -> Sums {
         let items = Amount::sum(self.lines.iter().map(|line| line.total().unwrap())).unwrap();
         let is_delivery = self.fulfilment == Fulfilment::Delivery;
@@ -270,7 +270,7 @@ impl Case {
     }
 }
 
-/// What one line costs: parts with the class that they are taxed in.
+/// The price of one line: parts with their tax classes.
 fn parts(line: &StoredLine) -> Vec<(Option<TaxClass>, i128)> {
     fn below(chosen: &[Chosen], class: Option<&TaxClass>, times: i128, parts: &mut Vec<(Option<TaxClass>, i128)>) {
         for one in chosen {
@@ -287,7 +287,7 @@ fn parts(line: &StoredLine) -> Vec<(Option<TaxClass>, i128)> {
     parts
 }
 
-/// Spreads a discount: everybody's exact share rounded down, and a unit more for those who were cut the most.
+/// Distributes a discount: every exact share is rounded down, and the largest remainders get one more unit.
 fn spread(discount: i128, over: &[i128]) -> Vec<i128> {
     let whole: i128 = over.iter().sum();
     if discount == 0 {
@@ -304,7 +304,7 @@ fn spread(discount: i128, over: &[i128]) -> Vec<i128> {
     cuts
 }
 
-/// Tax on a price, added to it or in it.
+/// The tax on a price, added to it or included in it.
 fn tax(price: i128, rate: Rate, rules: &TaxRules) -> i128 {
     let parts = i128::from(rate.millionths());
     let of = if rules.included { 1_000_000 + parts } else { 1_000_000 };
@@ -314,8 +314,8 @@ fn tax(price: i128, rate: Rate, rules: &TaxRules) -> i128 {
 /// Rate in millionths, net and tax.
 type Share = (u32, i128, i128);
 
-/// What the model says: items, discount, tax added, tax included, delivery fee, service fee, total; tax by rate, and of
-/// each line.
+/// The result of the model: items, discount, added tax, included tax, delivery fee, service fee, total; tax by rate
+/// and by line.
 struct Exact {
     amounts: [i128; 7],
     taxes: Vec<Share>,
@@ -342,7 +342,7 @@ fn exact(case: &Case) -> Exact {
     let service = case.fee.cap.map_or(share(case.fee.share), |cap| share(case.fee.share).min(cap.units().into()));
     let service = service + i128::from(case.fee.fixed.units());
     let mut cuts = spread(discount, &over).into_iter();
-    // Every taxed amount: of which line (the fees come last), at which rate, how much.
+    // Every taxed amount: its line (the fees are last), rate and amount.
     let mut entries: Vec<(usize, Rate, i128)> = Vec::new();
     for (at, line) in lines.iter().enumerate() {
         let mut by_rate: BTreeMap<Rate, i128> = BTreeMap::new();

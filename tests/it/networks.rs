@@ -60,7 +60,7 @@ async fn open_orders_of_a_network_at_a_restaurant_are_limited() {
     let all_at_once = async |people: &[Person], shop: &Shop, more: &Value| {
         let mut all = JoinSet::new();
         for (number, person) in people.iter().cloned().enumerate() {
-            // One network of IPv6: its addresses are free.
+            // An IPv6 /64: its addresses cost nothing.
             let (from, body) = (format!("2001:db8:0:1::{number}"), order(shop, more));
             all.spawn(async move { posts(&person, &from, "/api/orders", &body).await });
         }
@@ -78,14 +78,14 @@ async fn open_orders_of_a_network_at_a_restaurant_are_limited() {
     for reply in &refused {
         assert_of_network(reply, 4);
     }
-    // Other networks, other restaurants, and people who work there are not held by it; nor do theirs count.
+    // Other networks, other restaurants and members of the restaurant are neither limited nor counted.
     let last = &people[23];
     posts(last, HOME, "/api/orders", &order(&luigi, &Value::Null)).await.expect(201);
     posts(last, "2001:db8:0:1::9", "/api/orders", &order(&gino, &Value::Null)).await.expect(201);
     for _ in 0..3 {
         posts(&luigi.owner, "2001:db8:0:1::9", "/api/orders", &order(&luigi, &Value::Null)).await.expect(201);
     }
-    // What is finished makes room, until too many were placed within the hour.
+    // Closed orders are not counted, until too many were placed within the hour.
     for (count, reply) in placed.iter().enumerate() {
         luigi.owner.cancels(&reply.json(), "closed").await;
         let (again, refused) = all_at_once(&people[16..18], &luigi, &Value::Null).await;
@@ -100,8 +100,8 @@ async fn open_orders_of_a_network_at_a_restaurant_are_limited() {
     assert_eq!(app.count("select count(*) from order_networks where closed_at is null").await, 5);
 }
 
-/// An order from a cart and one from a quote of that cart lock the same things: in the same sequence, or else each
-/// waits for the other until PostgreSQL ends one of them.
+/// An order from a cart and one from a quote of that cart lock the same rows in the same sequence; otherwise they
+/// would deadlock.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn orders_from_a_cart_and_its_quote_do_not_deadlock() {
     let app = TestApp::with(&[("ORDER_MAX_OPEN", "500"), ("ORDER_MAX_OPEN_PER_NETWORK", "5000")]).await;
@@ -143,7 +143,7 @@ async fn orders_of_a_network_within_an_hour_are_limited_online_and_offline() {
     let placed = posts(&signed_in[1], OFFICE, "/api/orders", &order(&luigi, &Value::Null)).await.expect(201);
     luigi.owner.cancels(&placed, "whatever becomes of it").await;
     assert_of_network(&posts(&signed_in[2], OFFICE, "/api/orders", &order(&luigi, &Value::Null)).await, 3);
-    // Others of the network used it up: the order waits, and is not rejected.
+    // Other users of the network have used it up: the order waits, and is not rejected.
     let waits = offline(&signed_in[3]).await;
     assert_eq!(outcome(&waits), "blocked");
     assert_eq!(waits.json()["data"][0]["waitsFor"]["why"], "retrying");
@@ -160,18 +160,18 @@ async fn wrong_passwords_are_counted_for_the_network_and_hold_no_known_device() 
     let people = app.crowd(8).await;
     let device = signs_in(&people[7], HOME, &people[7].email, PASSWORD).await.expect(200)["deviceToken"].clone();
     for _ in 0..10 {
-        // One that is right costs nothing.
+        // A correct code is not counted.
         signs_in(&people[6], OFFICE, &people[6].email, PASSWORD).await.expect(200);
     }
     for (tries, person) in people.iter().take(5).enumerate() {
         let email = if tries % 2 == 0 { person.email.clone() } else { format!("nobody{tries}@example.com") };
         signs_in(person, OFFICE, &email, "not the password").await.refused(401, "invalid_credentials");
     }
-    // The last one is a guess of somebody who is signed in.
+    // The last one is an attempt of a signed-in user.
     let change = json!({ "currentPassword": "not the password", "newPassword": "four green pears" });
     posts(&people[0], OFFICE, "/api/auth/change-password", &change).await.refused(403, "reauth_required");
     posts(&people[1], OFFICE, "/api/auth/change-password", &change).await.refused(429, "too_many_requests");
-    // Everybody there, whether or not they were there before, and whether or not the address has an account.
+    // All users there, whether or not they were there before, and whether or not the address has an account.
     for email in [people[5].email.as_str(), &people[6].email, "nobody@example.com"] {
         let refused = signs_in(&people[0], OFFICE, email, PASSWORD).await;
         refused.refused(429, "too_many_requests");
@@ -230,14 +230,14 @@ async fn accounts_and_synchronising_devices_of_a_network_are_bounded() {
     comes(&people[1], "phone", OFFICE).await.expect(200);
     comes(&people[2], "phone", OFFICE).await.refused(429, "too_many_requests");
     comes(&people[0], "tablet", OFFICE).await.refused(429, "too_many_requests");
-    // One that has come before goes on.
+    // A known one can continue.
     comes(&people[0], "phone", OFFICE).await.expect(200);
     comes(&people[2], "phone", HOME).await.expect(200);
     app.passes(TimeDelta::hours(1));
     comes(&people[0], "tablet", OFFICE).await.expect(200);
 }
 
-/// What somebody did offline counts for a network also when it is not known which: for one that all such share.
+/// Offline operations from an unknown network count for a network too: for one that all of them share.
 #[tokio::test]
 async fn offline_operations_whose_network_is_not_known_count_together() {
     let limits = [("ORDER_MAX_RECENT_PER_NETWORK", "2"), ("COUPON_ATTEMPTS_PER_NETWORK", "2/1h"), BEHIND_US];
@@ -264,8 +264,8 @@ async fn offline_operations_whose_network_is_not_known_count_together() {
     assert_eq!(outcomes, ["applied", "applied", "blocked", "blocked"], "orders");
 }
 
-/// Sessions that have ended are deleted sooner or later, by their user's own hand if there are many: what they sent is
-/// not done then, in whichever network.
+/// Ended sessions are deleted later, or by new sign-ins of their user: their operations are not run then, in any
+/// network.
 #[tokio::test]
 async fn offline_operations_of_deleted_sessions_are_refused() {
     let limits = [("ORDER_MAX_RECENT_PER_NETWORK", "1"), ("SYNC_POLL_INTERVAL", "100ms"), BEHIND_US];

@@ -8,7 +8,7 @@ use crate::app::TestApp;
 use crate::people::{Person, delivery_details};
 use crate::shop::Shop;
 
-/// The numbers of the orders a list shows.
+/// The numbers of the orders in a list.
 async fn numbers(person: &Person, query: &str) -> Vec<i64> {
     let list = person.get(&format!("/api/orders?{query}")).await.expect(200);
     list["data"].as_array().unwrap().iter().map(|order| order["number"].as_i64().unwrap()).collect()
@@ -57,7 +57,7 @@ async fn orders_are_found_by_status_time_kind_and_text() {
     assert_eq!(numbers(&ada, "q=luigi").await, [3, 1], "one's own are found by the restaurant's name");
     assert_eq!(numbers(&ada, "q=onions").await, [0; 0], "and nobody else's");
     assert_eq!(numbers(&ada, "status=CONFIRMED&fulfilment=DELIVERY").await, [1]);
-    // A text is looked for in the last month unless the query says from when.
+    // A text is searched in the last month unless the query has `from`.
     app.passes(TimeDelta::days(32));
     let owner = app.customer("New").await;
     let admin = app.admin().await;
@@ -116,7 +116,7 @@ async fn pages_stay_what_they_are_while_orders_arrive() {
     }
 }
 
-/// The recorded statement that reads a page of orders, with this in it.
+/// The recorded statement that reads a page of orders and contains this text.
 fn recorded(part: &str) -> String {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/.sqlx");
     let texts = std::fs::read_dir(folder).unwrap().map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap());
@@ -127,14 +127,14 @@ fn recorded(part: &str) -> String {
         .unwrap_or_else(|| panic!("no statement with {part}"))
 }
 
-/// Rows that a plan looked at and threw away, or read without an index.
+/// Rows that a plan filtered out, or read without an index.
 fn wasted(plan: &Value) -> i64 {
     let own = plan["Rows Removed by Filter"].as_i64().unwrap_or_default();
     let scanned = if plan["Node Type"] == "Seq Scan" && plan["Relation Name"] == "orders" { 1_000_000 } else { 0 };
     own + scanned + plan["Plans"].as_array().into_iter().flatten().map(wasted).sum::<i64>()
 }
 
-/// Of how many orders a plan read the lines.
+/// The number of orders whose lines a plan read.
 fn reads_of_lines(plan: &Value) -> i64 {
     let own = if plan["Relation Name"] == "order_items" { plan["Actual Loops"].as_i64().unwrap() } else { 0 };
     own + plan["Plans"].as_array().into_iter().flatten().map(reads_of_lines).sum::<i64>()

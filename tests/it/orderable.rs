@@ -65,7 +65,7 @@ async fn exactly_the_carts_called_orderable_can_be_quoted_and_ordered() {
             let cart = ada.put(&shop.path("/cart"), &json!({ "lines": lines })).await;
             let what = format!("{lines:?}: {} {}", cart.text(), from_lines.text());
             if cart.status != 200 {
-                // Too few or too many choices: no cart holds it, and nobody quotes or orders it.
+                // Too few or too many choices: no cart stores it, and it is neither quoted nor ordered.
                 assert!(cart.status == 422 || cart.status == 409, "{what}");
                 assert_ne!(from_lines.status, 201, "{what}");
                 badly_chosen += 1;
@@ -94,8 +94,8 @@ async fn exactly_the_carts_called_orderable_can_be_quoted_and_ordered() {
     assert!(taken > 10 && refused > 10, "{taken} taken, {refused} refused, {badly_chosen} badly chosen");
 }
 
-/// Totals of orders with coupons, fees, tips and two rates of tax, in currencies of no, two and three digits, against
-/// whole numbers: halves go up, and nothing is lost between the parts.
+/// Totals of orders with coupons, fees, tips and two tax rates, in currencies with no, two and three digits, compared
+/// with integer arithmetic: halves are rounded up, and the parts add up to the total.
 #[tokio::test]
 async fn totals_add_up_in_currencies_of_every_size() {
     let app = TestApp::with(&[("ORDER_MAX_OPEN", "500")]).await;
@@ -149,7 +149,7 @@ async fn totals_add_up_in_currencies_of_every_size() {
                 _ => 0,
             };
             let delivery = if code == Some("BRING") { 0 } else { 305 };
-            // By largest remainder: the first of equals gets the unit that is left.
+            // By largest remainder: the first of equal ones gets the remaining unit.
             let mut off = [discount * drinks / items, discount * food / items];
             if off[0] + off[1] < discount {
                 let lost = [discount * drinks % items, discount * food % items];

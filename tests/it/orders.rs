@@ -40,7 +40,7 @@ async fn the_server_prices_lines_tax_delivery_and_tip() {
     details["note"] = json!("second bell");
     let order = ada.orders_cart(&cart, &details).await.expect(201);
     let amount = |part: &str| order["totals"][part]["amount"].as_i64().unwrap();
-    // 10 % of 8.55 is 85.5 cents, which goes to the even 86; of 4.50 it is 45.
+    // 10 % of 8.55 is 85.5 cents, rounded to the even 86; of 4.50 it is 45.
     assert_eq!((amount("items"), amount("tax"), amount("deliveryFee"), amount("tip")), (1305, 131, 290, 200));
     assert_eq!((amount("serviceFee"), amount("discount"), amount("total")), (0, 0, 1926));
     assert_eq!(order["items"][1]["total"]["amount"], 450);
@@ -73,7 +73,7 @@ async fn numbers_begin_at_one_each_local_day() {
     app.passes(TimeDelta::hours(11));
     let later = app.customer("Late").await;
     app.passes(TimeDelta::hours(14));
-    // A whole day further, the numbers begin anew; the token of then is still good for the twelve hours it lives.
+    // A day later the numbers begin again; the token is still valid for its twelve hours.
     let fresh = app.customer("Fresh").await;
     assert_eq!(fresh.places_order(&luigi, &[(dish, 1)]).await["number"], 1);
     later.get("/api/me").await.refused(401, "unauthenticated");
@@ -104,7 +104,7 @@ async fn a_closed_restaurant_takes_no_orders() {
     let cart = ada.puts_in_cart(&luigi, &[(luigi.any_dish(), 1)]).await;
     luigi.owner.patch(&luigi.path(""), &json!({ "accepting": false })).await.expect(200);
     ada.orders_cart(&cart, &Value::Null).await.refused(409, "restaurant_closed");
-    // A single minute a week, which is not now: open hours are looked at in the restaurant's own zone.
+    // A single minute a week, which is not now: opening hours are in the restaurant's zone.
     let elsewhen = (app.clock.now() + TimeDelta::days(3)).format("%u").to_string().parse::<i16>().unwrap();
     let hours = json!([{ "weekday": elsewhen, "opens": "12:00", "closes": "12:01" }]);
     luigi.owner.patch(&luigi.path(""), &json!({ "accepting": true, "hours": hours })).await.expect(200);
@@ -234,7 +234,7 @@ async fn the_timeline_of_an_order_is_read_in_pages() {
     assert_eq!(pieces, all);
 }
 
-/// A page ends where its events exceed the bound of bytes, and the next one goes on there.
+/// A page ends where its events exceed the limit of bytes, and the next one continues there.
 #[tokio::test]
 async fn pages_of_large_events_are_short_and_leave_none_out() {
     let app = TestApp::with(&[("ORDER_EVENTS_MAX_BYTES", "65536")]).await;
@@ -262,7 +262,8 @@ async fn pages_of_large_events_are_short_and_leave_none_out() {
     assert!(pages > 1, "{pages}");
 }
 
-/// A customer places so many orders within an hour, wherever; those at a restaurant that they work for do not count.
+/// A customer places a limited number of orders within an hour; those at a restaurant that they work for do not
+/// count.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn open_orders_of_a_customer_are_limited_over_all_restaurants() {
     let rules = [("ORDER_MAX_RECENT_ANYWHERE", "6"), ("ORDER_MAX_RECENT", "off"), ("ORDER_MAX_OPEN", "off")];
@@ -284,7 +285,7 @@ async fn open_orders_of_a_customer_are_limited_over_all_restaurants() {
     assert!(refusal.header("retry-after").parse::<u64>().unwrap() > 3_000);
     app.passes(TimeDelta::minutes(61));
     orders(&ada, 21).await.expect(201);
-    // Whoever works there places orders for guests.
+    // A member of the restaurant places orders for guests.
     let owner = &shops[0].owner;
     for number in 0..8 {
         orders(owner, 100 + 2 * number).await.expect(201);
@@ -292,8 +293,8 @@ async fn open_orders_of_a_customer_are_limited_over_all_restaurants() {
     orders(owner, 201).await.expect(201);
 }
 
-/// Fifty at once for later, and more orders for now than may be within an hour: exactly as many as may be get in, and what was
-/// answered under a key is answered again.
+/// Fifty concurrent scheduled orders, and more orders for now than an hour allows: exactly as many as allowed are
+/// accepted, and a stored response is returned again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn open_orders_of_a_customer_are_limited() {
     let rules = [("ORDER_MAX_SCHEDULED", "3"), ("ORDER_MAX_OPEN", "5"), ("ORDER_MAX_RECENT", "6")];
@@ -322,10 +323,10 @@ async fn open_orders_of_a_customer_are_limited() {
     }
     let refusal = ada.asks_for_order("too-many", &body(false)).await.refused(429, "order_limit_reached");
     assert_eq!((&refusal["limit"], &refusal["count"]), (&json!(5), &json!(5)));
-    // What was placed is answered again.
+    // The response of a placed order is returned again.
     ada.asks_for_order("now-0", &body(false)).await.expect(201);
     assert_eq!(app.count("select count(*) from orders").await, 5);
-    // Others are not held up by it, and who works there is not limited.
+    // Other customers are not limited by it, nor are members of the restaurant.
     app.customer("Bob").await.asks_for_order("bob", &body(true)).await.expect(201);
     for number in 0..7 {
         luigi.owner.asks_for_order(&format!("table-{number}"), &body(false)).await.expect(201);

@@ -10,12 +10,12 @@ use crate::app::TestApp;
 use crate::people::{Person, id_of};
 use crate::shop::Shop;
 
-/// Everything that changes a list between two of its pages.
+/// All changes of a list between two of its pages.
 struct Turmoil<'a> {
     app: &'a TestApp,
     shop: &'a Shop,
     guest: &'a Person,
-    /// Removed one by one, and what is changed instead.
+    /// Entries that are removed one by one, and entries that are changed instead.
     items: Vec<String>,
     coupons: Vec<String>,
     orders: Vec<Value>,
@@ -34,7 +34,7 @@ impl Turmoil<'_> {
         self.shop.owner.post(&self.shop.path("/items"), &item).await.expect(201)
     }
 
-    /// One of each kind more, one changed, and an item fewer; the names of what is gone.
+    /// One more of each kind, one changed, and one less; returns the names of the removed ones.
     async fn passes(&mut self, round: usize) -> Vec<String> {
         let owner = &self.shop.owner;
         self.app.customer("Newcomer").await;
@@ -65,7 +65,7 @@ impl Turmoil<'_> {
     }
 }
 
-/// What names an entry of a list.
+/// The name of an entry of a list.
 fn name_of(entry: &Value) -> String {
     ["id", "seq", "userId"].iter().find_map(|field| entry.get(*field)).unwrap_or(entry).to_string()
 }
@@ -108,7 +108,7 @@ async fn pages_lose_nothing_that_was_there_all_the_time() {
         loop {
             let page = person.get(&format!("{path}limit=3{cursor}")).await.expect(200);
             seen.extend(page["data"].as_array().unwrap().iter().map(name_of));
-            // Lists of the newest first end; one whose new rows come last is followed for a while.
+            // Lists with the newest first end; a list whose new rows come last is read for a while.
             match page["nextCursor"].as_str().filter(|_| round < 40) {
                 Some(next) => cursor = format!("&cursor={next}"),
                 None => break,

@@ -63,7 +63,7 @@ async fn pages_show_every_row_once_while_new_ones_arrive() {
     loop {
         let page = ada.get(&format!("/api/orders?limit=3{cursor}")).await.expect(200);
         seen.extend(page["data"].as_array().unwrap().iter().map(|order| order["id"].clone()));
-        // Somebody orders between two pages; what is on page stays on page.
+        // Another order is placed between two pages; the pages do not change.
         ada.places_order(&luigi, &[(luigi.any_dish(), 1)]).await;
         match page["nextCursor"].as_str() {
             Some(next) => cursor = format!("&cursor={next}"),

@@ -58,7 +58,7 @@ fn an_invalid_parameter_is_named() {
     }
 }
 
-/// Something of every kind that a body has.
+/// A body with fields of every kind.
 #[derive(Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "it is only read")]
@@ -76,7 +76,7 @@ enum Word {
     Two,
 }
 
-/// JSON of many shapes, some of them nearly right.
+/// JSON of many types, some of it nearly valid.
 fn values() -> impl proptest::strategy::Strategy<Value = String> {
     use proptest::prelude::*;
     let leaf = prop::sample::select(vec![
@@ -112,7 +112,7 @@ fn values() -> impl proptest::strategy::Strategy<Value = String> {
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(3_000))]
 
-    /// What is JSON is never called something else, whatever is wrong with its shape; and what is not, always.
+    /// Valid JSON never gives a syntax error, whatever its types; and invalid JSON always does.
     #[test]
     fn an_error_of_structure_is_not_a_syntax_error(text in values(), cut in 0_usize..40) {
         let code = |text: &str| {

@@ -8,22 +8,22 @@ use crate::app::eventually;
 use crate::reply::Reply;
 use crate::shop::{Dish, Shop};
 
-/// The password of everybody in the tests.
+/// The password of all users in the tests.
 pub const PASSWORD: &str = "three green apples";
 
-/// Where the server is, and how to reach it.
+/// The server, and the connection to it.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
     /// Such as `http://127.0.0.1:40000`.
     pub base: String,
-    /// Shared by everybody, so that connections are reused.
+    /// Shared by all clients, so that connections are reused.
     pub client: reqwest::Client,
 }
 
-/// Somebody with a token, or without one.
+/// A client with or without a token.
 #[derive(Clone, Debug)]
 pub struct Person {
-    /// How they reach the server.
+    /// The connection to the server.
     pub endpoint: Endpoint,
     /// `usr_…`; empty for a stranger.
     pub id: String,
@@ -88,19 +88,19 @@ impl Person {
         self.send(self.request(Method::DELETE, path)).await
     }
 
-    /// Fills their cart at the restaurant and shows it.
+    /// Fills the user's cart at the restaurant and returns it.
     pub async fn puts_in_cart(&self, shop: &Shop, lines: &[(&Dish, u32)]) -> Value {
         let line = |(dish, quantity): &(&Dish, u32)| json!({ "itemId": dish.id, "quantity": quantity });
         let lines: Vec<_> = lines.iter().map(line).collect();
         self.put(&shop.path("/cart"), &json!({ "lines": lines })).await.expect(200)
     }
 
-    /// Asks for an order with this key and body.
+    /// Sends an order with this key and body.
     pub async fn asks_for_order(&self, key: &str, body: &Value) -> Reply {
         self.send(self.request(Method::POST, "/api/orders").header("idempotency-key", key).json(body)).await
     }
 
-    /// Places an order from a cart they filled; `details` may say more than PICKUP.
+    /// Places an order from a filled cart; `details` may contain other fields than PICKUP.
     pub async fn orders_cart(&self, cart: &Value, details: &Value) -> Reply {
         let mut body = json!({ "cartId": id_of(cart), "fulfilment": "PICKUP" });
         for (name, value) in details.as_object().into_iter().flatten() {
@@ -109,30 +109,30 @@ impl Person {
         self.asks_for_order(&Uuid::new_v4().to_string(), &body).await
     }
 
-    /// Fills the cart and places an order they will fetch.
+    /// Fills the cart and places an order for pickup.
     pub async fn places_order(&self, shop: &Shop, lines: &[(&Dish, u32)]) -> Value {
         let cart = self.puts_in_cart(shop, lines).await;
         self.orders_cart(&cart, &Value::Null).await.expect(201)
     }
 
-    /// Fills the cart and places an order to be brought.
+    /// Fills the cart and places an order for delivery.
     pub async fn orders_delivery(&self, shop: &Shop, lines: &[(&Dish, u32)]) -> Value {
         let cart = self.puts_in_cart(shop, lines).await;
         self.orders_cart(&cart, &delivery_details()).await.expect(201)
     }
 
-    /// Asks for a step of an order.
+    /// Sends a change of an order's status.
     pub async fn tries_to_move(&self, order: &Value, to: &str, reason: Option<&str>) -> Reply {
         let path = format!("/api/orders/{}/status", id_of(order));
         self.patch(&path, &json!({ "status": to, "reason": reason })).await
     }
 
-    /// Moves an order and shows it.
+    /// Changes an order's status and returns the order.
     pub async fn moves(&self, order: &Value, to: &str) -> Value {
         self.tries_to_move(order, to, None).await.expect(200)
     }
 
-    /// Moves an order through several steps.
+    /// Changes an order's status several times.
     pub async fn walks(&self, order: &Value, steps: &[&str]) -> Value {
         let mut order = order.clone();
         for step in steps {
@@ -151,8 +151,8 @@ impl Person {
         self.get(&format!("/api/orders/{}", id_of(order))).await.expect(200)
     }
 
-    /// The events of an order, once there are so many. An event shows when no transaction that began before it is
-    /// still open anywhere in the cluster, so other tests can hold it back for a moment.
+    /// The events of an order, once there are this many. An event is shown when no transaction that began before it
+    /// is still open in the cluster, so other tests can delay it for a moment.
     pub async fn reads_events(&self, order: &Value, count: usize) -> Vec<Value> {
         let path = format!("/api/orders/{}/events", id_of(order));
         let mut events = Vec::new();
@@ -173,31 +173,31 @@ impl Person {
         found["data"][0].clone()
     }
 
-    /// Comes on duty at this place.
+    /// Goes on duty at this location.
     pub async fn goes_online(&self, lat: f64, lng: f64) -> Value {
         let body = json!({ "status": "AVAILABLE", "place": { "lat": lat, "lng": lng } });
         self.put("/api/drivers/me/availability", &body).await.expect(200)
     }
 
-    /// Asks for a step of a delivery.
+    /// Sends a change of a delivery's status.
     pub async fn tries_to_bring(&self, delivery: &Value, to: &str, reason: Option<&str>) -> Reply {
         let path = format!("/api/deliveries/{}/status", id_of(delivery));
         self.patch(&path, &json!({ "status": to, "reason": reason })).await
     }
 
-    /// Moves a delivery and shows it.
+    /// Changes a delivery's status and returns the delivery.
     pub async fn brings(&self, delivery: &Value, to: &str) -> Value {
         self.tries_to_bring(delivery, to, None).await.expect(200)
     }
 
-    /// Gives a delivery to a driver, or to the nearest.
+    /// Assigns a delivery to a driver, or to the nearest one.
     pub async fn assigns(&self, delivery: &Value, driver: Option<&Value>) -> Reply {
         let path = format!("/api/deliveries/{}/assign", id_of(delivery));
         self.post(&path, &json!({ "driverId": driver.map(id_of) })).await
     }
 }
 
-/// The details of an order to be brought.
+/// The details of an order for delivery.
 pub fn delivery_details() -> Value {
     json!({ "fulfilment": "DELIVERY", "address": "Via del Pratello 12", "place": { "lat": 44.4965, "lng": 11.3340 } })
 }

@@ -17,7 +17,7 @@ fn document() -> Value {
 #[tokio::test]
 async fn router_openapi_document_and_permissions_have_the_same_operations() {
     let app = TestApp::start().await;
-    // The router refuses to be built if they do not; here it is built a second time to say so by itself.
+    // The router cannot be built otherwise; here it is built again, for a clear failure.
     assert!(router::router(&app.running().app).is_ok());
     let served = app.stranger().get("/api/openapi.json").await.expect(200);
     assert_eq!(served, document());
@@ -116,7 +116,7 @@ fn every_operation_is_described_in_full() {
             assert_eq!(described, in_path, "{name}: parameters of the path");
         }
     }
-    // Nothing refers to what is not there.
+    // All references exist.
     let text = document.to_string();
     for reference in text.split("\"$ref\":\"#").skip(1) {
         let pointer = reference.split('"').next().unwrap();
@@ -124,7 +124,7 @@ fn every_operation_is_described_in_full() {
     }
 }
 
-/// A schema that wants a value to be two things at once is one that nothing fits.
+/// A schema that requires a value to be of two types at once is valid for no value.
 #[test]
 fn no_schema_contradicts_itself() {
     fn walk(schema: &Value, place: &str) {
@@ -141,7 +141,7 @@ fn no_schema_contradicts_itself() {
     walk(&document(), "");
 }
 
-/// Every refusal is a problem, and those that can come to any operation are described for each.
+/// Every error response is a problem, and those that every operation can return are documented for each.
 #[test]
 fn refusals_are_described_for_every_operation() {
     let document = document();

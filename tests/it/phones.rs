@@ -23,7 +23,7 @@ fn zones() -> BTreeMap<String, Vec<Tz>> {
     zones
 }
 
-/// Zones whose country is taken for another one, or for none: territories without a numbering plan of their own.
+/// Zones that belong to another country's numbering plan, or to none.
 const ELSEWHERE: [(&str, Option<&str>); 8] = [
     ("AQ", None),
     ("AX", Some("FI")),
@@ -64,13 +64,13 @@ fn examples(plan: &Metadata) -> BTreeSet<String> {
     kinds.into_iter().flatten().filter_map(|kind| kind.example()).map(ToOwned::to_owned).collect()
 }
 
-/// Google's example numbers of every plan: in E.164 they are what they are, and in their country they are read with and
-/// without the trunk prefix. Of `+7 800 …` and `+370 800 …` the library alone drops a digit.
+/// The example numbers of libphonenumber: in E.164 they are unchanged, and in their country they are parsed with and
+/// without the trunk prefix. Only of `+7 800 …` and `+370 800 …` the library drops a digit.
 #[test]
 fn the_example_numbers_of_every_country_are_read_as_what_they_are() {
     let (zones, mut known) = (zones(), 0);
     for plan in DATABASE.iter() {
-        // Four digits behind a country code are no number of E.164's length here: an Iranian short number.
+        // Four digits after a country code have no valid length in E.164: an Iranian short number.
         for example in examples(plan).iter().filter(|example| example.len() > 4) {
             let e164 = format!("+{}{example}", plan.country_code());
             assert_eq!(Phone::parse(&e164).as_ref().map(Phone::as_str), Ok(e164.as_str()), "{}", plan.id());
@@ -125,13 +125,13 @@ fn phone_numbers_are_parsed_in_their_national_format() {
         (rome, "112", InvalidPhone::Elsewhere(rome.unwrap())),
         (usa, "911", InvalidPhone::Elsewhere(usa.unwrap())),
         (usa, "555-0123", InvalidPhone::Elsewhere(usa.unwrap())),
-        // As long as a number, and no number: an area code that there is not.
+        // The length of a number, but an area code that does not exist.
         (usa, "(199) 555-0123", InvalidPhone::Elsewhere(usa.unwrap())),
         (None, "+1 199 555 0123", InvalidPhone::Unknown),
         (None, "+39 112", InvalidPhone::Unknown),
         (None, "+999 12345678", InvalidPhone::Unknown),
         (None, "00", InvalidPhone::Unknown),
-        // Two numbers, or two last digits: joined, they would be somebody else's.
+        // Two numbers, or two alternative last digits: joined, they would be another number.
         (None, "+43 664 1234567 / 8", InvalidPhone::Signs),
         (None, "+43 664 1234567/68", InvalidPhone::Signs),
         (rome, "051 123456 / 051 123457 / 8", InvalidPhone::Signs),
@@ -150,7 +150,7 @@ fn phone_numbers_are_parsed_in_their_national_format() {
     }
 }
 
-/// A restaurant's number is read where the restaurant is; a user's has to say the country.
+/// A restaurant's number is parsed for its country; a user's number must have a country code.
 #[tokio::test]
 async fn a_restaurant_writes_its_number_in_national_format() {
     let app = TestApp::start().await;
@@ -164,7 +164,7 @@ async fn a_restaurant_writes_its_number_in_national_format() {
     let numbers = async |body: Value| berlin.owner.patch(&path, &body).await;
     let moved = numbers(json!({ "timezone": "Europe/Rome", "contact": { "phone": "051 1234567" } })).await.expect(200);
     assert_eq!(moved["contact"]["phone"], "+390511234567");
-    // Moving alone leaves the number as it is.
+    // A new address alone does not change the number.
     let moved = numbers(json!({ "timezone": "Asia/Tokyo" })).await.expect(200);
     assert_eq!(moved["contact"]["phone"], "+390511234567");
     for (body, says) in [
@@ -200,7 +200,8 @@ fn phone_numbers_are_parsed_in_common_formats_and_stored_as_e164() {
         ("+44 20 7946 0958", "+442079460958"),
         ("+1 202-555-0123", "+12025550123"),
         ("+33 (0)1.42.68.53.00", "+33142685300"),
-        // As a phone copies it, with marks of direction, other blanks and hyphens; full width; other digits.
+        // As copied from a phone, with direction marks, other spaces and hyphens; full width; digits of other
+        // scripts.
         ("\u{202a}+39 333 123 4567\u{202c}", "+393331234567"),
         ("+39\u{a0}051\u{2011}1234567", "+390511234567"),
         ("＋３９　０５１　１２３４５６７", "+390511234567"),

@@ -11,7 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use sqlx::{Connection, PgConnection};
 
-/// A data folder of one test, removed at its end.
+/// A data folder of one test, deleted at its end.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -21,7 +21,7 @@ impl Folder {
         let name = format!("comanda-embedded-{}-{number}", std::process::id());
         let path = std::env::temp_dir().join(name);
         fs::create_dir(&path).unwrap();
-        // Open to the user who runs the server when the tests are root's.
+        // Accessible to the user who runs the server if the tests run as root.
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
         Self(path)
     }
@@ -54,13 +54,13 @@ async fn run(server: &Embedded, statement: &'static str) {
     connection.close().await.unwrap();
 }
 
-/// The process number of the server.
+/// The process id of the server.
 async fn pid_of(server: &Embedded) -> Result<i32, sqlx::Error> {
     let first_line = "select split_part(pg_read_file('postmaster.pid'), e'\\n', 1)";
     Ok(ask(server, first_line).await?.parse().unwrap())
 }
 
-/// Asks until another server than `dead` answers.
+/// Waits until another server than `dead` responds.
 async fn successor_of(dead: i32, server: &Embedded) -> i32 {
     let mut moments = tokio::time::interval(Duration::from_millis(10));
     let search = async {
@@ -91,7 +91,7 @@ async fn a_cluster_is_created_once_and_keeps_its_data() {
     server.stop().await;
     assert!(!data.join("postmaster.pid").exists(), "the server was stopped in good order");
 
-    // What a crash of the machine leaves: a number that now belongs to somebody else, here to us.
+    // After a crash of the machine the process id may belong to another process, here to this one.
     let stale = format!("{}\n{}\n1\n5432\n{}\n", std::process::id(), data.display(), data.display());
     fs::write(data.join("postmaster.pid"), stale).unwrap();
     let server = start(&folder.settings()).await.unwrap();

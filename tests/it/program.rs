@@ -16,14 +16,14 @@ pub struct Program {
     pub endpoint: Endpoint,
     child: Child,
     folder: PathBuf,
-    /// Kept open for what it prints later.
+    /// Kept open for later output.
     _output: Lines<BufReader<ChildStdout>>,
 }
 
 impl Program {
-    /// Starts it on a database, with these variables and no others.
+    /// Starts it on a database, with only these variables.
     ///
-    /// Nothing here blocks: the test's own server, which may hold what this one waits for, goes on meanwhile.
+    /// Nothing here blocks: the test's own server, which may hold locks that this one waits for, continues to run.
     pub async fn serve(database_url: &str, variables: &[(&str, &str)]) -> Self {
         let folder = std::env::temp_dir().join(format!("comanda-program-{}", uuid::Uuid::new_v4().simple()));
         std::fs::create_dir_all(&folder).unwrap();
@@ -52,12 +52,12 @@ impl Program {
         Self { endpoint: Endpoint { base, client: reqwest::Client::new() }, child, folder, _output: output }
     }
 
-    /// Somebody who is not signed in, at its door.
+    /// A client of it without a sign-in.
     pub fn stranger(&self) -> Person {
         Person { endpoint: self.endpoint.clone(), id: String::new(), email: String::new(), token: None }
     }
 
-    /// What it has logged.
+    /// Its log.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.join("log")).unwrap()
     }

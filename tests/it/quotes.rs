@@ -17,7 +17,7 @@ fn euros(amount: i64) -> Value {
     json!({ "amount": amount, "currency": "EUR" })
 }
 
-/// What a basket to be fetched costs.
+/// The price of a basket for pickup.
 async fn quoted(person: &Person, shop: &Shop, lines: &[(&Dish, u32)], more: Value) -> Reply {
     let line = |(dish, quantity): &(&Dish, u32)| json!({ "itemId": dish.id, "quantity": quantity });
     let mut body = json!({ "lines": lines.iter().map(line).collect::<Vec<_>>(), "fulfilment": "PICKUP" });
@@ -62,7 +62,7 @@ async fn a_quote_says_what_everything_costs_and_its_order_costs_that() {
     let request_body = json!({ "cartId": id_of(&cart), "fulfilment": "DELIVERY", "place": place, "tip": euros(200) });
     let quote = ada.post(&luigi.path("/quotes"), &request_body).await.expect(201);
     let amount = |part: &str| quote["totals"][part]["amount"].as_i64().unwrap();
-    // 10 % of 13.05 is 1.305: capped to 1.20, and 0.30 besides.
+    // 10 % of 13.05 is 1.305, capped to 1.20; 0.30 is added.
     assert_eq!((amount("items"), amount("tax"), amount("deliveryFee"), amount("serviceFee")), (1305, 131, 290, 150));
     assert_eq!((amount("tip"), amount("discount"), amount("total")), (200, 0, 2076));
     assert_eq!((&quote["items"][1]["total"], &quote["items"][1]["unitPrice"]), (&euros(450), &euros(150)));
@@ -75,7 +75,7 @@ async fn a_quote_says_what_everything_costs_and_its_order_costs_that() {
     assert_eq!(span("createdAt", "expiresAt"), TimeDelta::minutes(15));
     assert!(quote["earliestSlot"]["startsAt"].is_string(), "{quote}");
 
-    // The menu, the fees and the tax change; the promise does not.
+    // The menu, the fees and the tax change; the quote does not.
     reprices(&luigi, luigi.dish("Margherita"), 990).await;
     let dearer = json!({ "taxBasisPoints": 2200, "deliveryFee": euros(500), "serviceFee": { "fixed": euros(900) } });
     luigi.owner.patch(&luigi.path(""), &dearer).await.expect(200);
@@ -115,7 +115,7 @@ async fn a_quote_is_made_once_for_a_key_and_read_by_its_owner_only() {
     ada.get(&mario.path(&format!("/quotes/{id}"))).await.refused(404, "not_found");
     luigi.owner.get(&luigi.path(&format!("/quotes/{id}"))).await.refused(404, "not_found");
     orders_quote(&bob, &quote, Value::Null).await.refused(404, "not_found");
-    // Nobody prices another's cart either.
+    // Nobody can get a quote for another user's cart.
     let cart = ada.puts_in_cart(&luigi, &[(luigi.any_dish(), 1)]).await;
     let theirs = json!({ "cartId": id_of(&cart), "fulfilment": "PICKUP" });
     bob.post(&luigi.path("/quotes"), &theirs).await.refused(404, "not_found");
@@ -152,7 +152,7 @@ async fn an_expired_quote_is_refused_with_current_prices_by_line() {
     let dearer = json!({ "line": 1, "itemId": margherita.id, "name": "Margherita", "quoted": euros(1700),
                          "now": euros(1800), "reason": null });
     assert_eq!(refusal["lines"], json!([dearer]));
-    // Where it cannot be had at all, the refusal is named, and nothing is said to cost something.
+    // If it cannot be ordered at all, the error says why, and no price is returned.
     switches_off(&luigi, calzone).await;
     let refusal = orders_quote(&ada, &quote, Value::Null).await.refused(409, "quote_expired");
     let off = json!({ "line": 2, "itemId": calzone.id, "name": "Calzone", "quoted": euros(950), "now": null,
@@ -188,7 +188,7 @@ async fn an_order_that_differs_from_its_quote_is_refused_with_fields_and_new_tot
     }
     orders_quote(&ada, &quote, json!({ "couponCode": "nothing" })).await.refused(409, "coupon_unknown");
     orders_quote(&ada, &quote, json!({ "table": "7" })).await.refused(422, "invalid_request");
-    // What is said again as it was quoted is no difference.
+    // A repeated value of the quote is no difference.
     let same = json!({ "fulfilment": "PICKUP", "tip": euros(0), "note": "second bell" });
     let order = orders_quote(&ada, &quote, same).await.expect(201);
     assert_eq!((&order["note"], &order["totals"]), (&json!("second bell"), &quote["totals"]));
@@ -215,7 +215,7 @@ async fn a_quoted_order_is_still_checked_for_availability() {
     buyer.cancels(&taken, "I am not hungry any more").await;
     switches_off(&luigi, margherita).await;
     orders_quote(&ada, &quote, Value::Null).await.refused(409, "item_unavailable");
-    // What has left the menu is not what was quoted any more.
+    // An item that was deleted from the menu is a difference to the quote.
     luigi.owner.delete(&luigi.path(&format!("/items/{}", margherita.id))).await.expect(204);
     let refusal = orders_quote(&ada, &quote, Value::Null).await.refused(409, "quote_changed");
     assert_eq!((&refusal["lines"][0]["reason"], &refusal["now"]), (&json!("deleted"), &Value::Null));
@@ -231,12 +231,12 @@ async fn an_order_closes_the_cart_that_was_quoted_and_no_other() {
     let request_body = |cart: &Value| json!({ "cartId": id_of(cart), "fulfilment": "PICKUP" });
     let cart = ada.puts_in_cart(&luigi, &[(luigi.any_dish(), 1)]).await;
     let quote = ada.post(&luigi.path("/quotes"), &request_body(&cart)).await.expect(201);
-    // Something else went in since: it stays, and what was quoted is ordered.
+    // A line was added since: it stays in the cart, and the quoted lines are ordered.
     let fuller = ada.puts_in_cart(&luigi, &[(luigi.any_dish(), 5)]).await;
     let order = orders_quote(&ada, &quote, Value::Null).await.expect(201);
     assert_eq!((&order["cartId"], &order["items"][0]["quantity"]), (&Value::Null, &json!(1)));
     assert_eq!(ada.get(&luigi.path("/cart")).await.expect(200), fuller);
-    // A cart that has become an order is not ordered again by its quote.
+    // A cart that was ordered already is not ordered again by its quote.
     let quote = ada.post(&luigi.path("/quotes"), &request_body(&fuller)).await.expect(201);
     let order = ada.orders_cart(&fuller, &Value::Null).await.expect(201);
     let refusal = orders_quote(&ada, &quote, Value::Null).await.refused(409, "cart_closed");

@@ -30,7 +30,7 @@ fn tell(what: &str, began: Instant) {
     println!("{what} in {:.1} s", began.elapsed().as_secs_f64());
 }
 
-/// As many requests wait as there are buyers, but not more connections than a machine has ports to spare.
+/// As many waiting requests as buyers, but not more connections than a machine has ports.
 const AT_ONCE: usize = 200;
 
 async fn server() -> TestApp {
@@ -194,7 +194,7 @@ async fn a_thousand_keys_used_a_hundred_times_at_once_make_a_thousand_orders() {
                     if reply.status == 201 {
                         return reply;
                     }
-                    // The first is still at it: the client comes back, as it is told to.
+                    // The first request is still being processed: the client repeats it, as the error says.
                     reply.refused(409, "idempotency_in_progress");
                 }
             });

@@ -11,5 +11,5 @@ mod phone;
 mod relations;
 mod stage;
 
-/// Whatever holds, holds on both.
+/// Everything is tested on both.
 const TRANSPORTS: [&str; 2] = ["websocket", "polling"];

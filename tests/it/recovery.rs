@@ -28,7 +28,7 @@ async fn signs_in(person: &Person, email: &str, password: &str) -> Reply {
     person.post("/api/auth/login", &json!({ "email": email, "password": password })).await
 }
 
-/// What was told to an address, the newest first, once there are so many.
+/// The messages to an address, newest first, once there are this many.
 async fn sent_messages(app: &TestApp, target: &str, kind: &str, count: usize) -> Vec<Value> {
     let admin = app.admin().await;
     let found = async || {
@@ -41,7 +41,7 @@ async fn sent_messages(app: &TestApp, target: &str, kind: &str, count: usize) ->
     found().await
 }
 
-/// The code that was sent last.
+/// The code of the latest message.
 async fn code_for(app: &TestApp, target: &str, count: usize) -> String {
     let message = sent_messages(app, target, "account.reset-code", count).await.remove(0);
     message["body"].as_str().unwrap()[..8].to_owned()
@@ -193,8 +193,8 @@ async fn a_thousand_wrong_attempts_of_strangers_leave_the_owners_code_valid() {
     tries(&stranger, &ada.email, &code, Some(&reset)).await.expect(200);
 }
 
-/// Ten thousand accounts, attacked for a day with every try that the bounds allow, from networks everywhere and from
-/// one that the owner was signed in from (the requests of strangers and those from familiar networks count apart).
+/// Ten thousand accounts, attacked for a day with every attempt that the limits allow, from unknown networks and from
+/// one in which the owner has signed in (their requests are counted separately).
 #[test]
 fn attempts_at_codes_are_limited() {
     const TRIES_A_REQUEST: i32 = 5;
@@ -210,7 +210,7 @@ async fn attempts_per_day_match_the_documented_figures() {
     let ada = app.customer("Ada").await;
     let stranger = app.stranger();
     let (mut by_request, mut by_address) = (0, 0);
-    // All day, in each hour as much as a quarter of an hour allows.
+    // For a day, in each hour as much as the limit for a quarter of an hour allows.
     for _ in 0..24 {
         for _ in 0..4 {
             let asked = asks(&stranger, &ada.email).await;
@@ -226,7 +226,7 @@ async fn attempts_per_day_match_the_documented_figures() {
         }
         app.passes(TimeDelta::hours(1));
     }
-    // Each request was tried six times, and the sixth was not looked at any more.
+    // Each request was tried six times, and the sixth attempt was not checked.
     assert_eq!(by_request / 6 * 5, RESET_REQUESTS_A_DAY.max * 5);
     assert_eq!(by_address, RESET_TRIES_A_DAY.max);
 }

@@ -11,7 +11,7 @@ use crate::people::{Person, id_of};
 use crate::reply::Reply;
 use crate::shop::Shop;
 
-/// Asks for nothing in particular until no more is let through.
+/// Sends requests until the rate limit refuses one.
 pub async fn uses_up_requests(person: &Person) {
     while person.get("/api/me").await.status == 200 {}
     person.get("/api/me").await.refused(429, "too_many_requests");
@@ -41,8 +41,8 @@ fn assert_replays(again: &Reply, first: &Reply) {
     assert_eq!(again.bytes, first.bytes);
 }
 
-/// Orders, quotes and batches of offline operations, whose limits are their own; what other operations make is asked
-/// for in `idempotency::a_resource_created_with_a_key_is_created_once`.
+/// Orders, quotes and batches of offline operations, which have limits of their own; other operations are tested in
+/// `idempotency::a_resource_created_with_a_key_is_created_once`.
 #[tokio::test]
 async fn a_stored_response_is_repeated_before_any_limit_applies() {
     let settings = [
@@ -95,13 +95,13 @@ async fn a_stored_response_is_repeated_before_any_limit_applies() {
     all_replay().await;
     asks(&ada, "/api/orders", "order", &order(&luigi, &json!({}))).await.refused(422, "idempotency_key_reused");
     asks(&ada, "/api/orders", "another", &order(&luigi, &json!({}))).await.refused(429, "too_many_requests");
-    // Without the key, or where no key is taken, it is a request like any other.
+    // Without the key, or where no key is accepted, it is an ordinary request.
     ada.post("/api/orders", &asked[0].2).await.refused(429, "too_many_requests");
     let read = ada.request(Method::GET, "/api/orders").header("idempotency-key", "order");
     ada.send(read).await.refused(429, "too_many_requests");
 }
 
-/// Looking keys up is bounded as well, for a user and for the accounts of a network together, whatever keys they are.
+/// The number of lookups of keys is limited as well, for a user and for the accounts of a network together.
 #[tokio::test]
 async fn repeated_keys_are_rate_limited() {
     let settings = [
@@ -124,7 +124,7 @@ async fn repeated_keys_are_rate_limited() {
         placed[placed.len() - 1].expect(201);
     }
     let ada = &people[0];
-    // The user: 29 requests more, from anywhere, then two lookups.
+    // The user: 29 more requests, from any network, then two lookups.
     for _ in 0..29 {
         let read = ada.request(Method::GET, "/api/me").header("x-forwarded-for", home);
         ada.send(read).await.expect(200);
@@ -132,7 +132,7 @@ async fn repeated_keys_are_rate_limited() {
     sends(ada, "never-sent", home).await.refused(429, "too_many_requests");
     assert_replays(&sends(ada, "mine", home).await, &placed[0]);
     sends(ada, "mine", home).await.refused(429, "too_many_requests");
-    // The network: 46 requests more, then ten times as many lookups as a user has.
+    // The network: 46 more requests, then ten times as many lookups as a user has.
     for number in 0..46 {
         let person = &people[1 + number % 2];
         let read = person.request(Method::GET, "/api/me").header("x-forwarded-for", office);

@@ -22,7 +22,7 @@ const ORDERS: &str =
     "order\tx\ty\tplacement_time\trestaurant\tready_time\no2\t5\t6\t30\tr2\t40\no1\t1\t2\t10\tr1\t10\n";
 const PARAMETERS: &str = "meters_per_minute\tpickup service minutes\tdropoff service minutes\n320\t4\t2\n";
 
-/// A folder that holds a good day in which one file is replaced.
+/// A folder with a valid day in which one file is replaced.
 fn day_with(file: &str, content: &[u8]) -> PathBuf {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("day-{}", uuid::Uuid::new_v4()));
     fs::create_dir_all(&folder).unwrap();
@@ -151,7 +151,7 @@ fn a_bad_file_is_refused_with_line_and_column_of_the_error() {
     ];
     for (file, content, expected) in cases {
         let fault = fault_of(file, &content);
-        // A fault of the whole file names its path.
+        // An error of the whole file has its path.
         assert!(fault.ends_with(expected), "{fault:?} should end with {expected:?}");
     }
 }
@@ -208,8 +208,7 @@ async fn a_small_day_is_replayed_completely_and_twice_on_the_same_server() {
         let report = play(&app, &folder, PASSWORD).await.unwrap();
         assert!(report.is_good(), "{report}");
         assert!(report.to_string().ends_with("\ndelivered 12"), "{report}");
-        // The life of an order is six events long; its delivery's five: waiting, assigned, arrived, picked up,
-        // delivered.
+        // An order has six events; its delivery five: waiting, assigned, arrived, picked up, delivered.
         assert_eq!(report.events.seen, 12 * (6 + 5), "{report}");
         assert_eq!(report.couriers.working, 3, "a shift that ends before the first order is not begun");
         let delivered = app.count("select count(*) from orders where status = 'DELIVERED'").await;

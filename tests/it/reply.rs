@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-/// An answer with its body read.
+/// A response with its body.
 #[derive(Debug)]
 pub struct Reply {
     /// The status code.
@@ -17,7 +17,7 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// Reads the body of an answer to what was `asked`.
+    /// Reads the body of the response to the request `asked`.
     pub async fn read(asked: String, response: reqwest::Response) -> Self {
         let status = response.status().as_u16();
         let headers = response
@@ -47,7 +47,7 @@ impl Reply {
         serde_json::from_slice(&self.bytes).unwrap_or_else(|error| panic!("{}: {error}: {}", self.asked, self.text()))
     }
 
-    /// The body of an answer that must have this status.
+    /// The body of a response that must have this status.
     #[track_caller]
     pub fn expect(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{} answered {}", self.asked, self.text());
@@ -55,7 +55,7 @@ impl Reply {
         self.json()
     }
 
-    /// The body of a refusal: this status and code, the shape of every problem, the request's id.
+    /// The body of an error: this status and code, the fields of every problem, the request's id.
     #[track_caller]
     pub fn refused(&self, status: u16, code: &str) -> Value {
         assert_eq!(self.status, status, "{} answered {}", self.asked, self.text());
@@ -71,7 +71,7 @@ impl Reply {
         body
     }
 
-    /// The body without what names the request: for comparing two refusals byte for byte.
+    /// The body without the request id: for comparing two errors byte for byte.
     pub fn without_request_id(&self) -> String {
         let id = self.header("x-request-id");
         assert!(!id.is_empty(), "{} has no x-request-id", self.asked);

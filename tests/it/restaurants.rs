@@ -35,7 +35,7 @@ async fn an_administrator_creates_a_restaurant_and_everybody_reads_it() {
     assert_eq!(read.expect(200), made);
     assert_eq!(read.header("etag"), "\"1\"");
     assert_eq!(app.stranger().get("/api/restaurants").await.expect(200)["data"], json!([made]));
-    // Branches of a chain have one name; whoever chooses the slug is told that it is taken.
+    // Branches of a chain have the same name; a client that sets the slug gets an error if it is taken.
     for slug in ["trattoria-dell-oca-2", "trattoria-dell-oca-3"] {
         assert_eq!(admin.post("/api/restaurants", &request_body).await.expect(201)["slug"], slug);
     }
@@ -135,7 +135,7 @@ async fn members_are_added_changed_and_removed() {
         json!({ "userId": ada.id, "email": ada.email, "name": "Ada", "role": "MANAGER", "emailVerified": true });
     assert_eq!(member, expected);
     assert_eq!(ada.get(&members).await.expect(200)["data"].as_array().unwrap().len(), 2);
-    // A manager makes no owner, of themselves neither, and does not touch one.
+    // A manager makes nobody an owner, including themselves, and does not change one.
     ada.patch(&hers, &to("OWNER")).await.refused(403, "forbidden");
     ada.patch(&format!("{members}/{}", luigi.owner.id), &to("STAFF")).await.refused(403, "forbidden");
     luigi.owner.patch(&hers, &to("CHEF")).await.refused(422, "invalid_request");
@@ -183,7 +183,7 @@ async fn an_invitation_does_not_reveal_whether_there_is_an_account() {
     let members = luigi.owner.get(&luigi.path("/members")).await.expect(200);
     assert_eq!(members["data"][0]["emailVerified"], false);
 
-    // Whoever runs the platform knows every account anyway, and puts people in their place.
+    // Administrators know every account, and assign members directly.
     let admin = app.admin().await;
     let asks =
         async |email: &str| admin.post(&luigi.path("/members"), &json!({ "email": email, "role": "OWNER" })).await;
@@ -206,7 +206,7 @@ async fn invitations_end_with_the_rights_of_their_author_and_only_owners_manage_
         let path = format!("/api/me/invitations/{}/accept", id_of(invitation));
         whom.post(&path, &json!({ "code": invitation["code"] })).await
     };
-    // An owner's invitation of an owner is neither withdrawn nor replaced by a manager.
+    // A manager can neither withdraw nor replace an owner's invitation of an owner.
     let (ada, bob) = (app.customer("Ada").await, app.customer("Bob").await);
     let owners = invites(&luigi.owner, &ada, "OWNER").await.expect(201);
     let path = luigi.path(&format!("/invitations/{}", id_of(&owners)));
@@ -216,7 +216,7 @@ async fn invitations_end_with_the_rights_of_their_author_and_only_owners_manage_
     let managers = invites(&manager, &bob, "STAFF").await.expect(201);
     manager.delete(&luigi.path(&format!("/invitations/{}", id_of(&managers)))).await.expect(204);
 
-    // Whoever is locked until they have a second factor has no invitations that count.
+    // Invitations of a member who lacks the required second factor are invalid.
     let managers = invites(&manager, &bob, "MANAGER").await.expect(201);
     let open =
         async || luigi.owner.get(&luigi.path("/invitations")).await.expect(200)["data"].as_array().unwrap().len();

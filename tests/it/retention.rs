@@ -9,13 +9,13 @@ use serde_json::json;
 
 use crate::app::{TestApp, eventually};
 
-/// Removes what is old of a table; tells how many rows.
+/// Deletes the old rows of a table; returns their number.
 pub async fn clears(app: &TestApp, table: &str) -> u64 {
     let rule = RULES.iter().find(|rule| rule.table == table).expect("a rule for it");
     retention::clear(&app.running().app, rule).await.unwrap()
 }
 
-/// Tables without a rule, and what bounds them.
+/// Tables without a rule, and what limits their rows.
 const KEPT: &[(&str, &str)] = &[
     ("_sqlx_migrations", "one row a migration"),
     ("cart_items", "its cart"),
@@ -76,7 +76,7 @@ async fn every_table_has_a_retention_rule_or_a_reason() {
     }
 }
 
-/// A server that is started again more often than its interval removes something too.
+/// A server that is restarted more often than its interval deletes rows too.
 #[test]
 fn the_first_round_comes_soon_after_the_start() {
     let table = [(86_400, 60), (600, 60), (60, 60), (30, 30), (1, 1)];

@@ -14,21 +14,21 @@ use crate::app::TestApp;
 use crate::people::{delivery_details, id_of};
 use crate::shop::Shop;
 
-/// The statements of requests, as the driver tells of them.
+/// The statements of requests, as the driver logs them.
 #[derive(Clone, Default)]
 struct StatementLog(Arc<Mutex<Vec<String>>>);
 
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for StatementLog {
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        // What the server does by itself belongs to no request.
+        // Statements of background tasks belong to no request.
         let of_a_request =
             || context.event_scope(event).is_some_and(|mut spans| spans.any(|span| span.name() == "request"));
         if event.metadata().target() == "sqlx::query" && of_a_request() {
             let mut statement = Statement::default();
             event.record(&mut statement);
             let text = if statement.whole.is_empty() { statement.summary } else { statement.whole };
-            // Once a connection, the driver asks what our types are; and who is behind a session is remembered, but
-            // asked again when this node has not heard of revocations for a while.
+            // Once for each connection the driver reads our types; and the user of a session is cached, but read
+            // again when this node has not received revocations for a while.
             if !["pg_catalog", "attrelid", "confirmed_counter"].iter().any(|word| text.contains(word)) {
                 self.0.lock().unwrap().push(text.split_whitespace().collect::<Vec<_>>().join(" "));
             }
@@ -55,21 +55,21 @@ impl Visit for Statement {
 }
 
 impl StatementLog {
-    /// Listens from here on, to everything in this process.
+    /// Records everything in this process from here on.
     fn listen() -> Self {
         let log = Self::default();
         tracing::subscriber::set_global_default(tracing_subscriber::registry().with(log.clone())).unwrap();
         log
     }
 
-    /// How many statements in how many transactions were said since the last time, and which.
+    /// The number of statements and transactions since the last call, and the statements.
     fn count(&self) -> (usize, usize, Vec<String>) {
         let said = std::mem::take(&mut *self.0.lock().unwrap());
         (said.len(), said.iter().filter(|text| text.starts_with("BEGIN")).count(), said)
     }
 }
 
-/// Counts one thing after another, and holds all of them against what is known.
+/// Counts the statements of actions, and compares all of them with the expected numbers.
 struct Counts {
     log: StatementLog,
     rows: Vec<(String, usize, usize)>,
@@ -98,7 +98,7 @@ impl Counts {
 /// confirm one order and cancel another.
 async fn everything(log: &StatementLog, app: &TestApp, shop: &Shop, line: &Value) -> Counts {
     let (ada, staff) = (app.customer("Ada").await, app.staff_of(shop).await);
-    // The first request with a token does more than those after it.
+    // The first request with a token has more statements than later ones.
     ada.get("/api/me").await.expect(200);
     staff.get("/api/me").await.expect(200);
     let mut counts = Counts::begin(log.clone());

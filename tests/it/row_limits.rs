@@ -18,7 +18,7 @@ use crate::people::{PASSWORD, Person, id_of};
 use crate::reply::Reply;
 use crate::sync::{op, sends};
 
-/// So many requests at once; tells how many of each status there were, the smallest first.
+/// Sends this many requests concurrently; returns the number of each status, the smallest status first.
 async fn at_once<F: Future<Output = Reply> + Send + 'static>(
     requests: impl IntoIterator<Item = F>,
 ) -> Vec<(u16, usize)> {
@@ -35,7 +35,7 @@ async fn at_once<F: Future<Output = Reply> + Send + 'static>(
     statuses.into_iter().map(|status| (status, replies.iter().filter(|reply| reply.status == status).count())).collect()
 }
 
-/// Posts bodies at once.
+/// Posts bodies concurrently.
 async fn posts(person: &Person, path: &str, bodies: impl IntoIterator<Item = Value>) -> Vec<(u16, usize)> {
     at_once(bodies.into_iter().map(|body| {
         let (person, path) = (person.clone(), path.to_owned());
@@ -69,7 +69,7 @@ async fn concurrent_requests_exceed_no_limit_on_addresses_devices_and_quotes() {
         let wanted = json!({ "fulfilment": "PICKUP", "lines": [{ "itemId": luigi.any_dish().id, "quantity": 1 }] });
         let ada = app.customer("Ada").await;
         ada.post(&luigi.path("/quotes"), &wanted).await.expect(201);
-        // Each has something unfinished, so that none gives way.
+        // Each has unfinished operations, so that none is removed.
         let at = app.clock.now();
         let devices = (0..16).map(|number| {
             let ada = ada.clone();
@@ -108,7 +108,7 @@ async fn the_cart_written_longest_ago_is_deleted() {
         let lines = ada.get(&shop.path("/cart")).await.expect(200)["lines"].as_array().unwrap().len();
         assert_eq!(lines, usize::from(number >= 5), "{number}");
     }
-    // What is ordered is no open cart, and another customer's are not counted.
+    // Ordered carts and those of other customers are not counted.
     let cart = ada.get(&shops[7].path("/cart")).await.expect(200);
     ada.orders_cart(&cart, &json!({ "fulfilment": "PICKUP" })).await.expect(201);
     fills(&ada, &shops[0]).await.expect(200);
@@ -133,7 +133,7 @@ async fn concurrent_requests_exceed_no_limit_of_a_restaurant() {
     let invitations = (0..20).map(|number| json!({ "email": format!("guest{number}@example.com"), "role": "STAFF" }));
     let path = luigi.path("/invitations");
     assert_eq!(posts(&luigi.owner, &path, invitations).await, [(201, 4), (409, 16)]);
-    // One for the same address takes the place of the first; those that have expired take no place.
+    // An invitation to the same address replaces the first; expired ones are not counted.
     let open = luigi.owner.get(&path).await.expect(200);
     let same = json!({ "email": open["data"][0]["email"], "role": "STAFF" });
     luigi.owner.post(&path, &same).await.expect(201);
@@ -165,7 +165,7 @@ async fn the_images_of_a_restaurant_are_limited() {
     uploads().await.expect(200);
     uploads().await.expect(200);
     uploads().await.refused(409, "too_many");
-    // What is not shown any more counts until it is deleted.
+    // An image that is not used any more counts until it is deleted.
     let collects = async || comanda::images::actions::delete_unused::delete_unused(&app.running().app).await.unwrap();
     collects().await;
     app.passes(TimeDelta::hours(2));
@@ -238,7 +238,7 @@ async fn copying_a_menu_costs_what_it_writes() {
     assert!(refused.header("retry-after").parse::<u64>().unwrap() > 0);
 }
 
-/// Keys are kept for thirty days; of one user no more than may be, and the newest.
+/// Keys are kept for thirty days; for one user at most the configured number, the newest ones.
 #[tokio::test]
 async fn the_oldest_stored_responses_of_a_user_are_deleted() {
     let app = TestApp::with(&[("STORED_ANSWERS_MAX", "20"), ("PUSH_MAX_DEVICES", "200")]).await;
@@ -307,16 +307,16 @@ async fn daily_writes_of_users_and_networks_are_limited_by_number_and_size() {
     assert_eq!(until_refused(&people[1], "198.51.100.1", 4_000).await, 5, "four more for four kilobytes");
     let reads = people[0].get("/api/me").await;
     reads.expect(200);
-    // The network has ten left, whoever asks.
+    // The network has ten left, for all its users.
     assert_eq!(until_refused(&people[2], "198.51.100.1", 0).await, 10);
     assert_eq!(writes(&people[2], "203.0.113.5", 0).await, 422);
-    // Offline operations draw from it one by one.
+    // Each offline operation uses one.
     let ops: Vec<_> =
         (1..=30).map(|seq| op(seq, "profile.fields", app.clock.now(), json!({ "name": "Ada" }))).collect();
     let answer = sends(&people[3], "phone", &ops).await.expect(200);
     let done = answer["data"].as_array().unwrap().iter().filter(|one| one["outcome"] == "applied").count();
     assert!((8..20).contains(&done), "{done}");
-    // What was answered is answered again.
+    // A stored response is returned again.
     let adds = async |key: &str| {
         let request = people[4].request(Method::POST, "/api/me/addresses").header("x-forwarded-for", "192.0.2.1");
         people[4].send(request.header("idempotency-key", key).json(&json!({ "address": "Via Zamboni 2" }))).await
@@ -330,7 +330,7 @@ async fn daily_writes_of_users_and_networks_are_limited_by_number_and_size() {
     assert!(refused.header("retry-after").parse::<u64>().unwrap() <= 4_320, "one more is allowed after 72 minutes");
 }
 
-/// With Redis all nodes count together; when it is away, each goes on from what it has counted itself.
+/// With Redis all nodes count together; without it each continues from its own count.
 #[tokio::test]
 async fn nodes_share_the_daily_write_limits() {
     let mut redis = Redis::start().await;

@@ -41,10 +41,10 @@ fn group(min: i16, max: i16, modifiers: Vec<Modifier>) -> Group {
     Group { id, key: None, name, min, max, translations: Translations::default(), modifiers }
 }
 
-/// One modifier: its stock, whether it is on, and which nested groups it asks.
+/// One modifier: its stock, whether it is switched on, and its nested groups.
 type OneModifier = (Option<i32>, bool, Vec<bool>);
 
-/// Nested groups, and groups above them, some of which ask the nested ones.
+/// Nested groups, and the groups of items, some of which have the nested ones.
 fn menus() -> impl Strategy<Value = (Vec<Group>, Vec<ModifierGroupId>)> {
     let stock = prop_oneof![1 => Just(None), 5 => (0..=4).prop_map(Some)];
     let one = move |nested: usize| (stock.clone(), prop::bool::weighted(0.9), vec(prop::bool::weighted(0.6), nested));
@@ -72,15 +72,15 @@ fn menus() -> impl Strategy<Value = (Vec<Group>, Vec<ModifierGroupId>)> {
     })
 }
 
-/// Tries every choice there is, one modifier after the other, as long as there is enough of each.
+/// Tries every possible choice, one modifier after the other, while there is enough of each.
 struct Oracle<'a> {
     groups: HashMap<ModifierGroupId, &'a Group>,
     left: HashMap<ModifierId, i32>,
     choices: Vec<Choice>,
 }
 
-/// What is still to be chosen: so many at least and at most of the modifiers of a group from this one on, for the item
-/// or for so many of the last choice.
+/// What must still be chosen: the minimum and maximum of the modifiers of a group from this one on, for the item or
+/// for a quantity of the last choice.
 #[derive(Clone, Copy)]
 struct Open<'a> {
     modifiers: &'a [Modifier],
@@ -148,7 +148,7 @@ proptest! {
         let open: Vec<_> = asked.iter().map(|group| oracle.open(*group, None)).collect();
         let expected = oracle.finds(&open);
         if expected {
-            // The oracle is held against the rules that an order is held against.
+            // The oracle is compared with the rules of an order.
             let configured = configure(&asked, &GroupIndex::of(&groups), (None, &[]), &oracle.choices).unwrap();
             prop_assert!(configured.available);
             prop_assert!(configured.required_portions.values().all(|take| i64::from(take.portions) <= take.left.into()));
@@ -160,8 +160,8 @@ proptest! {
     }
 }
 
-/// Menus made for a search that goes on for ever: the work stays bounded, also for many items that ask in other orders,
-/// and what is not found counts as not there.
+/// Menus that would make the search very long: the work is limited, also for many items with the groups in other
+/// orders, and beyond the limit the groups count as not satisfiable.
 #[test]
 fn the_work_for_a_hostile_menu_is_bounded() {
     let mut random = StdRng::seed_from_u64(11);
@@ -201,7 +201,7 @@ fn the_work_for_a_hostile_menu_is_bounded() {
     assert!(max < 800_000, "{max} steps");
 }
 
-/// What a line can hold is held against it, too: a hundred choices are the most.
+/// The limit of a line is compared with it too: at most a hundred choices.
 #[test]
 fn more_choices_than_a_line_can_have_are_unsatisfiable() {
     let singles = |count: usize| group(60, 99, (0..count).map(|_| modifier(Some(1), true, vec![])).collect());
@@ -211,7 +211,7 @@ fn more_choices_than_a_line_can_have_are_unsatisfiable() {
     }
 }
 
-/// The menu says what an order is told: two sides, each with a dip, and one dip left.
+/// The menu agrees with orders: two sides, each with a dip, and one dip left.
 #[tokio::test]
 async fn groups_that_share_portions_are_orderable_while_there_is_enough_for_all() {
     let app = TestApp::start().await;
@@ -241,7 +241,7 @@ async fn groups_that_share_portions_are_orderable_while_there_is_enough_for_all(
     };
     assert_eq!(shown().await, (json!(true), Value::Null));
     ada.post(&shop.path("/quotes"), &quote).await.expect(201);
-    // An order takes two of three, and gives them back.
+    // An order takes two of three, and its cancellation returns them.
     let order = json!({ "restaurantId": shop.id, "lines": lines, "fulfilment": "PICKUP" });
     let order = ada.asks_for_order("two-of-three", &order).await.expect(201);
     assert_eq!(shown().await, (json!(false), json!("choices_unavailable")));

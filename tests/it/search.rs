@@ -9,7 +9,7 @@ use crate::app::TestApp;
 use crate::people::id_of;
 use crate::shop::Shop;
 
-/// Opens a restaurant somewhere.
+/// Creates a restaurant at a location.
 async fn opens(app: &TestApp, name: &str, lat: f64, lng: f64, more: &[(&str, Value)]) -> Shop {
     let mut shop = app.restaurant(name).with("place", json!({ "lat": lat, "lng": lng }));
     for (field, value) in more {
@@ -18,7 +18,7 @@ async fn opens(app: &TestApp, name: &str, lat: f64, lng: f64, more: &[(&str, Val
     shop.opens().await
 }
 
-/// The names that a search finds, in order.
+/// The names of the results, in order.
 async fn finds(app: &TestApp, question: &str) -> Vec<String> {
     let page = app.stranger().get(&format!("/api/restaurants?{question}")).await.expect(200);
     assert_eq!(page["nextCursor"], Value::Null);
@@ -83,9 +83,9 @@ async fn restaurants_that_deliver_to_an_address_are_found_with_their_fee() {
         (&page["data"][1]["delivery"]["zone"], &page["data"][1]["delivery"]["fee"]),
         (&Value::Null, &euros(390))
     );
-    // Near one place, and delivering to another.
+    // Near one point, and delivering to another.
     assert_eq!(finds(&app, &format!("{endpoint}&near=44.51,11.34")).await, ["Everywhere", "Around"]);
-    // One that never delivers does not deliver here.
+    // A restaurant that never delivers does not deliver here.
     let never: Vec<_> = (1..=7)
         .map(|day| json!({ "weekday": day, "opens": "00:00", "closes": "24:00", "fulfilments": ["PICKUP"] }))
         .collect();
@@ -175,8 +175,8 @@ async fn an_invalid_search_is_refused() {
     }
 }
 
-/// Many restaurants, a few hundred metres from one another, three on each spot, with a dish each; every fourth has a
-/// zone.
+/// Many restaurants, a few hundred metres from one another, three at each point, with an item each; every fourth has
+/// a zone.
 const MANY: &str = "
     with made as (
         insert into restaurants (id, slug, name, cuisines, search_words, address, latitude, longitude, timezone,
@@ -200,7 +200,7 @@ const MANY: &str = "
     select restaurant_id, gen_random_uuid(), id, 'Dish ' || row_number() over (), array['dish', (row_number() over
     ())::text], 100, 0, now(), now() from chapters";
 
-/// Reads page after page, and holds them against the whole.
+/// Reads page after page, and compares them with the whole list.
 async fn pages(app: &TestApp, question: &str, limit: usize) -> Vec<Value> {
     let mut found: Vec<Value> = Vec::new();
     let mut cursor = String::new();
@@ -221,7 +221,7 @@ async fn pages_are_stable_and_complete_and_carried_by_indexes() {
     let app = TestApp::start().await;
     app.does(MANY).await;
     app.does("analyze").await;
-    // Spots have three restaurants at the same distance: their ids decide.
+    // Three restaurants have the same distance: they are sorted by id.
     let whole = pages(&app, "near=44.05,9.05&radius=50000", 200).await;
     let small = pages(&app, "near=44.05,9.05&radius=50000", 7).await;
     assert!(whole.len() > 150, "{}", whole.len());

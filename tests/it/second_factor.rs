@@ -54,19 +54,19 @@ proptest! {
             prop_assert!(found.is_some());
             prop_assert_eq!(totp::step_of(key, &totp::code(key, step), now, totp::step_at(now) + 1), None);
         }
-        // Another step's code is the same by chance once in three hundred thousand.
+        // The probability that another step has the same code is one in three hundred thousand.
         prop_assert!(found.is_none_or(|found| (found - totp::step_at(now)).abs() <= 1));
     }
 }
 
-/// Somebody with an authenticator app.
+/// A user with an authenticator app.
 pub struct Guarded {
     pub person: Person,
     key: Vec<u8>,
     recovery_codes: Vec<String>,
 }
 
-/// Base32 read back, for the app.
+/// Decodes Base32, for the app.
 pub fn from_base32(text: &str) -> Vec<u8> {
     let digit = |letter| "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".find(letter).unwrap();
     let bits: Vec<bool> =
@@ -75,13 +75,13 @@ pub fn from_base32(text: &str) -> Vec<u8> {
 }
 
 impl Guarded {
-    /// What the app shows.
+    /// The code that the app shows.
     pub fn code(&self, app: &TestApp) -> String {
         totp::code(&self.key, totp::step_at(app.clock.now()))
     }
 }
 
-/// Sets up a second factor, as its owner would.
+/// Sets up a second factor for a user.
 pub async fn sets_up(app: &TestApp, person: Person) -> Guarded {
     let shown = person.post("/api/me/second-factor", &json!({ "password": PASSWORD })).await.expect(201);
     let key = from_base32(shown["secret"].as_str().unwrap());
@@ -208,7 +208,7 @@ async fn a_recovery_code_is_good_once_and_its_use_is_told() {
 async fn a_password_reset_does_not_bypass_the_second_factor() {
     let app = TestApp::start().await;
     let ada = sets_up(&app, app.customer("Ada").await).await;
-    // What a reset leaves behind: another password, the factor untouched.
+    // After a reset: another password, and the same second factor.
     app.stranger().post("/api/auth/forgot-password", &json!({ "email": ada.person.email })).await.expect(202);
     assert_eq!(app.count("select count(*) from second_factors where confirmed_at is not null").await, 1);
     let half = signs_in(&app, &ada.person.email).await.expect(200);
@@ -221,7 +221,7 @@ async fn setup_requires_the_password_and_removal_a_code_as_well() {
     let ada = app.customer("Ada").await;
     ada.post("/api/me/second-factor", &json!({ "password": "not the password" })).await.refused(403, "reauth_required");
     ada.post("/api/me/second-factor", &json!({ "password": PASSWORD })).await.expect(201);
-    // Shown, not confirmed: nothing is asked for yet.
+    // Shown, not confirmed: no code is required yet.
     assert!(signs_in(&app, &ada.email).await.expect(200)["accessToken"].is_string());
     let ada = sets_up(&app, ada).await;
     let person = &ada.person;
@@ -295,7 +295,7 @@ async fn an_administrator_without_second_factor_may_only_set_one_up() {
     let mut socket = Socket::open(&app.endpoint.base, admin.token.as_deref().unwrap()).await.unwrap();
     let own_room = format!("user:{}", admin.id);
     assert_eq!(socket.joins(&own_room).await["error"]["code"], "second_factor_required");
-    // What is left: their own sign-in, and the way out. Others are not concerned.
+    // What remains: their own sign-in, and signing out. Other users are not affected.
     assert_eq!(admin.get("/api/me").await.expect(200)["role"], "ADMIN");
     assert_eq!(admin.get("/api/me/second-factor").await.expect(200)["enabled"], false);
     admin.get("/api/me/sessions").await.expect(200);
@@ -354,14 +354,14 @@ async fn no_key_and_no_recovery_code_is_readable_in_the_database() {
     }
 }
 
-/// What was sent while it was allowed and is done when it is not: the stock of a dish that could not be written at
-/// first.
+/// An operation that was sent while it was allowed and is run when it is not: the stock of an item that could not be
+/// written at first.
 #[tokio::test]
 async fn offline_operations_of_an_administrator_without_second_factor_are_refused() {
     let mut app = TestApp::start().await;
     let shop = app.restaurant("Luigi").sells_counted("Bad", 600, 10).opens().await;
     let admin = app.admin().await;
-    // From here on one node works, and asks for the factor.
+    // From here on one node works, and requires the factor.
     app.stop().await;
     let fast = [("SYNC_ATTEMPTS", "1"), ("SYNC_RETRY_AFTER", "10ms"), ("SYNC_POLL_INTERVAL", "10ms")];
     let node = other_node(&app, &[REQUIRED.as_slice(), &fast].concat()).await;

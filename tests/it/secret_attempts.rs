@@ -45,7 +45,7 @@ async fn device_tokens_become_invalid_with_the_password_they_were_issued_for() {
         }
     }
     assert_eq!(looked_at, 10, "as from one network without a device");
-    // One of the new password is good, until all sessions are ended.
+    // A token of the new password is valid until all sessions are ended.
     let token = device_of(&app, &ada.email, "yellow lemons 7").await;
     assert_eq!(login(&app, "192.0.2.1", &ada.email, WRONG, &token).await.status, 401);
     ada.post("/api/auth/logout-all", &Value::Null).await.expect(204);
@@ -70,7 +70,8 @@ async fn tokens_of_many_devices_give_at_most_a_hundred_attempts_and_twelve_codes
     assert_eq!((looked_at, asked), (100 + 10, 12 + 3), "beyond, as from one network without a device");
 }
 
-/// The statuses of wrong and right passwords, and of requests for codes, once a crowd has used up what it has.
+/// The statuses of wrong and correct passwords, and of requests for codes, after many clients have used up their
+/// limits.
 async fn statuses_after_attacks(app: &TestApp, email: &str, network: &str) -> Vec<u16> {
     let mut statuses = Vec::new();
     for _ in 0..11 {
@@ -101,7 +102,7 @@ async fn no_response_reveals_accounts_or_familiar_networks() {
     assert_eq!(known, statuses_after_attacks(&app, nobody, home).await, "somebody else's address, the same network");
     assert_eq!(known, statuses_after_attacks(&app, &ada.email, "192.0.2.7").await, "the same address, another network");
     assert_eq!(known, [[429; 11].as_slice(), &[202, 202, 202, 429]].concat());
-    // The owner gets in at home with the right password, and only there.
+    // The owner can sign in with the correct password from a known network, and only from there.
     let work = "203.0.113.77";
     login(&app, work, &ada.email, PASSWORD, &Value::Null).await.refused(429, "too_many_requests");
     let later = chrono::TimeDelta::minutes(16);

@@ -48,11 +48,11 @@ fn secret_files_that_others_could_read_or_write_are_refused() {
         sets(&secrets, mode);
         refused("could be written by others");
     }
-    // Nobody could have changed anything, and nobody could read the file: it is closed, and used.
+    // Nobody could have changed or read the file: its permissions are corrected, and it is used.
     sets(&secrets, 0o755);
     assert_eq!(read().unwrap().expose_secret(), made.expose_secret());
     assert_eq!(std::fs::metadata(&secrets).unwrap().permissions().mode() & 0o777, 0o700);
-    // What lies elsewhere may be anybody's.
+    // Files elsewhere may belong to anybody.
     std::fs::rename(&file, folder.join("elsewhere")).unwrap();
     std::os::unix::fs::symlink(folder.join("elsewhere"), &file).unwrap();
     refused("is a symbolic link");

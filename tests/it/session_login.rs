@@ -12,8 +12,8 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection};
 /// How PostgreSQL refuses: insufficient privilege, an extension that is not there.
 const REFUSALS: [&str; 3] = ["42501", "0A000", "58P01"];
 
-/// What a session might try to become more than it is, or to act as the server's own user. Each is run by itself, and
-/// then after `reset role` and `set role none`.
+/// What a session may try in order to get more privileges, or to act as the operating system's user. Each is run as
+/// it is, and after `reset role` and `set role none`.
 const ATTACKS: [&str; 40] = [
     // Becoming the owner of the cluster, or a role that may more.
     "set role comanda",
@@ -54,7 +54,7 @@ const ATTACKS: [&str; 40] = [
     "create function run() returns int language c as '/lib/x86_64-linux-gnu/libc.so.6', 'system'",
     "create temp table seen (line text); create function pg_temp.raw(text) returns text language internal as \
      'pg_read_file_all'",
-    // Planting something that the owner runs by its search path (\"$user\", public), or taking guards away.
+    // Creating something that the owner would run through its search path ("$user", public), or removing protections.
     "create schema comanda",
     "create function public.now() returns timestamptz language sql as 'select null::timestamptz'",
     "set session_replication_role = replica",
@@ -72,7 +72,7 @@ impl PrivateServer {
     async fn start() -> Self {
         let folder = std::env::temp_dir().join(format!("comanda-private-{}", uuid::Uuid::new_v4().simple()));
         fs::create_dir(&folder).unwrap();
-        // Open to the user who runs the server when the tests are root's.
+        // Accessible to the user who runs the server if the tests run as root.
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
         let data_dir = folder.to_str().unwrap();
         let pairs = [("PORT", "0"), ("DATA_DIR", data_dir), ("DATABASE_POOL", "2")];
@@ -95,7 +95,7 @@ impl PrivateServer {
     }
 }
 
-/// The SQLSTATE with which statements are refused; none where they are not.
+/// The SQLSTATE with which statements are refused; `None`: they are not refused.
 async fn refusal(session: &mut PgConnection, statements: &str) -> Option<String> {
     let outcome = sqlx::raw_sql(AssertSqlSafe(statements)).execute(session).await;
     Some(outcome.err()?.as_database_error()?.code()?.into_owned())
@@ -111,11 +111,11 @@ async fn no_session_can_become_the_owner_of_the_private_server() {
     let mut owner = server.reached.connect().await.unwrap();
     let is_superuser = "select rolsuper::text from pg_roles where rolname = session_user";
     assert_eq!(word(&mut owner, is_superuser).await, "true", "migrations run as the owner");
-    // Nothing of the running server is connected as anybody else.
+    // No connection of the running server has another user.
     let logins = "select string_agg(distinct usename, ' ') from pg_stat_activity
                   where backend_type = 'client backend' and pid <> pg_backend_pid()";
     assert_eq!(word(&mut owner, logins).await, "comanda_session");
-    // As the pool connects, and as the same login before any role is set.
+    // As the pool connects, and with the same login before a role is set.
     let login = server.reached.session().clone().disable_statement_logging();
     let mut pooled = login.clone().options([("role", "comanda_app")]).connect().await.unwrap();
     let mut plain = login.connect().await.unwrap();
@@ -124,7 +124,7 @@ async fn no_session_can_become_the_owner_of_the_private_server() {
         assert_eq!(word(session, "select session_user::text").await, "comanda_session");
         for attack in ATTACKS {
             for prelude in ["", "reset role; ", "set role none; ", "set role comanda_app; "] {
-                // This one is refused inside a transaction whoever asks.
+                // This one is refused inside a transaction for every user.
                 let begin = if attack.starts_with("alter system") { "" } else { "begin; " };
                 let statements = format!("{begin}{prelude}{attack}");
                 let code = if begin.is_empty() {
@@ -155,7 +155,7 @@ async fn no_session_can_become_the_owner_of_the_private_server() {
     server.stop().await;
 }
 
-/// A function that runs as its owner finds tables of its caller's making before those of the schema (`pg_temp` comes
+/// A function that runs as its owner finds temporary tables of its caller before those of the schema (`pg_temp` comes
 /// first for relations), and with them triggers that run as the owner.
 #[tokio::test]
 async fn no_function_of_the_schema_runs_as_its_owner() {

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::app::TestApp;
 use crate::people::{Person, id_of};
 
-/// Something on a menu.
+/// An item of a menu.
 #[derive(Clone, Debug)]
 pub struct Dish {
     /// The item's id, `itm_…`.
@@ -15,39 +15,39 @@ pub struct Dish {
     pub name: String,
 }
 
-/// A restaurant that is open, with somebody who owns it.
+/// A restaurant that is open, with its owner.
 #[derive(Clone, Debug)]
 pub struct Shop {
     /// The restaurant's id, `rst_…`.
     pub id: String,
-    /// As the server showed it when it was made.
+    /// The response to its creation.
     pub body: Value,
-    /// The one category everything stands in.
+    /// The one category of all items.
     pub category: String,
     /// The items on its menu.
     pub dishes: Vec<Dish>,
-    /// Who owns it.
+    /// The owner.
     pub owner: Person,
 }
 
 impl Shop {
-    /// An address below the restaurant's.
+    /// A path below the restaurant's.
     pub fn path(&self, rest: &str) -> String {
         format!("/api/restaurants/{}{rest}", self.id)
     }
 
-    /// A dish by its name.
+    /// An item by its name.
     #[track_caller]
     pub fn dish(&self, name: &str) -> &Dish {
         self.dishes.iter().find(|dish| dish.name == name).unwrap_or_else(|| panic!("{name} is not on the menu"))
     }
 
-    /// The first dish.
+    /// The first item.
     pub fn any_dish(&self) -> &Dish {
         &self.dishes[0]
     }
 
-    /// Asks somebody to work here, who accepts.
+    /// Invites a user, who accepts.
     pub async fn takes_on(&self, person: &Person, role: &str) {
         let wanted = json!({ "email": person.email, "role": role });
         let invitation = self.owner.post(&self.path("/members"), &wanted).await.expect(202);
@@ -61,7 +61,7 @@ impl Shop {
     }
 }
 
-/// A restaurant to be.
+/// A restaurant to be created.
 pub struct ShopBuilder<'a> {
     app: &'a TestApp,
     name: String,
@@ -70,7 +70,7 @@ pub struct ShopBuilder<'a> {
 }
 
 impl TestApp {
-    /// A restaurant of this name; Margherita for 8.50 is on the menu unless something else is.
+    /// A restaurant with this name; unless other items are added, the menu has a Margherita for 8.50.
     pub fn restaurant(&self, name: &str) -> ShopBuilder<'_> {
         let slug = format!("{}-{}", name.to_lowercase().replace(' ', "-"), Uuid::new_v4().simple());
         let profile = json!({
@@ -82,13 +82,13 @@ impl TestApp {
 }
 
 impl ShopBuilder<'_> {
-    /// Puts a dish on the menu.
+    /// Adds an item.
     pub fn sells(mut self, name: &str, price: i64) -> Self {
         self.dishes.push((name.to_owned(), price, None));
         self
     }
 
-    /// Puts a dish on the menu of which so many portions are left.
+    /// Adds an item with this stock.
     pub fn sells_counted(mut self, name: &str, price: i64, stock: u32) -> Self {
         self.dishes.push((name.to_owned(), price, Some(stock)));
         self
@@ -100,7 +100,7 @@ impl ShopBuilder<'_> {
         self
     }
 
-    /// Creates it as an administrator would, makes somebody its owner, and has them write the menu.
+    /// Creates it as an administrator, makes a user its owner, and writes the menu as the owner.
     pub async fn opens(self) -> Shop {
         let admin = self.app.admin().await;
         let body = admin.post("/api/restaurants", &self.profile).await.expect(201);

@@ -43,7 +43,7 @@ fn evenings(shop: ShopBuilder<'_>) -> ShopBuilder<'_> {
     shop.with("timezone", json!("UTC")).with("hours", json!(hours)).with("preparationMinutes", json!(20))
 }
 
-/// An order of one of the first dish, to be fetched unless `more` says otherwise.
+/// An order of one of the first item, for pickup unless `more` says otherwise.
 async fn orders(person: &Person, shop: &Shop, scheduled: Option<DateTime<Utc>>, more: Value) -> Reply {
     let mut body = json!({ "restaurantId": shop.id, "fulfilment": "PICKUP", "scheduledFor": scheduled });
     body["lines"] = json!([{ "itemId": shop.any_dish().id, "quantity": 1 }]);
@@ -72,12 +72,12 @@ async fn a_restaurant_that_is_closed_takes_orders_for_when_it_opens() {
 
     let order = orders(&ada, &luigi, Some(at(day, 18, 17)), Value::Null).await.expect(201);
     assert_eq!(order["scheduledFor"], slot(day, (18, 15), (18, 30)));
-    // Nobody is there to answer before six.
+    // Nobody can accept it before six.
     assert_eq!((&order["acceptBy"], &order["cancellableUntil"]), (&json!(at(day, 18, 10)), &order["acceptBy"]));
     let order = luigi.owner.moves(&order, "CONFIRMED").await;
     assert_eq!(order["promisedAt"], json!(at(day, 18, 20)), "not before it is cooked");
     assert_eq!(order["cancellableUntil"], json!(at(day, 18, 0)), "until cooking has to begin");
-    // At the door half an hour later, at the earliest.
+    // At the address half an hour later, at the earliest.
     let refusal =
         orders(&ada, &luigi, Some(at(day, 18, 30)), delivery_details()).await.refused(409, "slot_unavailable");
     assert_eq!(refusal["earliestSlot"], slot(day, (18, 45), (19, 0)));
@@ -88,7 +88,7 @@ async fn a_restaurant_that_is_closed_takes_orders_for_when_it_opens() {
     let order = orders(&ada, &luigi, Some(at(day, 20, 0)), delivery_details()).await.expect(201);
     assert_eq!(order["leadMinutes"], 30);
     assert_eq!(luigi.owner.moves(&order, "CONFIRMED").await["promisedAt"], json!(at(day, 20, 0)), "at the door");
-    // Numbers are called out on the day of the order.
+    // Order numbers belong to the day on which the order is due.
     let tomorrow = day + Days::new(1);
     let order = orders(&ada, &luigi, Some(at(tomorrow, 19, 0)), Value::Null).await.expect(201);
     assert_eq!((&order["number"], &order["scheduledFor"]["startsAt"]), (&json!(1), &json!(at(tomorrow, 19, 0))));
@@ -169,7 +169,7 @@ async fn a_full_slot_names_the_next_and_a_cancellation_frees_capacity() {
     app.passes(TimeDelta::minutes(8 * 60 + 30));
     let luigi = evenings(app.restaurant("Luigi")).with("slots", json!({ "minutes": 30, "capacity": 2 })).opens().await;
     let ada = app.customer("Ada").await;
-    // Those for at once, which will be ready at ten to seven, take the slot as those for later do.
+    // Orders for now, which will be ready at ten to seven, use the slot like scheduled orders.
     let first = orders(&ada, &luigi, None, Value::Null).await.expect(201);
     assert_eq!(first["scheduledFor"], Value::Null);
     orders(&ada, &luigi, Some(at(day, 18, 30)), Value::Null).await.expect(201);
@@ -184,11 +184,11 @@ async fn a_full_slot_names_the_next_and_a_cancellation_frees_capacity() {
     ada.cancels(&first, "I am not hungry any more").await;
     orders(&ada, &luigi, None, Value::Null).await.expect(201);
     orders(&ada, &luigi, None, Value::Null).await.refused(409, "slot_full");
-    // Slots of another length count what is due in them already.
+    // Orders in slots of the old length count in slots of the new length.
     luigi.owner.patch(&luigi.path(""), &json!({ "slots": { "minutes": 60, "capacity": 3 } })).await.expect(200);
     orders(&ada, &luigi, Some(at(day, 19, 45)), Value::Null).await.expect(201);
     orders(&ada, &luigi, Some(at(day, 19, 0)), Value::Null).await.refused(409, "slot_full");
-    // Without a bound nobody counts, and nobody waits.
+    // Without a capacity nothing is counted, and nobody waits.
     luigi.owner.patch(&luigi.path(""), &json!({ "slots": { "capacity": null } })).await.expect(200);
     let taken = app.count("select sum(taken) from slots").await;
     let order = orders(&ada, &luigi, None, Value::Null).await.expect(201);
@@ -213,7 +213,7 @@ async fn thirty_buyers_of_a_slot_for_seven_get_seven() {
                 assert_eq!(refusal["earliestSlot"]["startsAt"], json!(at(day, 19, 15)), "{refusal}");
                 return None;
             }
-            // Some give it back while others are still asking.
+            // Some are cancelled while others are still being placed.
             if index % 10 == 0 {
                 buyer.cancels(&reply.json(), "changed my mind").await;
                 return None;
@@ -226,7 +226,7 @@ async fn thirty_buyers_of_a_slot_for_seven_get_seven() {
     let kept = i64::try_from(kept).unwrap();
     assert_eq!(app.count("select coalesce(sum(taken), 0) from slots").await, kept);
     assert_eq!(app.count("select count(*) from orders where status <> 'CANCELLED'").await, kept);
-    // What was given back can be had again, to the last place.
+    // A freed slot can be used again, up to the capacity.
     let ada = app.customer("Ada").await;
     for _ in kept..7 {
         orders(&ada, &luigi, Some(at(day, 19, 0)), Value::Null).await.expect(201);
@@ -250,7 +250,7 @@ async fn day_parts_are_checked_at_the_time_the_order_is_for() {
     assert_eq!(refusal["items"][0]["reason"], "not_now");
     assert_eq!(refusal["items"][0]["availableFrom"], json!(again));
     orders(&ada, &luigi, Some(cooked), Value::Null).await.expect(201);
-    // Switched off until half past seven: to be had later only.
+    // Switched off until half past seven: it can be ordered for later only.
     luigi.owner.patch(&item, &json!({ "dayParts": [] })).await.expect(200);
     let off = json!({ "available": false, "until": at(day, 19, 30) });
     luigi.owner.put(&format!("{item}/availability"), &off).await.expect(200);
@@ -275,7 +275,7 @@ const ZONES: [Tz; 11] = [
     chrono_tz::Asia::Gaza,
 ];
 
-/// Around the nights on which clocks change.
+/// Around nights with clock changes.
 fn any_instant() -> impl Strategy<Value = DateTime<Utc>> {
     let nights = [
         "2026-03-28T12:00:00Z",
@@ -290,7 +290,7 @@ fn any_instant() -> impl Strategy<Value = DateTime<Utc>> {
         "2026-03-21T12:00:00Z",
         "2026-04-23T12:00:00Z",
         "2026-10-29T12:00:00Z",
-        // The day that Samoa skipped.
+        // The date that Samoa skipped.
         "2011-12-29T08:00:00Z",
     ];
     let night = prop::sample::select(nights.map(|night| night.parse::<DateTime<Utc>>().unwrap()).to_vec());
@@ -321,7 +321,8 @@ prop_compose! {
     }
 }
 
-/// Rome sets its clocks back at 3:00 on the 25th of October 2026: what was shut at 2:26 is open again from 2:00 on.
+/// Rome sets its clocks back at 3:00 on 25 October 2026: a restaurant that was closed at 2:26 is open again from 2:00
+/// on.
 #[test]
 fn opening_hours_apply_twice_when_clocks_are_set_back() {
     let span = |opens, closes| Span {
@@ -350,7 +351,7 @@ fn opens_next(schedule: &Schedule, zone: Tz, from: DateTime<Utc>) -> Option<Date
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// It opens at the first minute of which the calendar says that it is open: found by asking for each.
+    /// The next opening is the first minute that the calendar shows as open, found by checking each minute.
     #[test]
     fn the_next_opening_is_the_first_open_minute(
         schedule in any_schedule(), from in any_instant(), zone in prop::sample::select(ZONES.to_vec()),
@@ -365,7 +366,7 @@ proptest! {
         }
     }
 
-    /// Open periods hold exactly the open minutes, and are apart from each other.
+    /// Open periods contain exactly the open minutes, and do not overlap.
     #[test]
     fn periods_are_the_open_minutes(
         schedule in any_schedule(), from in any_instant(), zone in prop::sample::select(ZONES.to_vec()),
@@ -380,8 +381,8 @@ proptest! {
         }
     }
 
-    /// Slots tile: each instant lies in one slot, the next begins where it ends, none is longer than the rules say, and
-    /// a day lists exactly the slots that begin on it, on nights on which clocks change too.
+    /// Slots tile: each instant is in one slot, the next slot begins at its end, none is longer than the limit, and a
+    /// day lists exactly the slots that begin on it, also in nights with clock changes.
     #[test]
     fn slots_tile_the_local_day(
         from in any_instant(), zone in prop::sample::select(ZONES.to_vec()),
@@ -412,9 +413,9 @@ proptest! {
         }
     }
 
-    /// An order is promised for a slot exactly when some minute of it can be had: begun while it is open and before the
-    /// last order, and with the guest by the last hand-over; and an order for now exactly where that holds for this
-    /// minute.
+    /// A slot can be ordered exactly if some minute of it is possible: preparation begins while the restaurant is
+    /// open and before the last order, and the order is handed over by the last hand-over; an order for now is
+    /// possible exactly if that holds for the current minute.
     #[test]
     fn promised_times_are_within_opening_hours(
         schedule in any_schedule(), from in any_instant(), zone in prop::sample::select(ZONES.to_vec()),
@@ -426,7 +427,7 @@ proptest! {
         let lead_times = LeadTimes::of(preparation, way, LastOrder { cut_off_minutes: cut_off, hand_over_minutes: hand_over });
         let times = OrderTimes::of(&schedule, zone, Fulfilment::Pickup, lead_times, (from, from + TimeDelta::days(3)));
         let is_open = |at: DateTime<Utc>| schedule.open_for(zone, at).contains(Fulfilment::Pickup);
-        // The minute's period, walked minute by minute.
+        // The open period of the minute, found minute by minute.
         let closes = |begun: DateTime<Utc>| {
             let mut at = begun;
             while is_open(at) && at < begun + TimeDelta::days(2) {
@@ -455,7 +456,7 @@ proptest! {
     }
 }
 
-/// The first minute of a slot at which an order could be there that is begun now or later.
+/// The first minute of a slot for which preparation can begin now or later.
 fn first_minute(
     slot: Slot,
     now: DateTime<Utc>,
@@ -481,8 +482,8 @@ fn an_opening_in_a_skipped_hour_is_after_the_change_of_the_clock() {
     assert_eq!(opens_next(&schedule, Europe::Rome, from), Some(jump));
 }
 
-/// Closing at two in the night with 45 minutes of preparation: the last order is begun before 1:15, on either side of
-/// midnight by the day that it was opened on, and in the nights in which there is no two o'clock or there are two.
+/// Closing at two in the night with 45 minutes of preparation: the last order is before 1:15, on the day of opening
+/// and after midnight, and in nights without two o'clock or with two of them.
 #[test]
 fn last_orders_work_across_midnight_and_clock_changes() {
     let time = LocalTime::from_minutes;
@@ -491,17 +492,17 @@ fn last_orders_work_across_midnight_and_clock_changes() {
     let utc = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
     for (zone, last) in [
         (Europe::Rome, "2026-06-06T23:15:00Z"),
-        // Back from 3:00 to 2:00: closed at the first two o'clock, and shut when the clock shows it again.
+        // Back from 3:00 to 2:00: closed at the first two o'clock, and also at the second one.
         (Europe::Rome, "2026-10-24T23:15:00Z"),
-        // On from 2:00 to 3:00, which is closing time.
+        // Forward from 2:00 to 3:00, which is closing time.
         (Europe::Rome, "2026-03-29T00:15:00Z"),
-        // Back from 2:00 to 1:00: open for an hour more, and the last order is an hour of the clock later.
+        // Back from 2:00 to 1:00: open for one hour more, and the last order is one hour later.
         (chrono_tz::America::New_York, "2026-11-01T06:15:00Z"),
         (chrono_tz::America::New_York, "2026-03-08T06:15:00Z"),
-        // No midnight: from 24:00 on to 1:00. And one that comes twice.
+        // No midnight: forward from 24:00 to 1:00. And a repeated one.
         (chrono_tz::America::Santiago, "2026-09-06T04:15:00Z"),
         (chrono_tz::America::Santiago, "2026-04-05T05:15:00Z"),
-        // Half an hour back at 2:00, and on.
+        // Half an hour back at 2:00, and half an hour forward.
         (chrono_tz::Australia::Lord_Howe, "2026-04-04T14:45:00Z"),
         (chrono_tz::Australia::Lord_Howe, "2026-10-03T14:45:00Z"),
     ] {
@@ -520,7 +521,7 @@ fn last_orders_work_across_midnight_and_clock_changes() {
     }
 }
 
-/// A search that knows the address knows the way, and so the last order for it.
+/// A query with an address includes the travel time in the last order.
 #[tokio::test]
 async fn a_restaurant_past_its_last_order_to_the_address_is_not_found_as_open() {
     let (app, day) = a_morning().await;
@@ -533,7 +534,7 @@ async fn a_restaurant_past_its_last_order_to_the_address_is_not_found_as_open() 
                         "features": [{ "type": "Feature", "geometry": middle, "properties": zone }] });
     luigi.owner.put(&luigi.path("/zones"), &zones).await.expect(200);
     let ada = app.customer("Ada").await;
-    // Open until ten; twenty minutes of cooking and thirty of way.
+    // Open until ten; twenty minutes of preparation and thirty of travel.
     for (hour, minute, is_taken) in [(21, 5, true), (21, 15, false)] {
         app.passes(at(day, hour, minute) - app.clock.now());
         let placed = orders(&ada, &luigi, None, delivery_details()).await;
@@ -544,7 +545,7 @@ async fn a_restaurant_past_its_last_order_to_the_address_is_not_found_as_open() 
         let found = app.stranger().get(here).await.expect(200);
         let open_for = found["data"][0]["openFor"].as_array().unwrap().contains(&json!("DELIVERY"));
         assert_eq!(open_for, is_taken, "{found}");
-        // Without an address, the way is not known: picked up, it is in time.
+        // Without an address the travel time is unknown: it is in time for pickup.
         let pickup = app.stranger().get("/api/restaurants?openNow=true&fulfilment=PICKUP").await.expect(200);
         assert_eq!(pickup["data"].as_array().unwrap().len(), 1);
     }

@@ -63,7 +63,7 @@ async fn a_customer_orders_for_a_free_slot() {
     assert_eq!(listed["slots"][0], json!({ "startsAt": at(18, 30), "endsAt": at(19, 0), "free": true }));
     assert_eq!(starts(&listed), [(at(18, 30), true), (at(19, 0), true), (at(19, 30), true)]);
     assert_eq!(listed["earliestSlot"]["startsAt"], json!(at(18, 30)));
-    // At the door it is half an hour later.
+    // At the address it is half an hour later.
     let endpoint = "fulfilment=DELIVERY&deliversTo=44.4965,11.3340";
     assert_eq!(starts(&lists(&anybody, &luigi, endpoint).await)[0].0, at(19, 0));
     assert_eq!(starts(&lists(&anybody, &luigi, "fulfilment=DELIVERY").await)[0].0, at(18, 30), "no way, none counted");
@@ -110,7 +110,7 @@ async fn a_customer_orders_for_a_free_slot() {
         .refused(404, "not_found");
 }
 
-/// A restaurant of any kind.
+/// A random restaurant.
 async fn any_restaurant(app: &TestApp, chance: &mut StdRng) -> (Shop, Tz) {
     let zones = [chrono_tz::UTC, chrono_tz::Europe::Rome, chrono_tz::Pacific::Apia, chrono_tz::America::St_Johns];
     let zone = *zones.choose(chance).unwrap();
@@ -118,7 +118,7 @@ async fn any_restaurant(app: &TestApp, chance: &mut StdRng) -> (Shop, Tz) {
     let mut hours = Vec::new();
     for weekday in 1..=7 {
         if chance.random_bool(0.85) {
-            // Into the night, if it comes to that, but not into the next day's hours.
+            // Possibly into the night, but not into the hours of the next day.
             let opens = chance.random_range(44..92) * 15;
             let lasts = chance.random_range(1..=72).min((96 - opens / 15) + 40);
             let closes = (opens + lasts * 15 - 1) % 1440 + 1;
@@ -139,7 +139,7 @@ async fn any_restaurant(app: &TestApp, chance: &mut StdRng) -> (Shop, Tz) {
     (shop, zone)
 }
 
-/// Every slot listed for a day from yesterday on, as far as anything could be.
+/// Every slot listed for a day from yesterday on, as far as any could be.
 async fn lists_all(
     person: &Person,
     shop: &Shop,

@@ -17,7 +17,7 @@ async fn orders(person: &Person, shop: &Shop, time: DateTime<Utc>) -> Reply {
     person.asks_for_order(&Uuid::new_v4().to_string(), &body).await
 }
 
-/// Beginning, end, and whether it is free, of the slots of a day.
+/// The beginning and end of each slot of a day, and whether it is free.
 async fn lists(shop: &Shop, day: NaiveDate) -> Vec<(DateTime<Utc>, DateTime<Utc>, bool)> {
     let listed = shop.owner.get(&shop.path(&format!("/slots?fulfilment=PICKUP&date={day}"))).await.expect(200);
     let instant = |value: &Value| value.as_str().unwrap().parse().unwrap();
@@ -43,7 +43,7 @@ async fn in_the_nights_in_which_clocks_change_each_instant_has_one_slot_that_hol
         let mut begin = crate::harness_clock::clock().now();
         let mut seen = Vec::new();
         for (day, midnight, hours) in odd_days(begin) {
-            // A server for each, since tokens live for half a day only.
+            // A server for each, because tokens live for half a day only.
             let app = TestApp::start().await;
             app.passes(midnight - TimeDelta::hours(9) - app.clock.now());
             begin = midnight;
@@ -59,7 +59,7 @@ async fn in_the_nights_in_which_clocks_change_each_instant_has_one_slot_that_hol
                 listed.iter().all(|(from, to, free)| *free && *to - *from <= TimeDelta::minutes(minutes)),
                 "{what}"
             );
-            // At every half hour of the night: what is taken is a slot that was listed, and it holds one order.
+            // At every half hour of the night: a slot that is used was listed, and it holds one order.
             let mut taken = Vec::new();
             for half_hours in 0..16 {
                 let time = midnight + TimeDelta::minutes(30 * half_hours);
@@ -76,7 +76,7 @@ async fn in_the_nights_in_which_clocks_change_each_instant_has_one_slot_that_hol
             for (from, _, free) in lists(&shop, day).await {
                 assert_eq!(free, !taken.contains(&from), "{what}");
             }
-            // Nothing in between: as many slots as orders.
+            // There is nothing else: as many slots as orders.
             assert_eq!(
                 app.count("select count(*) from slots where taken = 1").await,
                 i64::try_from(taken.len()).unwrap()
@@ -89,7 +89,8 @@ async fn in_the_nights_in_which_clocks_change_each_instant_has_one_slot_that_hol
     }
 }
 
-/// Slots of two hours become slots of a quarter: whoever is due in one of before is due in all quarters of it.
+/// Slots of two hours are replaced by slots of a quarter of an hour: an order of an old slot counts in all new ones
+/// within it.
 #[tokio::test]
 async fn orders_of_previous_slots_count_where_they_overlap_current_ones() {
     let app = TestApp::start().await;
@@ -111,7 +112,7 @@ async fn orders_of_previous_slots_count_where_they_overlap_current_ones() {
     }
     let before = orders(&ada, &shop, at(17, 45)).await.expect(201);
     orders(&ada, &shop, at(20, 0)).await.expect(201);
-    // The other way round: short ones of before, in a long one of now.
+    // The reverse: short old slots within a long new one.
     shop.owner.patch(&shop.path(""), &rules(240)).await.expect(200);
     orders(&ada, &shop, at(16, 0)).await.refused(409, "slot_full");
     shop.owner.patch(&shop.path(""), &rules(15)).await.expect(200);
@@ -119,7 +120,7 @@ async fn orders_of_previous_slots_count_where_they_overlap_current_ones() {
     ada.cancels(&before, "Not hungry").await;
     let late = orders(&ada, &shop, at(19, 45)).await.expect(201);
     assert_eq!(late["scheduledFor"]["startsAt"], json!(at(19, 45)));
-    // What is empty again lasts as long as the one that takes it.
+    // A slot that is empty again has the length of the next order's slot.
     orders(&ada, &shop, at(18, 0)).await.expect(201);
     orders(&ada, &shop, at(18, 15)).await.expect(201);
     assert_ne!(id_of(&late), id_of(&dinner));

@@ -10,7 +10,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
-/// What a socket hears.
+/// A message that a socket received.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Received {
     /// An event: its name and its argument.
@@ -26,16 +26,16 @@ pub struct Socket {
     stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
 }
 
-/// Nothing takes so long unless it never comes.
+/// A limit that is reached only if the message never arrives.
 const NEVER: Duration = Duration::from_secs(20);
 
 impl Socket {
-    /// Connects with a token; `Err` carries what the server said.
+    /// Connects with a token; `Err`: the server's error.
     pub async fn open(base: &str, token: &str) -> Result<Self, String> {
         Self::open_from(base, token, None).await
     }
 
-    /// The same, with what a proxy says of the client's address.
+    /// The same, with the client's address from a proxy.
     pub async fn open_from(base: &str, token: &str, forwarded_for: Option<&str>) -> Result<Self, String> {
         let mut socket = Self::bare(base, "", forwarded_for).await?;
         socket.packet().await.ok_or("no opening")?;
@@ -46,7 +46,7 @@ impl Socket {
         }
     }
 
-    /// A WebSocket to the server, `query` added to the address, on which nothing has been sent or read.
+    /// A WebSocket to the server, with `query` in the address, before any message.
     pub async fn bare(base: &str, query: &str, forwarded_for: Option<&str>) -> Result<Self, String> {
         let url = format!("{}/socket.io/?EIO=4&transport=websocket{query}", base.replacen("http", "ws", 1));
         let mut request = url.into_client_request().unwrap();
@@ -75,7 +75,7 @@ impl Socket {
         }
     }
 
-    /// What comes next.
+    /// The next message.
     pub async fn receive(&mut self) -> Received {
         let packet = timeout(NEVER, self.packet()).await.expect("something is heard");
         let Some(packet) = packet else { return Received::Ended };
@@ -89,13 +89,13 @@ impl Socket {
         }
     }
 
-    /// Asks for something; gives what was heard before the answer, and the answer.
+    /// Sends a message; returns the events before the acknowledgement, and the acknowledgement.
     pub async fn asks(&mut self, name: &str, argument: &Value) -> (Vec<String>, Value) {
         let (before, answer) = self.asks_and_receives(name, argument).await;
         (before.into_iter().map(|(name, _)| name).collect(), answer)
     }
 
-    /// The same, with the events whole.
+    /// The same, with complete events.
     pub async fn asks_and_receives(&mut self, name: &str, argument: &Value) -> (Vec<(String, Value)>, Value) {
         self.send(format!("420{}", json!([name, argument]))).await;
         let mut before = Vec::new();
@@ -108,7 +108,7 @@ impl Socket {
         }
     }
 
-    /// Asks with an argument that need not be JSON; null: the connection ended.
+    /// Sends an argument that need not be JSON; null: the connection ended.
     pub async fn asks_raw(&mut self, name: &str, argument: &str) -> Value {
         self.send(format!("420[{},{argument}]", json!(name))).await;
         loop {
@@ -120,7 +120,7 @@ impl Socket {
         }
     }
 
-    /// Connects with an `auth` that need not be JSON; `None`: the connection ended without a word or it was let in.
+    /// Connects with an `auth` that need not be JSON; `None`: the connection ended without an error, or was accepted.
     pub async fn open_raw(base: &str, auth: &str) -> Option<String> {
         let mut socket = Self::bare(base, "", None).await.ok()?;
         socket.packet().await?;
@@ -129,7 +129,7 @@ impl Socket {
         answer.filter(|text| text.starts_with("44"))
     }
 
-    /// Joins a room and gives the answer.
+    /// Joins a room and returns the acknowledgement.
     pub async fn joins(&mut self, room: &str) -> Value {
         self.asks("join", &json!({ "room": room })).await.1
     }

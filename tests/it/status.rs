@@ -15,8 +15,8 @@ use comanda::money::Amount;
 use comanda::orders::status::{Applies, CANCEL_WINDOW, CancelledStock, CannotAdvance, STEPS, StatusUpdate};
 use comanda::orders::{Order, OrderStatus, Totals};
 
-/// The table as the design describes it, written a second time on purpose: who may take which step, for which orders,
-/// and whether a reason is asked for. ADMIN may wherever STAFF may.
+/// The transitions as the design describes them, written a second time on purpose: who may make which, for which
+/// orders, and whether a reason is required. ADMIN may make all that STAFF may.
 const DESIGN: &[(&str, &str, &str, &str, bool)] = &[
     ("PENDING", "CONFIRMED", "STAFF ADMIN SYSTEM", "DELIVERY PICKUP DINE_IN", false),
     ("PENDING", "CANCELLED", "CUSTOMER STAFF ADMIN SYSTEM", "DELIVERY PICKUP DINE_IN", false),
@@ -93,7 +93,7 @@ fn update(to: OrderStatus, reason: Option<&str>) -> StatusUpdate {
     StatusUpdate { to, reason: reason.map(Into::into), return_stock: false }
 }
 
-/// What the description says about one update.
+/// The expected result of one update.
 fn described(
     from: OrderStatus,
     to: OrderStatus,
@@ -130,7 +130,7 @@ fn every_status_update_follows_the_documented_table() {
                             assert_eq!((change.from(), change.to(), change.reason()), (from, to, reason), "{case}");
                             assert_eq!(change.closed_at().is_some(), to.is_final(), "{case}");
                             assert_eq!(change.cancels(), to == OrderStatus::Cancelled, "{case}");
-                            // Before cooking it returns in any case, afterwards only if whoever cancels says so.
+                            // Before preparation stock returns in any case, afterwards only if the request says so.
                             let early = matches!(from, OrderStatus::Pending | OrderStatus::Confirmed);
                             assert_eq!(change.returns_stock(), change.cancels() && early, "{case}");
                             let said = StatusUpdate { return_stock: true, ..update(to, reason) };
@@ -197,7 +197,7 @@ fn a_customer_cancels_within_the_window_and_not_after() {
     assert!(staff.is_ok());
 }
 
-/// A fixed moment: rules take the time as they are given it.
+/// A fixed time, which is passed to the rules.
 fn noon() -> DateTime<Utc> {
     DateTime::from_timestamp(1_795_000_000, 0).unwrap()
 }
@@ -282,7 +282,7 @@ async fn a_customer_after_the_window_has_to_ask_the_restaurant() {
     staff.cancels(&order, "as the guest wished").await;
 }
 
-/// The console draws its buttons from a copy of the table; the copy is the table.
+/// The console has a copy of the table for its buttons; the copy is equal to the table.
 #[test]
 fn the_console_has_the_transition_table() {
     let quoted = |words: Vec<String>| words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(", ");

@@ -14,7 +14,7 @@ async fn a_cancelled_order_returns_its_stock() {
     let luigi = app.restaurant("Luigi").sells_counted("Tiramisù", 600, 5).sells("Acqua", 150).opens().await;
     let ada = app.customer("Ada").await;
     let (tiramisu, acqua) = (luigi.dish("Tiramisù"), luigi.dish("Acqua"));
-    // The same dish on two lines counts together.
+    // The same item on two lines is counted together.
     let order = ada.places_order(&luigi, &[(tiramisu, 2), (acqua, 9), (tiramisu, 1)]).await;
     assert_eq!(luigi.stock_of(tiramisu).await, Some(2));
     ada.cancels(&order, "I am not hungry any more").await;
@@ -39,7 +39,7 @@ async fn more_than_is_left_cannot_be_ordered() {
     assert_eq!(refusal["shortages"], json!([short]));
     assert_eq!(refusal["errors"][1]["pointer"], "/lines/1");
     assert!(!refusal["detail"].as_str().unwrap().contains("faster"), "{refusal}");
-    // The cart, a quote and an order from lines say the same.
+    // The cart, a quote and an order from lines give the same error.
     assert_eq!((&cart["lines"][0]["orderable"], &cart["lines"][1]["shortages"]), (&json!(false), &json!([short])));
     let lines =
         json!([{ "itemId": tiramisu.id, "quantity": 2 }, { "itemId": tiramisu.id, "quantity": 2, "note": "no sugar" }]);
@@ -96,7 +96,7 @@ async fn orders_of_the_same_items_in_any_sequence_do_not_deadlock() {
             let mut lines: Vec<_> = luigi.dishes.iter().map(|dish| (dish, 2)).collect();
             lines.rotate_left(index % 3);
             let order = buyer.places_order(&luigi, &lines).await;
-            // Every other one is cancelled while others are placed: stock goes both ways at once.
+            // Every second one is cancelled while others are placed, so that stock changes in both directions.
             if index % 2 == 0 {
                 buyer.cancels(&order, "changed my mind").await;
             }
@@ -134,7 +134,7 @@ async fn the_ledger_records_every_stock_change() {
     let both = format!("itemId={}&orderId={}", cannolo.id, order["id"].as_str().unwrap());
     assert_eq!(rows(&both).await["data"].as_array().unwrap().len(), 2);
 
-    // In pages, all of them once.
+    // In pages, each change once.
     let (mut seen, mut cursor) = (Vec::new(), String::new());
     loop {
         let page = rows(&format!("limit=2{cursor}")).await;

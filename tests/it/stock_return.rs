@@ -8,7 +8,7 @@ use crate::people::{Person, id_of};
 use crate::shop::Shop;
 use crate::sync::{op, sends};
 
-/// From where orders are cancelled, the steps to there, and whether the portions come back of themselves.
+/// The status from which orders are cancelled, the steps to it, and whether the stock returns automatically.
 const FROM: [(&str, &[&str], bool); 5] = [
     ("PENDING", &[], true),
     ("CONFIRMED", &["CONFIRMED"], true),
@@ -17,19 +17,19 @@ const FROM: [(&str, &[&str], bool); 5] = [
     ("ON_THE_WAY", &["CONFIRMED", "PREPARING", "READY", "ON_THE_WAY"], false),
 ];
 
-/// By which request somebody cancels.
+/// The request that cancels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
     /// By `PATCH /api/orders/{id}/status`, one order at a time.
     Alone,
     /// The restaurant's bulk update, or the administrator's.
     Bulk(bool),
-    /// `order.status` of a phone that was offline.
+    /// `order.status` of an offline device.
     Offline,
 }
 
 impl Way {
-    /// Cancels; tells the status code that it came to.
+    /// Cancels; returns the status code.
     async fn cancels(
         self,
         app: &TestApp,
@@ -109,7 +109,7 @@ async fn portions_come_back_before_cooking_and_afterwards_only_if_staff_say_so()
                 let expected = if comes_back { (before.0 + 2, before.1 + 4) } else { before };
                 assert_eq!(stocks().await, expected, "{what}");
                 if may {
-                    // A second time nothing comes back.
+                    // A second time nothing returns.
                     seq += 1;
                     assert_eq!(way.cancels(&app, person, &shop, &order, &request_body, seq).await, 409, "{what}");
                     assert_eq!(stocks().await, expected, "{what}, twice");
@@ -121,7 +121,7 @@ async fn portions_come_back_before_cooking_and_afterwards_only_if_staff_say_so()
     }
 }
 
-/// Whether the menu shows a change of stock takes a lookup for each modifier that asks the group, which may be two
+/// Whether the menu shows a change of stock takes a lookup for each modifier that has the group, which may be two
 /// thousand.
 #[tokio::test]
 async fn orders_ask_once_for_each_group_whether_the_menu_shows_its_stock() {

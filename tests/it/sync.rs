@@ -19,19 +19,19 @@ mod limits;
 mod revoked;
 mod runs;
 
-/// Sends operations under a fresh key.
+/// Sends operations with a new key.
 pub async fn sends(person: &Person, device: &str, ops: &[Value]) -> Reply {
     sends_as(person, &Uuid::new_v4().to_string(), device, ops).await
 }
 
-/// Sends operations under this key.
+/// Sends operations with this key.
 async fn sends_as(person: &Person, key: &str, device: &str, ops: &[Value]) -> Reply {
     let body = json!({ "deviceId": device, "ops": ops });
     let request = person.request(reqwest::Method::POST, "/api/orders/sync");
     person.send(request.header("idempotency-key", key).json(&body)).await
 }
 
-/// How each operation stands, in a word: `applied`, `duplicate:applied`, `rejected:code`, `blocked:3:missing`.
+/// The result of each operation as a text: `applied`, `duplicate:applied`, `rejected:code`, `blocked:3:missing`.
 #[track_caller]
 pub fn outcomes(reply: &Reply) -> Vec<String> {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
@@ -113,7 +113,7 @@ async fn a_batch_runs_in_order_and_each_operation_has_a_result() {
     assert_eq!(tablet.get("/api/me").await.expect(200)["name"], "Luigi's tablet");
     assert_eq!(tablet.get(&luigi.path("/cart")).await.expect(200)["lines"][0]["key"], "a");
 
-    // Everything again: nothing is done, and the results are the same bytes.
+    // Everything again: nothing is run, and the results are the same bytes.
     let again = sends(tablet, "tablet", &ops).await;
     assert!(outcomes(&again).iter().all(|word| word.starts_with("duplicate:")), "{:?}", outcomes(&again));
     for (one, other) in answers["data"].as_array().unwrap().iter().zip(again.json()["data"].as_array().unwrap()) {
@@ -142,7 +142,7 @@ async fn a_key_stores_the_complete_response() {
     sends_as(&ada, "one", "phone", &other).await.refused(422, "idempotency_key_reused");
     let body = json!({ "deviceId": "phone", "ops": ops });
     ada.post("/api/orders/sync", &body).await.refused(400, "idempotency_key_missing");
-    // What waits is not kept: the same key asks again.
+    // Results of waiting operations are not stored: the same key reads them again.
     let gap = [op(3, "order.place", now, place(&luigi, luigi.any_dish(), 1))];
     assert_eq!(outcomes(&sends_as(&ada, "two", "phone", &gap).await), ["blocked:2:missing"]);
     assert_eq!(outcomes(&sends(&ada, "phone", &other).await), ["applied"]);
@@ -225,7 +225,7 @@ async fn operations_have_the_permissions_of_whoever_sends_them() {
     ];
     assert_eq!(outcomes(&sends(&bob, "phone", &ops).await), ["rejected:not_found"; 3]);
     assert_eq!(outcomes(&sends(&ada, "phone", &ops).await), ["rejected:forbidden", "rejected:not_found", "applied"]);
-    // One phone of one user is another than the phone of the same name of another.
+    // Devices of two users with the same name are different devices.
     assert_eq!(app.count("select count(*) from sync_devices").await, 2);
     app.stranger().post("/api/orders/sync", &json!({})).await.refused(401, "unauthenticated");
 }
@@ -289,7 +289,7 @@ async fn a_client_clock_in_the_future_does_not_win_permanently() {
     assert_eq!(ada.get("/api/me").await.expect(200)["name"], "Right");
 }
 
-/// A fault of ours in one item: whatever touches it breaks.
+/// A server error for one item: every operation on it fails.
 pub async fn poison(app: &TestApp, dish: &str) {
     app.does(&format!(
         "create function poison() returns trigger language plpgsql as $$ begin
@@ -349,7 +349,7 @@ async fn a_batch_whose_worker_was_killed_continues_within_thirty_seconds() {
     let luigi = app.restaurant("Luigi").opens().await;
     let (ada, now) = (app.customer("Ada").await, app.clock.now());
     sends(&ada, "phone", &[op(1, "profile.fields", now, json!({ "name": "Ada" }))]).await.expect(200);
-    // A worker that took the phone's lease and was never heard of again.
+    // A worker leased the device and died.
     let until = now + TimeDelta::seconds(15);
     let dead =
         format!("update sync_devices set lease = gen_random_uuid(), lease_until = '{until}', due_at = '{until}'");

@@ -26,7 +26,7 @@ fn portion(name: Option<&str>, units: i64) -> Portion {
     Portion { class: name.map(class), amount: Amount::minor(units) }
 }
 
-/// Rates in millionths: of what has no class, and by class for delivery, pickup and dine-in.
+/// Rates in millionths: without a class, and by class for delivery, pickup and dine-in.
 fn rules(included: bool, standard: i32, classes: &[(&str, [i32; 3])]) -> TaxRules {
     let one = |(name, [delivery, pickup, dine_in]): &(&str, [i32; 3])| ClassRates {
         name: class(name),
@@ -42,14 +42,14 @@ fn rules(included: bool, standard: i32, classes: &[(&str, [i32; 3])]) -> TaxRule
     }
 }
 
-/// Rate, net and tax, in plain numbers.
+/// Rate, net and tax, as numbers.
 fn plain(shares: &[TaxShare]) -> Vec<(u32, i64, i64)> {
     shares.iter().map(|share| (share.rate.millionths(), share.net.units(), share.tax.units())).collect()
 }
 
 #[test]
 fn tax_in_a_price_and_on_top_of_it_is_rounded_half_to_even() {
-    // Rate in millionths, price, tax on top of it, tax in it.
+    // Rate in millionths, price, tax added to it, tax included in it.
     let cases = [
         (100_000, 855, 86, 78),
         (100_000, 845, 84, 77),
@@ -90,11 +90,11 @@ fn a_line_is_taxed_in_the_classes_of_its_parts() {
     assert_eq!(plain(&brought.taxes), [(70_000, 1934, 135), (190_000, 538, 102)]);
     let units = |amount: Amount| amount.units();
     assert_eq!((units(brought.tax), units(brought.included_tax), units(brought.total)), (0, 237, 2419 + 290 + 100));
-    // At the table everything has one rate, and nobody brings it.
+    // For dine-in all items have the same rate, and there is no delivery fee.
     let served = sums(&lines, &german, Fulfilment::DineIn, charges).unwrap();
     assert_eq!(plain(&served.taxes), [(190_000, 1193 + 839, 227 + 160)]);
     assert_eq!((units(served.delivery_fee), units(served.total)), (0, 2519));
-    // The same rules with prices that do not hold the tax.
+    // The same rules with prices without tax.
     let added = sums(&lines, &TaxRules { included: false, ..german }, Fulfilment::Delivery, charges).unwrap();
     assert_eq!(plain(&added.taxes), [(70_000, 2069, 75 + 70), (190_000, 640, 66 + 55)]);
     assert_eq!((units(added.tax), units(added.included_tax), units(added.total)), (266, 0, 2419 + 266 + 390));
@@ -141,7 +141,7 @@ fn a_rate_has_two_decimals_at_most() {
     }
 }
 
-/// Whether a rounded amount is the nearest whole number to `parts / of`, ties to even: in whole numbers only.
+/// Whether a rounded amount is the nearest whole number to `parts / of`, ties to even; computed in integers.
 fn is_nearest(rounded: Amount, parts: i128, of: i128) -> bool {
     let twice = (i128::from(rounded.units()) * of - parts).abs() * 2;
     twice < of || (twice == of && rounded.units() % 2 == 0)
@@ -185,7 +185,7 @@ prop_compose! {
     }
 }
 
-/// What a line's portions of each rate cost, in the order of the rates.
+/// The price of a line's portions at each rate, in the order of the rates.
 fn prices(line: &[Portion], rules: &TaxRules, fulfilment: Fulfilment) -> Vec<i64> {
     let mut by_rate = std::collections::BTreeMap::new();
     for portion in line.iter().filter(|portion| portion.amount.units() > 0) {
@@ -216,7 +216,7 @@ proptest! {
         prop_assert_eq!(units(tax) + units(included_tax), tax_of(&taxes));
         prop_assert_eq!(if rules.included { tax } else { included_tax }, Amount::ZERO);
         prop_assert!(taxes.is_sorted_by(|one, next| one.rate < next.rate));
-        // Lines and fees are taxed, and nothing else: once each.
+        // Lines and fees are taxed once each, and nothing else is.
         let price = |share: &TaxShare| units(share.net) + if rules.included { units(share.tax) } else { 0 };
         let of_lines: i64 = by_line.iter().flatten().map(price).sum();
         prop_assert_eq!(of_lines, all - units(discount));
@@ -295,7 +295,7 @@ async fn an_order_carries_tax_by_rate() {
     assert_eq!(brought["items"][0]["taxes"], json!([at(700, 1000, 70), at(1900, 294, 56)]));
     assert_eq!(brought["items"][1]["taxes"], json!([at(1900, 420, 80)]));
     let totals = &brought["totals"];
-    // The fee of 2.90 holds 46 cents.
+    // The fee of 2.90 includes 46 cents.
     assert_eq!(totals["taxes"], json!([at(700, 1000, 70), at(1900, 294 + 420 + 244, 56 + 80 + 46)]));
     assert_eq!(
         (&totals["tax"], &totals["includedTax"], &totals["total"]),
@@ -305,7 +305,7 @@ async fn an_order_carries_tax_by_rate() {
     let served = order(json!({ "fulfilment": "DINE_IN", "table": "4" })).await;
     assert_eq!(served["totals"]["taxes"], json!([at(1900, 1193 + 420, 227 + 80)]));
 
-    // What tax was on an order does not change with the rules.
+    // The tax of an existing order does not change with the rules.
     luigi
         .owner
         .patch(&luigi.path(""), &json!({ "pricesIncludeTax": false, "taxBasisPoints": 887.5 }))
@@ -333,7 +333,7 @@ async fn a_tax_class_that_the_menu_uses_cannot_be_deleted() {
     assert_eq!(refusal["errors"][0]["pointer"], "/taxClasses");
     luigi.owner.delete(&item).await.expect(204);
     assert_eq!(luigi.owner.patch(&luigi.path(""), &none).await.expect(200)["taxClasses"], json!([]));
-    // A staff member of another restaurant has nothing to say here.
+    // A member of another restaurant has no permission here.
     let other = app.restaurant("Other").opens().await;
     other.owner.patch(&luigi.path(""), &json!({ "taxBasisPoints": 0 })).await.refused(404, "not_found");
 }

@@ -11,7 +11,7 @@ use crate::people::{Person, delivery_details, id_of};
 use crate::reply::Reply;
 use crate::shop::Shop;
 
-/// Tables of a restaurant that everybody may read: what a guest sees before signing in.
+/// Tables of restaurants that everybody may read, because guests see them before they sign in.
 pub const PUBLIC: &[&str] = &[
     "delivery_zones",
     "exceptional_days",
@@ -28,7 +28,7 @@ pub const PUBLIC: &[&str] = &[
     "tax_classes",
 ];
 
-/// Rows of tables that the people of [`world`] do not fill.
+/// Rows of tables that [`world`] does not fill.
 const FURTHER_ROWS: &str = "
     insert into invitations (restaurant_id, id, email, role, code_hash, created_at, expires_at)
         select id, gen_random_uuid(), 'grace@example.com', 'STAFF', decode(repeat('ab', 32), 'hex'), now(),
@@ -57,7 +57,7 @@ const FURTHER_ROWS: &str = "
         select gen_random_uuid(), restaurant_id, id, 'EMAIL', 'grace@example.com', 5, 'SENT', now(), now(), now()
         from notifications where restaurant_id is not null";
 
-/// A world in which every table of a restaurant has rows.
+/// A world in which every table with restaurants has rows.
 async fn world(app: &TestApp) -> (Shop, Person, Value) {
     let hours: Vec<_> = (1..=7).map(|day| json!({ "weekday": day, "opens": "00:00", "closes": "24:00" })).collect();
     let luigi =
@@ -86,7 +86,7 @@ async fn world(app: &TestApp) -> (Shop, Person, Value) {
     (luigi, ada, order)
 }
 
-/// A connection as the application has it, for nobody.
+/// A connection with the role of the application and without a user.
 async fn as_application(app: &TestApp) -> PgConnection {
     let options = PgConnectOptions::from_str(&app.database_url).unwrap().options([("role", "comanda_app")]);
     options.connect().await.unwrap()
@@ -117,7 +117,7 @@ async fn without_a_tenancy_context_no_rows_are_visible_or_changed() {
         let expected = if PUBLIC.contains(&table.as_str()) { stored } else { 0 };
         assert_eq!(seen, expected, "{table}");
         let removed = sqlx::query(AssertSqlSafe(format!("delete from {table}"))).execute(&mut nobody).await;
-        // Either the row is out of sight, or the right to delete was never given.
+        // Either the row is not visible, or the role has no privilege to delete.
         assert_eq!(removed.map_or(0, |done| done.rows_affected()), 0, "{table}");
         if table != "idempotency_keys" {
             let moved = format!("update {table} set restaurant_id = restaurant_id");
@@ -232,7 +232,7 @@ async fn the_application_owns_nothing_and_bypasses_nothing() {
     }
 }
 
-/// What every way of asking for somebody else's thing answers.
+/// The response to every kind of request for another user's object.
 async fn asks_everywhere(person: &Person, luigi: &str, order: &str, delivery: &str, item: &str) -> Vec<Reply> {
     let restaurant = format!("/api/restaurants/{luigi}");
     let price = json!({ "price": { "amount": 1, "currency": "EUR" } });
@@ -283,6 +283,6 @@ async fn a_resource_of_somebody_else_is_404() {
     }
     let cart = ada.get(&luigi.path("/cart")).await.expect(200);
     other.owner.orders_cart(&cart, &Value::Null).await.refused(404, "not_found");
-    // Bob signed up in between.
+    // Bob has signed up in the meantime.
     assert_eq!(app.rows_written().await, written + 1);
 }

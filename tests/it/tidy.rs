@@ -11,7 +11,7 @@ mod wording;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// The files below a folder whose names end so, by their path from the root, with their text.
+/// The files in a folder whose names have this ending, by their path from the root, with their text.
 pub fn files(folder: &str, ending: &str) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     let mut folders = vec![Path::new(ROOT).join(folder)];
@@ -22,7 +22,7 @@ pub fn files(folder: &str, ending: &str) -> BTreeMap<String, String> {
                 folders.push(path);
             } else if path.to_str().is_some_and(|path| path.ends_with(ending)) {
                 let name = path.strip_prefix(ROOT).unwrap().to_str().unwrap().to_owned();
-                // A picture is no text.
+                // Images are not text.
                 found.extend(fs::read_to_string(&path).ok().map(|text| (name, text)));
             }
         }
@@ -30,12 +30,12 @@ pub fn files(folder: &str, ending: &str) -> BTreeMap<String, String> {
     found
 }
 
-/// The program's own sources: the service and its crates.
+/// The sources of the program: the service and its crates.
 fn sources() -> impl Iterator<Item = (String, String)> {
     files("src", ".rs").into_iter().chain(files("crates", ".rs"))
 }
 
-/// Holds what breaks a rule against what may, and each permission against its use.
+/// Compares violations of a rule with the allowed exceptions, each of which must be used.
 fn only_as_listed(rule: &str, found: &BTreeSet<String>, listed: &[(&str, &str)]) {
     let listed: BTreeMap<_, _> = listed.iter().copied().collect();
     let extra: Vec<_> = found.iter().filter(|one| !listed.contains_key(one.as_str())).collect();
@@ -44,7 +44,7 @@ fn only_as_listed(rule: &str, found: &BTreeSet<String>, listed: &[(&str, &str)])
     assert!(stale.is_empty(), "{rule}; these are listed but not there any more: {stale:#?}");
 }
 
-/// Statements on a restaurant's rows that do not ask for the restaurant first, by a part of each, and why.
+/// Statements on rows of restaurants whose first argument is not the restaurant, by a part of each, with the reason.
 const STATEMENTS: &[(&str, &str)] = &[
     ("from carts where id = $1 and user_id = $2", "one's own cart tells which restaurant it is at"),
     ("where q.id = $1 and q.user_id = $2", "one's own quote tells which restaurant it is at"),
@@ -102,7 +102,7 @@ fn tenant_tables() -> BTreeSet<String> {
     tables.collect()
 }
 
-/// Whether a statement asks for the restaurant, or for what is the asking person's own, in its first argument.
+/// Whether the first argument of a statement is the restaurant, or the user whose own rows it concerns.
 fn asks_first(statement: &str) -> bool {
     let is_insert = statement.contains("insert into") && statement.contains("(restaurant_id");
     ["restaurant_id = $1", "r.id = $1", "user_id = $1", "customer_id = $1", "guest_id = $1"]
@@ -143,7 +143,7 @@ fn every_statement_on_a_restaurants_rows_asks_for_the_restaurant_first() {
     only_as_listed("statements without the restaurant", &used, STATEMENTS);
 }
 
-/// Statements that take the transaction into a restaurant, by a part of each, and why they may.
+/// Statements that set the restaurant of the transaction, by a part of each, with the reason.
 const DOORS: &[(&str, &str)] = &[
     ("from carts where id = $1 and user_id = $2 for no key update", "the restaurant of one's own cart"),
     ("where q.id = $1 and q.user_id = $2 for no key update", "the restaurant of one's own quote"),
@@ -164,7 +164,7 @@ fn a_statement_sets_a_restaurant_only_by_a_row_of_the_caller() {
     only_as_listed("statements that enter a restaurant", &used, DOORS);
 }
 
-/// Where SQL stands besides a slice's `sql.rs` and `sql/`.
+/// Files with SQL other than the `sql.rs` and `sql/` of a feature, with the reason.
 const SQL_ELSEWHERE: &[(&str, &str)] = &[
     ("src/router.rs", "the health check asks for 1"),
     ("src/check.rs", "questions over all tables, as the owner of the schema"),
@@ -185,7 +185,7 @@ fn statements_are_in_the_sql_of_their_feature() {
     only_as_listed("SQL outside a slice's sql.rs", &found, SQL_ELSEWHERE);
 }
 
-/// Who may use the HTTP of another slice.
+/// Features that use the `http` of another feature, with the reason.
 const HTTP_ELSEWHERE: &[(&str, &str)] = &[];
 
 #[test]
@@ -215,7 +215,7 @@ fn no_feature_imports_the_http_of_another() {
     only_as_listed("use of another slice's http", &found, HTTP_ELSEWHERE);
 }
 
-/// In these words, and for these reasons only, is a scope made out of an id.
+/// The justifications with which scopes are created from ids.
 const PROOFS: &[(&str, &str)] = &[
     ("customer: a customer may deal with any restaurant", "carts"),
     ("customer of: the customer who placed the order", "orders"),
@@ -274,7 +274,7 @@ fn every_scope_states_its_justification() {
     only_as_listed("proofs of scopes", &found, PROOFS);
 }
 
-/// What is longer than 400 lines, and why that is better than two files.
+/// Files of more than 400 lines, with the reason why they are not split.
 const LONG_FILES: &[(&str, &str)] = &[
     ("tests/it/money_model.rs", "the whole oracle of prices; it must share nothing with what it checks"),
     ("tests/it/slots.rs", "slots as stories and as properties, over the same helpers"),
@@ -339,7 +339,7 @@ fn no_file_contains_unfinished_code() {
     }
 }
 
-/// The document knows schemas by their names: of two with one name it would show one in place of the other.
+/// Schemas of the document are identified by their names: of two with the same name only one would be shown.
 #[test]
 fn no_two_schemas_share_a_name() {
     let mut named: BTreeMap<String, Vec<String>> = BTreeMap::new();

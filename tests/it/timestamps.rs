@@ -65,7 +65,7 @@ fn dates_and_time_zones_are_validated() {
 }
 
 proptest! {
-    /// Whatever is read, a hundred years more or less of it are instants as well: the longest configured duration.
+    /// A hundred years before and after every accepted timestamp are valid instants: the longest configured duration.
     #[test]
     fn arithmetic_on_accepted_timestamps_stays_in_range(text in "[-+]?[0-9]{4,6}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(Z|[-+][0-9]{2}:[0-9]{2})") {
         if let Ok(at) = text.parse::<Timestamp>() {

@@ -18,7 +18,7 @@ async fn node(folder: &Path, arguments: &[&str]) -> String {
 async fn a_typescript_client_generated_from_the_document_places_an_order() {
     let packages = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/node");
     assert!(packages.join("node_modules/openapi-typescript").exists(), "bin/setup fetches the packages through npm");
-    // In the target folder, made anew for each run.
+    // In the target folder, created again for each run.
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("typescript-client");
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).unwrap();

@@ -15,12 +15,12 @@ use tokio::net::{TcpListener, UnixStream};
 use crate::app::{TestApp, eventually, server_url};
 use crate::people::id_of;
 
-/// Transactions that nobody is working in. The server's own watches have some too, for an instant: what is left open
-/// stays.
+/// Transactions that are idle. Background tasks of the server have some for an instant too, so only those that stay
+/// count.
 const OPEN_TRANSACTIONS: &str = "select count(*) from pg_stat_activity
     where datname = current_database() and pid <> pg_backend_pid() and state like 'idle in transaction%'";
 
-/// A table that the application may write to, with a constraint that speaks at COMMIT.
+/// A table that the application may write to, with a deferred constraint.
 async fn with_slips(app: &mut TestApp) {
     app.without_audit();
     app.does(
@@ -206,12 +206,12 @@ async fn the_pool_recovers_when_every_connection_is_cut() {
     let ada = app.customer("Ada").await;
     for round in 0..3 {
         app.does(
-            // Waits until they are gone: one that is still dying would take a BEGIN and nothing more.
+            // Waits until they have ended: a backend that is still ending would accept a BEGIN and nothing more.
             "select pg_terminate_backend(pid, 10000) from pg_stat_activity
              where datname = current_database() and pid <> pg_backend_pid()",
         )
         .await;
-        // The pool asks a connection that has rested for longer than this.
+        // The pool checks a connection that was idle for longer than this.
         let cut = std::time::Instant::now();
         eventually("they have rested", async || cut.elapsed().as_millis() > 50).await;
         let order = ada.places_order(&luigi, &[(luigi.any_dish(), 1)]).await;
@@ -233,7 +233,7 @@ async fn a_flush_over_another_connection_does_not_confirm_a_commit() {
     let flushing = "select count(pg_terminate_backend(pid, 10000)) from pg_stat_activity
         where datname = current_database() and query like '%pg_logical_emit_message%' and pid <> pg_backend_pid()";
     assert!(app.count(flushing).await >= 1);
-    // A crash would have ended it in the same way: what was committed before cannot be vouched for any more.
+    // After a crash it would be the same: whether the commit succeeded is unknown.
     let refused = db.durable(before).await.unwrap_err();
     assert_eq!(refused.code(), Code::Busy);
     let now = db.ticket().await.unwrap();
@@ -244,7 +244,7 @@ async fn a_flush_over_another_connection_does_not_confirm_a_commit() {
     assert_eq!(app.count(SLIPS).await, 2);
 }
 
-/// Stands between the program and PostgreSQL; on demand it swallows the answers to COMMIT.
+/// A proxy between the program and PostgreSQL that can drop the responses to COMMIT.
 struct Proxy {
     port: u16,
     swallows: Arc<AtomicBool>,

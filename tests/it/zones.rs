@@ -79,7 +79,7 @@ fn invalid_rings_are_refused_by_ring_and_point() {
     assert_eq!(refused(&[]), (0, None, "must have 1 to 10 rings".into()));
 }
 
-/// A star around the origin: corners in the order of their angle, so it never crosses itself.
+/// A star around the origin: points in the order of their angle, so that it never intersects itself.
 fn star() -> impl Strategy<Value = Vec<(i32, i32)>> {
     prop::collection::btree_map(0..64_u32, 20..100_i32, 5..40).prop_map(|corners| {
         let corner = |(step, reach): (u32, i32)| {
@@ -102,13 +102,13 @@ fn turn(a: (i32, i32), b: (i32, i32), c: (i32, i32)) -> i64 {
     (bx - ax) * (i64::from(c.1) - ay) - (by - ay) * (i64::from(c.0) - ax)
 }
 
-/// In the closed triangle of the origin and an edge: three turns to the same side.
+/// Whether it is in the closed triangle of the origin and an edge: three turns to the same side.
 fn in_slice(a: (i32, i32), b: (i32, i32), p: (i32, i32)) -> bool {
     let turns = [turn((0, 0), a, p), turn(a, b, p), turn(b, (0, 0), p)];
     turns.iter().all(|turn| *turn >= 0)
 }
 
-/// Whether two edges have a point in common, by brute force over fractions: solve for both positions on the edges.
+/// Whether two edges have a common point, by brute force with fractions: solve for both positions on the edges.
 fn cross(a: (i32, i32), b: (i32, i32), c: (i32, i32), d: (i32, i32)) -> bool {
     let sides = |from, to, one, other| (turn(from, to, one).signum(), turn(from, to, other).signum());
     let (one, two) = (sides(a, b, c, d), sides(c, d, a, b));
@@ -128,7 +128,7 @@ proptest! {
             let (a, b) = (corners[index], corners[(index + 1) % corners.len()]);
             turn((0, 0), a, b) <= 0
         };
-        // A star whose corners leave half a turn open does not hold the origin.
+        // A star whose points leave out half a turn does not contain the origin.
         prop_assume!(!(0..corners.len()).any(gap));
         let star = polygon(&[&degrees(&corners)]);
         prop_assert!(star.is_ok(), "{star:?}");
@@ -143,7 +143,7 @@ proptest! {
 
     #[test]
     fn a_ring_is_refused_exactly_if_two_edges_meet(drawn in prop::collection::vec((0..12_i32, 0..12_i32), 3..8)) {
-        // A point that is drawn twice in a row, the closing one included, is one point.
+        // A point that occurs twice in a row, the closing one included, is one point.
         let mut points = drawn.clone();
         points.dedup();
         if points.len() > 1 && points.first() == points.last() {
@@ -158,7 +158,7 @@ proptest! {
         let mut meets = false;
         for one in 0..count {
             let ((a, b), (_, c)) = (edge(one), edge(one + 1));
-            // Neighbours share a point; they meet elsewhere only if one lies on the other.
+            // Adjacent edges share a point; they intersect elsewhere only if one lies on the other.
             let back = turn(a, b, c) == 0 && {
                 let along = |from: (i32, i32), to: (i32, i32)| (to.0 - from.0, to.1 - from.1);
                 let (first, second) = (along(a, b), along(b, c));
@@ -191,7 +191,7 @@ proptest! {
         if free.is_some_and(|free| items >= free) {
             prop_assert_eq!(fee, 0);
         } else {
-            // A half metre's worth goes up.
+            // Half a unit is rounded up.
             prop_assert_eq!(fee - base, (rate * i64::from(metres) + 500) / 1_000);
         }
     }
@@ -209,7 +209,7 @@ fn collection(features: &[Value]) -> Value {
     json!({ "type": "FeatureCollection", "features": features })
 }
 
-/// The centre of Bologna as a square with the restaurant in it, for 2.00 and free from 30.00 on; and 3 km around it for
+/// The centre of Bologna as a square around the restaurant, for 2.00, and free from 30.00 on; and 3 km around it for
 /// 1.00 and 0.50 a kilometre.
 pub fn bologna() -> Value {
     let ring = json!([[11.33, 44.485], [11.355, 44.485], [11.355, 44.505], [11.33, 44.505], [11.33, 44.485]]);
@@ -274,7 +274,7 @@ async fn an_address_outside_every_zone_is_refused_and_a_pickup_is_not() {
         ada.orders_cart(&cart, &to(lat, lng)).await.refused(409, "outside_delivery_zone");
     }
     ada.orders_cart(&cart, &Value::Null).await.expect(201);
-    // Without zones it delivers as far as it is allowed to.
+    // Without zones it delivers within the largest distance.
     puts_zones(&luigi, &collection(&[])).await;
     let cart = ada.puts_in_cart(&luigi, &[(luigi.any_dish(), 2)]).await;
     let order = ada.orders_cart(&cart, &to(44.53, 11.3426)).await.expect(201);
@@ -357,7 +357,7 @@ async fn geojson_is_read_as_tools_write_it() {
         assert_eq!(order["deliveryZone"], zone, "{lng}");
     }
 
-    // What is wrong is told as a fault of shape, with its place, and never as a fault of syntax.
+    // Invalid input gives an error with a pointer, and never a syntax error.
     let mut torn = islands.clone();
     torn["features"][0]["geometry"]["coordinates"][1][0][2] = json!([11.40, 44.49]);
     let refusal = luigi.owner.put(&luigi.path("/zones"), &torn).await.refused(422, "invalid_request");
@@ -373,7 +373,7 @@ async fn geojson_is_read_as_tools_write_it() {
     }
 }
 
-/// Half a cent for half a kilometre, by hand: 0.5, 1.5, 2.5 cents, and a little more than a half.
+/// Half a cent for half a kilometre, computed by hand: 0.5, 1.5, 2.5 cents, and a little more than a half.
 #[test]
 fn half_cents_of_a_distance_fee_round_up_or_to_even() {
     for (metres, per_kilometre, up, even) in

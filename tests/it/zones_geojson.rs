@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::app::TestApp;
 use crate::zones::{bologna, puts_zones};
 
-/// What RFC 7946 allows is taken, and the rest is refused by name and never as a fault of syntax.
+/// Everything that RFC 7946 allows is accepted; other input is refused with its pointer, and never as a syntax error.
 #[tokio::test]
 async fn unusual_geojson_is_accepted_where_rfc_7946_allows_it() {
     let app = TestApp::start().await;
@@ -21,7 +21,7 @@ async fn unusual_geojson_is_accepted_where_rfc_7946_allows_it() {
     let reversed = |ring: &Value| Value::Array(ring.as_array().unwrap().iter().rev().cloned().collect());
     let hole = json!([[11.34, 44.49], [11.34, 44.495], [11.345, 44.495], [11.345, 44.49], [11.34, 44.49]]);
     let far = json!([[12.33, 44.485], [12.355, 44.485], [12.355, 44.505], [12.33, 44.485]]);
-    // Fiji: cut at the antimeridian, as section 3.1.9 asks for.
+    // Fiji: cut at the antimeridian, as section 3.1.9 requires.
     let fiji = json!([
         [[[179.9, -17.0], [180.0, -17.0], [180.0, -16.9], [179.9, -16.9], [179.9, -17.0]]],
         [[[-180.0, -17.0], [-179.9, -17.0], [-179.9, -16.9], [-180.0, -16.9], [-180.0, -17.0]]]
@@ -40,7 +40,7 @@ async fn unusual_geojson_is_accepted_where_rfc_7946_allows_it() {
         with(json!({ "coordinates": [ring], "type": "Polygon" })),
         with(json!({ "coordinates": [[ring], [far]], "bbox": [11.3, 44.4, 12.4, 44.6], "type": "MultiPolygon" })),
         polygon(json!([ring.as_array().unwrap().iter().map(|p| json!([p[0], p[1], 0, 7.5])).collect::<Vec<_>>()])),
-        // Points that a program has written twice in a row, the closing one among them.
+        // Points that occur twice in a row, the closing one among them.
         polygon(json!([ring.as_array().unwrap().iter().flat_map(|p| [p.clone(), p.clone()]).collect::<Vec<_>>()])),
     ] {
         puts_zones(&luigi, &taken).await;
@@ -56,7 +56,7 @@ async fn unusual_geojson_is_accepted_where_rfc_7946_allows_it() {
     let exchanged = json!([[[44.485, 11.33], [44.485, 11.355], [44.505, 11.355], [44.485, 11.33]]]);
     let (feature, lines) = (bologna()["features"][0].clone(), json!([[11.33, 44.485], [11.355, 44.485]]));
     for (refused, pointer) in [
-        // Not closed, closed almost, an edge there and back, a bow.
+        // Not closed, almost closed, an edge there and back, a self-intersection.
         (polygon(json!([[ring[0], ring[1], ring[2], ring[3]]])), first),
         (point(4, json!([11.33, 44.485_000_1])), first),
         (point(2, json!([11.33, 44.485])), first),
@@ -76,7 +76,7 @@ async fn unusual_geojson_is_accepted_where_rfc_7946_allows_it() {
         (polygon(json!([11.33, 44.485])), "/features/0/geometry/coordinates/0"),
         (with(json!({ "coordinates": ring, "type": "Point" })), "/features/0/geometry/coordinates"),
         (with(json!({ "coordinates": 7, "type": "Polygon" })), "/features/0/geometry/coordinates"),
-        // A hole outside, a hole that touches, one polygon of several that is wrong.
+        // A hole outside, a hole that touches, one invalid polygon among several.
         (polygon(json!([ring, far])), first),
         (polygon(json!([ring, ring])), first),
         (polygons(json!([[ring], [[far[0], far[1], far[2]]]])), "/features/0/geometry/coordinates/1/0"),
@@ -88,14 +88,14 @@ async fn unusual_geojson_is_accepted_where_rfc_7946_allows_it() {
         (point(1, json!([11.355])), "/features/0/geometry/coordinates/0/1"),
         (point(1, json!([])), "/features/0/geometry/coordinates/0/1"),
         (point(1, json!([11.355, 44.485, [3]])), "/features/0/geometry/coordinates/0/1"),
-        // Beyond the world; latitude and longitude swapped, where that can be seen.
+        // Out of range; latitude and longitude exchanged, where that can be detected.
         (point(1, json!([181.0, 44.485])), "/features/0/geometry/coordinates/0/1"),
         (point(1, json!([11.355, 90.1])), "/features/0/geometry/coordinates/0/1"),
         (point(1, json!([1_113_000.0, 5_540_000.0])), "/features/0/geometry/coordinates/0/1"),
         (polygon(swapped), "/features/0/geometry/coordinates/0/0"),
         (polygon(exchanged), "/features/0/geometry/coordinates"),
         (with(json!({ "type": "Point", "coordinates": [44.49, 11.34] })), "/features/0"),
-        // Wider than half the world: drawn over the antimeridian without a cut.
+        // Wider than half the world: drawn across the antimeridian without a cut.
         (polygon(json!([[[179.9, 1.0], [-179.9, 1.0], [-179.9, 2.0], [179.9, 1.0]]])), first),
         // Other geometries, none, and other objects of GeoJSON.
         (with(Value::Null), "/features/0/geometry"),
@@ -132,8 +132,8 @@ async fn unusual_geojson_is_accepted_where_rfc_7946_allows_it() {
     }
 }
 
-/// What geojson.io, QGIS, Overpass and converters of Google's KML write beside the terms of a zone is ignored, not
-/// kept, and does not hide what is missing.
+/// Other members that geojson.io, QGIS, Overpass and KML converters write are ignored and not stored, and do not hide
+/// that a member is missing.
 #[tokio::test]
 async fn properties_of_programs_that_draw_zones_are_ignored() {
     let app = TestApp::start().await;
@@ -157,8 +157,8 @@ async fn properties_of_programs_that_draw_zones_are_ignored() {
     }
 }
 
-/// GeoJSON by its own media type, behind a byte order mark; and a circle around the place that devices without one
-/// report.
+/// GeoJSON with its own media type, after a byte order mark; and a circle around the point that devices without a GPS
+/// fix report.
 #[tokio::test]
 async fn geojson_has_its_own_media_type_and_a_circle_without_centre_is_refused() {
     let app = TestApp::start().await;

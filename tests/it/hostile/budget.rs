@@ -18,10 +18,10 @@ use super::requests::{self, Ask, Asker, Target};
 use crate::app::TestApp;
 use crate::people::Person;
 
-/// Steps that one request may take; an optimised build does about forty in a microsecond (docs/performance.md), and 20
-/// ms are the budget.
+/// The steps that one request may take; an optimised build does about forty in a microsecond (docs/performance.md),
+/// and the budget is 20 ms.
 const MAX_WORK: u64 = 800_000;
-/// What goes with an allocation, such as the text that it is for, takes as long as so many steps.
+/// The work that comes with an allocation, such as formatting the text, in steps.
 const STEPS_AN_ALLOCATION: u64 = 10;
 
 fn bytes_of(ask: &Ask, person: &Person) -> Vec<u8> {
@@ -39,7 +39,7 @@ fn bytes_of(ask: &Ask, person: &Person) -> Vec<u8> {
     format!("{head}content-length: {}\r\n\r\n{body}", body.len()).into_bytes()
 }
 
-/// A server on this thread, and what a test asks it.
+/// A server on this thread, and the requests of a test.
 struct Counting {
     runtime: tokio::runtime::Runtime,
     app: TestApp,
@@ -50,12 +50,12 @@ impl Counting {
     fn start() -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let mut app = runtime.block_on(TestApp::with(&[("ORDER_MAX_SCHEDULED", "500"), ("MENU_CACHE_LIFE", "10m")]));
-        // Copies of an order add up, but took no stock.
+        // Copies of an order are consistent, but took no stock.
         app.without_audit();
         Self { runtime, app, answer: vec![0; 96 << 20] }
     }
 
-    /// Sends a request as it is: its status, and the work that this thread did meanwhile.
+    /// Sends a request; returns its status, and the work that this thread did in the meantime.
     fn counts(&mut self, request: &[u8]) -> (u16, u64) {
         let (address, answer) = (self.app.address(), &mut self.answer);
         let before = work::counted();
@@ -77,7 +77,7 @@ impl Counting {
         (status, allocated.count_total * STEPS_AN_ALLOCATION + (work::counted() - before))
     }
 
-    /// Each request of a recipe that took more than it may, with its work.
+    /// Each request of a recipe above the budget, with its work.
     fn exceeded(&mut self, recipe: &Recipe) -> Vec<String> {
         let today = self.app.clock.now().date_naive();
         let app = &self.app;
@@ -108,14 +108,14 @@ impl Counting {
             (shop, ada, menu, slot, placed)
         });
         let mut exceeded = Vec::new();
-        // The menu as a table is for what is worked on beside.
+        // The menu as a table is processed on separate threads.
         let target = Target { restaurant: &shop.id, menu: &menu, table: "", slot: &slot, order: &order };
         for ask in requests::requests(recipe, &target, today) {
             if ask.is_heavy {
                 continue;
             }
             let person = if ask.asker == Asker::Staff { &shop.owner } else { &ada };
-            // What the first request keeps for the others (sessions, statements, menus) is not theirs.
+            // What the first request caches for the others (sessions, statements, menus) is not counted.
             let (first, second) = (bytes_of(&ask, person), bytes_of(&ask, person));
             self.counts(&first);
             let (status, work) = self.counts(&second);
@@ -135,12 +135,12 @@ fn none_is_too_dear(recipes: impl IntoIterator<Item = Recipe>) {
     assert_eq!(exceeded, Vec::<String>::new());
 }
 
-/// A menu that is written in seconds by an unoptimised build; what a request reads of it stays as large.
+/// A menu that an unoptimised build writes in seconds; what a request reads of it has the same size.
 fn smaller(recipe: Recipe) -> Recipe {
     Recipe { items: recipe.items.min(150), groups: recipe.groups.min(10), ..recipe }
 }
 
-/// Every direction at its bound: of hours and zones,
+/// Every dimension at its limit: of hours and zones,
 #[test]
 fn work_for_opening_hours_at_their_limits_is_bounded() {
     none_is_too_dear(Recipe::extremes().into_iter().take(4).map(smaller));
@@ -158,7 +158,7 @@ fn work_for_random_requests_is_bounded() {
     none_is_too_dear([smaller(Recipe::random(2))]);
 }
 
-/// A page that ends before its time goes on where it ended: each order is on one page.
+/// A page that ends early continues where it ended: each order is on one page.
 #[tokio::test]
 async fn pages_of_long_orders_are_short_and_leave_none_out() {
     let mut app = TestApp::start().await;

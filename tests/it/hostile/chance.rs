@@ -17,7 +17,7 @@ impl Chance {
         (mixed ^ (mixed >> 31)) % end
     }
 
-    /// Something small or the bound itself, more often the bound.
+    /// A small number or the limit itself, more often the limit.
     pub fn size(&mut self, bound: usize) -> usize {
         match self.below(4) {
             0 => usize::try_from(self.below(bound as u64 + 1)).unwrap_or(bound),
@@ -26,7 +26,7 @@ impl Chance {
         }
     }
 
-    /// One of two, as often as not.
+    /// True or false, equally often.
     pub fn is(&mut self) -> bool {
         self.below(2) == 1
     }

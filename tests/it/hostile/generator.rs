@@ -13,22 +13,22 @@ mod parts;
 use chance::Chance;
 use parts::{ALLERGENS, DIETS, class, euros, ring, time, zigzag};
 
-/// How a restaurant's delivery zones are drawn.
+/// The delivery zones of a restaurant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Zoning {
-    /// None: as the crow flies.
+    /// None: by distance.
     None,
-    /// Three zones of ten rings with 1,500 points each, of edges that lie close beside each other.
+    /// Three zones of ten rings with 1,500 points each, with edges close to each other.
     Lace,
-    /// Fifty zones with 5,000 points; the door lies in a hole of each but the last.
+    /// Fifty zones with 5,000 points; the address is in a hole of each but the last.
     Onion,
 }
 
-/// How large each part of a restaurant is.
+/// The size of each part of a restaurant.
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "directions that are taken or not")]
 pub struct Recipe {
-    /// What it is called in a report.
+    /// The name in a report.
     pub name: String,
     /// Day-parts of a minute on each category and item, at most 30.
     pub windows: usize,
@@ -42,19 +42,19 @@ pub struct Recipe {
     pub zoning: Zoning,
     /// Items, in categories of five.
     pub items: usize,
-    /// Groups asked about each item, at most 20; as many groups are on the menu, and one that is nested.
+    /// Groups of each item, at most 20; the menu has as many groups, and one that is nested.
     pub groups: usize,
     /// Modifiers of each group, at most 100.
     pub modifiers: usize,
-    /// Each modifier asks the nested group.
+    /// Each modifier has the nested group.
     pub is_nested: bool,
-    /// Languages that every text is in, at most 20.
+    /// Languages of every text, at most 20.
     pub languages: usize,
     /// Letters of each name, at most 120.
     pub letters: usize,
-    /// Every allergen and diet is named, on items and modifiers.
+    /// All allergens and diets are declared, on items and modifiers.
     pub is_declared: bool,
-    /// Portions of items and modifiers are counted.
+    /// Items and modifiers have counted stock.
     pub is_counted: bool,
     /// Tax classes, at most 7; `standard` is one of them.
     pub classes: usize,
@@ -62,15 +62,15 @@ pub struct Recipe {
     pub lines: usize,
     /// Chosen modifiers of all lines together.
     pub choices: usize,
-    /// A note on each line, of 500 letters that Unicode takes apart.
+    /// A note on each line, of 500 letters that Unicode decomposes.
     pub has_notes: bool,
 }
 
-/// Where deliveries go.
+/// The delivery address.
 pub const ADDRESS: (f64, f64) = (44.5, 11.03);
 
 impl Recipe {
-    /// Ordinary: what a request costs that nobody has made dear.
+    /// An ordinary restaurant, for comparison.
     pub fn plain() -> Self {
         Self {
             name: "plain".to_owned(),
@@ -94,7 +94,7 @@ impl Recipe {
         }
     }
 
-    /// Each direction by itself at its bound, and as much of it as fits one menu.
+    /// Each dimension alone at its limit, as far as it fits into one menu.
     pub fn extremes() -> Vec<Self> {
         let of = |name: &str| Self { lines: 100, ..Self::named(name) };
         let choices = Self { groups: 20, modifiers: 75, choices: 1_000, items: 100, ..of("") };
@@ -113,12 +113,12 @@ impl Recipe {
         all.into_iter().map(Self::fitting).collect()
     }
 
-    /// Ordinary, under another name.
+    /// An ordinary restaurant with another name.
     pub fn named(name: &str) -> Self {
         Self { name: name.to_owned(), ..Self::plain() }
     }
 
-    /// Any mixture, within the same.
+    /// A random mixture within the limits.
     pub fn random(seed: u64) -> Self {
         let mut chance = Chance::new(seed);
         let recipe = Self {
@@ -144,7 +144,7 @@ impl Recipe {
         recipe.fitting()
     }
 
-    /// As much of it as fits a menu within the default bounds (`MENU_MAX_*`): of many items fewer, else fewer
+    /// Reduced to a menu within the default limits (`MENU_MAX_*`): fewer items if there are many, else fewer
     /// modifiers, else fewer languages.
     fn fitting(mut self) -> Self {
         self.items = self.items.min(1_000);
@@ -162,14 +162,14 @@ impl Recipe {
         self
     }
 
-    /// Translations, day-parts and references to groups of its menu, all together; no fewer than there are.
+    /// The number of translations, day-parts and references to groups of its menu, or more.
     fn details(&self) -> usize {
         let (groups, each) = (self.asks() + 1, self.languages + self.windows);
         let modifiers = groups * self.modifiers * (self.languages + usize::from(self.is_nested));
         self.items * (each + self.asks()) + self.items.min(200) * each + groups * self.languages + modifiers
     }
 
-    /// What is asked about an item, and what is nested in it.
+    /// The groups of an item, and the nested group.
     fn asks(&self) -> usize {
         if self.modifiers == 0 { 0 } else { self.groups }
     }
@@ -186,7 +186,7 @@ impl Recipe {
             "pl", "pt",
         ];
         let mut texts = json!({ "name": name });
-        // Short ones are names alone: so more of them fit.
+        // Short texts are names only, so that more of them fit.
         if self.letters > 12 {
             texts["description"] = json!("é".repeat(self.letters * 5));
         }
@@ -251,7 +251,7 @@ impl Recipe {
         menu
     }
 
-    /// A body of `PUT …/menu` whose last item cannot be.
+    /// A body of `PUT …/menu` whose last item is invalid.
     pub fn faulty_menu(&self) -> Value {
         let mut menu = self.menu();
         let last = menu["categories"].as_array_mut().and_then(|all| all.last_mut());
@@ -358,7 +358,7 @@ impl Recipe {
             let share = left.div_ceil(self.lines - number).min(99);
             let mut chosen = Vec::new();
             let mut taken = 0;
-            // Another place in the lists for each line, so that as many modifiers as can be are named.
+            // Other modifiers for each line, so that as many of them as possible are used.
             for asked in array(&item["modifierGroups"]).iter().cycle().skip(number).take(self.asks()) {
                 let Some(modifiers) = group(asked).map(|group| array(&group["modifiers"])) else { continue };
                 for at in 0..modifiers.len() {

@@ -47,12 +47,12 @@ pub fn ring(points: u32, lng: f64, lat: f64, radius: f64) -> Vec<[f64; 2]> {
     (0..points).map(point).collect()
 }
 
-/// A ring of long edges up and down, whose boxes overlap although they do not meet.
+/// A ring of long edges up and down, whose bounding boxes overlap although they do not intersect.
 pub fn zigzag(points: u32, lng: f64, lat: f64, size: f64) -> Vec<[f64; 2]> {
     let teeth = points - 2;
     let tooth = |n: u32| {
         let along = size * f64::from(n) / f64::from(teeth);
-        // Slanted, so that the box of an edge holds those of its neighbours.
+        // Slanted, so that the bounding box of an edge contains those of the edges beside it.
         let up = if n.is_multiple_of(2) { 0.0 } else { size };
         [lng + along / 2.0 + up / 2.0, lat + up]
     };

@@ -5,39 +5,39 @@ use serde_json::{Value, json};
 
 use super::generator::{ADDRESS, Recipe};
 
-/// Who sends the request.
+/// The sender of the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asker {
-    /// Nobody who is known.
+    /// A client without a token.
     Stranger,
-    /// Somebody who orders.
+    /// A customer.
     Customer,
-    /// Somebody who works at the restaurant.
+    /// A member of the restaurant.
     Staff,
 }
 
-/// A request, and how it is answered.
+/// A request, and its expected status.
 #[derive(Debug, Clone)]
 pub struct Ask {
-    /// In a report.
+    /// The name in a report.
     pub name: String,
-    /// Who sends the request.
+    /// The sender of the request.
     pub asker: Asker,
     /// The method of the request.
     pub method: &'static str,
     /// Path and query.
     pub path: String,
-    /// JSON, or a text of CSV where the path says so; null: none.
+    /// JSON, or CSV where the path says so; null: none.
     pub body: Value,
-    /// What every second request sends instead, so that each changes what the one before wrote; null: the same.
+    /// The body of every second request, so that each changes what the previous one wrote; null: the same.
     pub other_body: Value,
-    /// The menu is built anew, because it has another version since the request before.
+    /// The menu is rendered again, because its version has changed since the previous request.
     pub is_built: bool,
-    /// It needs a fresh `Idempotency-Key` each time.
+    /// It needs a new `Idempotency-Key` each time.
     pub is_keyed: bool,
     /// The status of the response.
     pub status: u16,
-    /// Whole menus, zones and bodies beyond 64 kB are worked on beside the threads that answer requests.
+    /// Whole menus, zones and bodies of more than 64 kB are processed on separate threads.
     pub is_heavy: bool,
 }
 
@@ -60,7 +60,7 @@ impl Ask {
     }
 
     fn with(mut self, body: Value) -> Self {
-        // As the server has it: what is larger is parsed beside the threads that answer.
+        // As in the server: larger bodies are parsed on separate threads.
         self.is_heavy = body.to_string().len() > 64 << 10;
         self.body = body;
         self
@@ -76,7 +76,7 @@ impl Ask {
         self
     }
 
-    /// Content type and bytes of the body of one of its requests, counted from 0.
+    /// Content type and bytes of the body of its n-th request, counted from 0.
     pub fn sends(&self, count: u32) -> (&'static str, String) {
         let alternates = !count.is_multiple_of(2) && !self.other_body.is_null();
         match if alternates { &self.other_body } else { &self.body } {
@@ -97,7 +97,7 @@ impl Ask {
     }
 }
 
-/// What is asked about.
+/// The objects of the requests.
 #[derive(Debug, Clone, Copy)]
 pub struct Target<'a> {
     /// The id of the restaurant.
@@ -112,7 +112,8 @@ pub struct Target<'a> {
     pub order: &'a Value,
 }
 
-/// The dear requests at a restaurant whose menu, hours and zones are in place, and at which the customer has an order.
+/// The expensive requests at a restaurant whose menu, hours and zones are written, and where the customer has an
+/// order.
 pub fn requests(recipe: &Recipe, target: &Target<'_>, today: NaiveDate) -> Vec<Ask> {
     use Asker::{Customer, Staff, Stranger};
     let Target { restaurant, menu, table, slot, order: placed } = target;
@@ -125,12 +126,12 @@ pub fn requests(recipe: &Recipe, target: &Target<'_>, today: NaiveDate) -> Vec<A
     brought["place"] = json!({ "lat": lat, "lng": lng });
     let mut order = wanted.clone();
     order["restaurantId"] = json!(restaurant);
-    // What is not served at that hour cannot be had.
+    // An item that is not served at that hour cannot be ordered.
     let created = |ask: Ask| {
         let ask = ask.creates();
         if recipe.is_served { ask } else { Ask { status: 409, ..ask } }
     };
-    // The cart is full: a line that is not there is taken out, and the cart is shown.
+    // The cart is full: a line that does not exist is removed, and the cart is returned.
     let line = json!({ "lines": [{ "key": "one", "quantity": 0 }] });
     let words = "q=dish%20199%20text%20a%20b%20c%20d%20e%20f&openNow=true";
     let get = |asker, name: &str, below: &str| Ask::new(asker, "GET", name, path(below));
@@ -181,7 +182,8 @@ pub fn requests(recipe: &Recipe, target: &Target<'_>, today: NaiveDate) -> Vec<A
     all
 }
 
-/// A hundred events of each of the orders that were placed at a restaurant (`$1`): as many as hold the whole order.
+/// A hundred events of each of the orders that were placed at a restaurant (`$1`): as many as contain the whole
+/// order.
 pub const COPY_EVENTS: &str = "
     insert into events select (jsonb_populate_record(e,
         jsonb_build_object('seq', e.seq + 100 + n, 'version', e.version + 1000 + n))).*
@@ -199,7 +201,7 @@ pub const COPY_RESTAURANT: &str = "
     insert into opening_hours select (jsonb_populate_record(h, jsonb_build_object('restaurant_id', c.id))).*
     from opening_hours h, copies c where h.restaurant_id = $1";
 
-/// 2,000 orders like the latest one at a restaurant (`$1`), with a note that Unicode takes apart; the latest 200 have
+/// 2,000 orders like the latest one at a restaurant (`$1`), with a note that Unicode decomposes; the latest 200 have
 /// its lines too.
 pub const COPY_ORDER: &str = "
     with latest as (

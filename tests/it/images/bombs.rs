@@ -9,12 +9,12 @@ use flate2::{Compression, Crc};
 
 use super::{Folder, files};
 
-/// What a bomb unpacks to.
+/// The decoded size of a bomb.
 const UNPACKED: usize = 256 << 20;
-/// And what a picture of 64 by 64 may take beside the program that looks at it.
+/// The memory that an image of 64 by 64 may need besides the program.
 const MAX_KILOBYTES: u64 = 48 << 10;
 
-/// A PNG of 64 by 64 in grey, with this as its content.
+/// A greyscale PNG of 64 by 64 with this content.
 fn png_of(packed: &[u8]) -> Vec<u8> {
     let header = [0, 0, 0, 64, 0, 0, 0, 64, 8, 0, 0, 0, 0];
     let chunks = [chunk(*b"IHDR", &header), chunk(*b"IDAT", packed), chunk(*b"IEND", &[])];
@@ -37,7 +37,7 @@ fn chunk(kind: [u8; 4], content: &[u8]) -> Vec<u8> {
     [&length[..], &kind, content, &sum.sum().to_be_bytes()].concat()
 }
 
-/// A PNG with chunks behind its header.
+/// A PNG with chunks after its header.
 fn png_with(chunks: &[Vec<u8>]) -> Vec<u8> {
     let png = files::png(64, 64);
     let behind_header = 8 + 25;
@@ -99,7 +99,7 @@ impl Bits {
     }
 }
 
-/// A picture without loss whose pixels could have so many groups of codes, as each group names.
+/// A lossless image whose pixels could use this many groups of codes, as many as each group refers to.
 fn webp_with(groups: u32) -> Vec<u8> {
     let mut bits = Bits::default();
     bits.push(0x2f, 8);
@@ -137,7 +137,7 @@ fn wrapped(lossless: &[u8], name: [u8; 4], header: &[u8]) -> Vec<u8> {
     [&b"RIFF"[..], &length(chunks.len() + 4), b"WEBP", &chunks].concat()
 }
 
-/// Few groups are decoded, so the file is what it is meant to be; many are refused, wherever they stand.
+/// With few groups the file is decoded, and is what it should be; with many it is refused, in every container.
 #[test]
 fn a_lossless_image_has_a_limited_number_of_code_groups() {
     let bounds = Bounds { max_pixels: 40_000_000 };
@@ -149,7 +149,7 @@ fn a_lossless_image_has_a_limited_number_of_code_groups() {
     }
 }
 
-/// A progressive JPEG may say the same again and again, each time for all of the picture.
+/// A progressive JPEG may repeat the same scan many times, each for the whole image.
 #[test]
 fn an_image_has_a_limited_number_of_scans_and_decodes_in_bounded_memory() {
     let bounds = Bounds { max_pixels: 40_000_000 };
@@ -170,7 +170,7 @@ fn an_image_has_a_limited_number_of_scans_and_decodes_in_bounded_memory() {
     for scans in [21, 99, 1_000] {
         assert_eq!(prepare(&of(small, scans), bounds).unwrap_err(), Refusal::Scans, "{scans}");
     }
-    // Of 40 million pixels a baseline JPEG is decoded, and a progressive one would take more than the memory for that.
+    // A baseline JPEG of 40 million pixels is decoded; a progressive one would exceed the memory.
     assert!(matches!(prepare(&of(4_300_u16.to_be_bytes(), 1), bounds).unwrap_err(), Refusal::Size(_)));
 }
 
@@ -189,7 +189,7 @@ fn bombs() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// One picture, in a process that does nothing else; says how much memory the process took at most, in kilobytes.
+/// Decodes one image in a separate process; returns the largest memory of the process in kilobytes.
 #[test]
 #[ignore = "is run by the test below, once for each file"]
 #[expect(clippy::disallowed_methods, reason = "what the test below tells its own process is no configuration")]

@@ -160,7 +160,7 @@ async fn a_restaurant_shows_images_stored_at_cloudinary() {
     assert!(!kept.windows(4).any(|window| window == b"Exif"), "what is kept says where it was taken");
     assert_eq!(folder.files(), 0);
 
-    // Away: the old picture stays, the client is told to come back, and nothing of the secret is in what it hears.
+    // Unreachable: the old image stays, the client is told to retry, and the response contains no secret.
     fake.fails(vec![Fault::Answer(503, String::new()); 3]);
     let refusal = sends(&luigi.owner, &path, files::jpeg(64, 48)).await;
     refusal.refused(503, "images_unavailable");
@@ -169,7 +169,7 @@ async fn a_restaurant_shows_images_stored_at_cloudinary() {
     let menu = app.stranger().get(&luigi.path("/menu")).await.expect(200);
     assert_eq!(menu["categories"][0]["items"][0]["image"], item["image"]);
 
-    // The one that was never kept, and then the one that is not shown any more; a removal that fails is tried again.
+    // The image that was never stored, then the one that is not used any more; a failed deletion is tried again.
     let app_state = &app.running().app;
     assert_eq!(delete_unused(app_state).await.unwrap(), 0);
     app.passes(TimeDelta::hours(2));

@@ -20,20 +20,20 @@ pub const CLOUD: &str = "demo-cloud";
 pub const KEY: &str = "472851639284736";
 pub const SECRET: &str = "a-secret-that-nobody-may-read";
 
-/// What goes wrong with the next request.
+/// The fault of the next request.
 #[derive(Debug, Clone)]
 pub enum Fault {
     /// This status with this body.
     Answer(u16, String),
-    /// No answer at all.
+    /// No response at all.
     Silence,
-    /// An answer that breaks off.
+    /// A response that is cut off.
     BreakOff,
-    /// Done, and signed by somebody else.
+    /// Performed, with a signature by another key.
     Forged,
-    /// Done, and the answer is lost.
+    /// Performed, and the response is lost.
     Lost,
-    /// An answer without an end.
+    /// A response without an end.
     Endless,
 }
 
@@ -71,22 +71,22 @@ impl Fake {
         fake
     }
 
-    /// The next requests fail so, one after another.
+    /// The next requests fail in this way, one after another.
     pub fn fails(&self, faults: impl IntoIterator<Item = Fault>) {
         self.memory.lock().unwrap().faults.extend(faults);
     }
 
-    /// What it keeps, by name.
+    /// The stored images by name.
     pub fn pictures(&self) -> BTreeMap<String, Vec<u8>> {
         self.memory.lock().unwrap().pictures.clone()
     }
 
-    /// How often it was asked since this was last called.
+    /// The number of requests since the last call.
     pub fn asked(&self) -> usize {
         std::mem::take(&mut self.memory.lock().unwrap().requests)
     }
 
-    /// Nothing that was sent or answered disagreed with the official description.
+    /// All requests and responses were valid by the official description.
     #[track_caller]
     pub fn agrees(&self) {
         assert_eq!(self.memory.lock().unwrap().disagreements, [""; 0]);
@@ -107,7 +107,7 @@ impl Fake {
         self.answer(path, status, &json!({ "error": { "message": message.into() } }))
     }
 
-    /// Who asks: the refusal, if it is nobody who may.
+    /// Checks the signature; returns the error.
     fn stranger(&self, path: &str, sent: &BTreeMap<String, String>) -> Option<Response> {
         let told = |name: &str| sent.get(name).map(String::as_str).unwrap_or_default();
         if told("api_key") != KEY {
@@ -138,7 +138,7 @@ fn hash(text: &str) -> String {
     Sha1::digest(text.as_bytes()).iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
 }
 
-/// A fault that stands for the whole answer.
+/// A fault that replaces the whole response.
 async fn spoiled(fault: &Fault) -> Option<Response> {
     match fault {
         Fault::Answer(status, body) => {

@@ -6,11 +6,11 @@ use image::codecs::jpeg::JpegEncoder;
 use image::{DynamicImage, ImageEncoder as _, ImageFormat, Rgb, RgbImage, Rgba, RgbaImage};
 use moxcms::ColorProfile;
 
-/// The left half.
+/// The colour of the left half.
 pub const RED: [u8; 3] = [220, 30, 30];
-/// The right half.
+/// The colour of the right half.
 pub const BLUE: [u8; 3] = [30, 30, 220];
-/// What stands in EXIF and must not be served.
+/// A text in EXIF that must not be served.
 pub const HIDDEN: &str = "44.4938 N, 11.3430 E, taken by Ada";
 
 fn written(picture: &DynamicImage, format: ImageFormat) -> Vec<u8> {
@@ -25,19 +25,19 @@ pub fn jpeg(width: u32, height: u32) -> Vec<u8> {
     written(&picture.into(), ImageFormat::Jpeg)
 }
 
-/// Red on the left, nothing on the right.
+/// Red on the left, transparent on the right.
 pub fn png(width: u32, height: u32) -> Vec<u8> {
     let [red, green, blue] = RED;
     let colour = |x: u32| if x < width / 2 { Rgba([red, green, blue, 255]) } else { Rgba([0, 0, 0, 0]) };
     written(&RgbaImage::from_fn(width, height, |x, _| colour(x)).into(), ImageFormat::Png)
 }
 
-/// The same in the youngest of the formats.
+/// The same in the newest of the formats.
 pub fn webp(width: u32, height: u32) -> Vec<u8> {
     written(&RgbImage::from_pixel(width, height, Rgb(RED)).into(), ImageFormat::WebP)
 }
 
-/// One colour, in the space of telephones.
+/// One colour in Display P3, the colour space of phones.
 pub fn display_p3(width: u32, height: u32, colour: [u8; 3]) -> Vec<u8> {
     let picture = RgbImage::from_pixel(width, height, Rgb(colour));
     let mut bytes = Vec::new();
@@ -47,7 +47,7 @@ pub fn display_p3(width: u32, height: u32, colour: [u8; 3]) -> Vec<u8> {
     bytes
 }
 
-/// With EXIF that says how to turn it, and where and by whom it was taken.
+/// With EXIF: an orientation, a location and an author.
 pub fn with_exif(jpeg: Vec<u8>, orientation: u8) -> Vec<u8> {
     let text = format!("{HIDDEN}\0");
     let length = u32::try_from(text.len()).unwrap();

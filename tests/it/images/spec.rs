@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-/// A file of the shared folder beside the repository; `None`, said plainly, where it is not there.
+/// A file of the shared folder beside the repository; `None`, with a message, if it does not exist.
 #[expect(clippy::print_stderr, reason = "whoever runs the tests has to see what they did not check")]
 pub fn shared(name: &str) -> Option<Value> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/providers/cloudinary").join(name);
@@ -28,7 +28,7 @@ impl Spec {
         shared("cloudinary_api.upload.json").map(Self)
     }
 
-    /// What a path asks for as this kind of body.
+    /// The schema of a request body of a path.
     pub fn asked(&self, path: &str, kind: &str) -> &Value {
         let body = self.follow(&self.0["paths"][path]["post"]["requestBody"]);
         let schema = &body["content"][kind]["schema"];
@@ -36,7 +36,7 @@ impl Spec {
         schema
     }
 
-    /// What a path answers with a status; 420, 429 and 500 are said by words only, as any other fault.
+    /// The schema of a response of a path; 420, 429 and 500 are described by text only, like all other errors.
     pub fn answered(&self, path: &str, status: u16) -> &Value {
         let responses = &self.0["paths"][path]["post"]["responses"];
         let known = &responses[status.to_string()];
@@ -51,7 +51,7 @@ impl Spec {
         }
     }
 
-    /// The names of all properties, of whichever part.
+    /// The names of all properties of all parts.
     pub fn properties<'a>(&'a self, schema: &'a Value) -> BTreeSet<&'a str> {
         let schema = self.follow(schema);
         let own = schema["properties"].as_object().into_iter().flat_map(|named| named.keys().map(String::as_str));
@@ -60,7 +60,7 @@ impl Spec {
         own.chain(parts.flat_map(|part| self.properties(part))).collect()
     }
 
-    /// What a property is, in the first part that has it.
+    /// The schema of a property, from the first part that has it.
     pub fn property<'a>(&'a self, schema: &'a Value, name: &str) -> Option<&'a Value> {
         let schema = self.follow(schema);
         let parts =
@@ -69,7 +69,7 @@ impl Spec {
         own.or_else(|| parts.into_iter().find_map(|part| self.property(part, name)))
     }
 
-    /// What does not fit.
+    /// The errors of a value.
     pub fn faults(&self, schema: &Value, value: &Value, place: &str) -> Vec<String> {
         let schema = self.follow(schema);
         let mut faults = Vec::new();

@@ -23,16 +23,16 @@ use crate::reply::Reply;
 use crate::second_factor::sets_up;
 use crate::shop::Shop;
 
-/// One way of asking for an operation, with a body in which everything is the caller's own.
+/// One request of an operation, with a body in which all ids are the caller's own.
 struct Case {
     operation: Operation,
     caller: Caller,
     body: Value,
-    /// A place that the body leaves out, since nothing would be right there.
+    /// A field that the body omits, because no value would be valid there.
     never_right: Option<&'static str>,
 }
 
-/// What bodies can name, on one side.
+/// The objects that bodies can refer to, of one side.
 struct Named {
     category: String,
     item: String,
@@ -47,7 +47,7 @@ fn euros(amount: i64) -> Value {
 }
 
 impl Named {
-    /// Hangs a question with a question of its own on the restaurant's dish.
+    /// Adds a group with a nested group to the restaurant's item.
     async fn of(shop: &Shop) -> Self {
         let asks = async |name: &str, nested: &[&str]| {
             let answer = json!({ "name": name, "price": euros(50), "modifierGroups": nested });
@@ -70,20 +70,20 @@ impl Named {
     }
 }
 
-/// Everything that is needed to ask.
+/// All objects that the requests need.
 struct Stage {
     world: World,
     own: Named,
     theirs: Named,
-    /// Ada's order that waits, and her cart.
+    /// Ada's pending order, and her cart.
     order: String,
     cart: String,
-    /// A driver who is free.
+    /// An available driver.
     spare: String,
-    /// Half a sign-in, and a request for a new password, of somebody else.
+    /// A sign-in that waits for the second factor, and a password reset, of another user.
     challenge: String,
     reset: String,
-    /// Somebody who is to work at a restaurant, and somebody who is to drive.
+    /// A user who is to become a member of a restaurant, and one who is to become a driver.
     newcomers: [String; 2],
 }
 
@@ -105,7 +105,7 @@ impl Stage {
         Self { own, theirs, order, cart, spare: spare["spareDriver"].clone(), challenge, reset, newcomers, world }
     }
 
-    /// Bodies in which everything is right.
+    /// Valid bodies.
     fn cases(&self) -> Vec<Case> {
         let own = &self.own;
         let restaurant = &self.world.shops[0].id;
@@ -158,7 +158,7 @@ impl Stage {
             case(Operation::AssignDelivery, staff, json!({ "driverId": self.spare })),
             case(Operation::AddMember, Caller::Admin, json!({ "userId": self.newcomers[0], "role": "STAFF" })),
             case(Operation::CreateDriver, Caller::Admin, json!({ "userId": self.newcomers[1], "vehicle": "BICYCLE" })),
-            // Whoever works at one restaurant only has nowhere to copy its menu to.
+            // A member of one restaurant only has no restaurant to copy its menu to.
             Case { never_right: Some("/to"), ..case(Operation::CopyMenu, staff, json!({})) },
             Case { never_right: Some("/resetId"), ..case(Operation::ResetPassword, Caller::Anonymous, reset) },
             Case {
@@ -187,12 +187,12 @@ impl Stage {
         cases
     }
 
-    /// What is there and is none of the caller's, of a kind. None where everything of the kind is theirs to name.
+    /// Existing objects of a kind that do not belong to the caller. None where the caller may refer to all of them.
     fn foreign(&self, caller: Caller, field: &str, prefix: &str) -> Vec<String> {
         let is_nested = field.matches("modifiers").count() > 1;
         let of = |target: Target, gap: &str| self.world.ids(target)[gap].clone();
         match (prefix, caller) {
-            // Whoever runs the platform may name what is anybody's, a customer any restaurant, staff any driver.
+            // Administrators may refer to everybody's objects, customers to any restaurant, staff to any driver.
             (_, Caller::Admin) | ("rst", Caller::Ada) | ("drv", _) => vec![],
             ("rst", _) => vec![of(Target::B, "restaurantId")],
             ("cat", _) => vec![self.theirs.category.clone()],
@@ -210,7 +210,7 @@ impl Stage {
         }
     }
 
-    /// Of the right kind, and not there.
+    /// Valid ids of objects that do not exist.
     fn missing(&self, prefix: &str) -> String {
         let nothing = self.world.ids(Target::Nowhere);
         let known = nothing.values().find(|id| id.starts_with(&format!("{prefix}_")));
@@ -231,7 +231,7 @@ impl Stage {
         person.send(person.request(method.clone(), &path).header("idempotency-key", key).json(body)).await
     }
 
-    /// What the path names: the thing that the body is about.
+    /// The object of the path, which the body is about.
     fn in_path<'a>(&'a self, case: &Case, gap: &str, ids: &'a Ids) -> &'a str {
         match (case.operation, gap) {
             (Operation::UpdateModifierGroup, "groupId") => &self.own.outer_group,
@@ -240,7 +240,7 @@ impl Stage {
     }
 }
 
-/// Puts an id at a place, in the first of every list on the way.
+/// Sets an id in a field, in the first entry of every list on the way.
 fn put(body: &mut Value, field: &str, id: &str) {
     let (parent, name) = field.rsplit_once('/').unwrap();
     let there = body.pointer_mut(&parent.replace('*', "0")).unwrap_or_else(|| panic!("{field} has no place"));
@@ -250,7 +250,7 @@ fn put(body: &mut Value, field: &str, id: &str) {
     }
 }
 
-/// A batch that was never sent: the phone's name for itself, and for what it did, are its own.
+/// A batch that was never sent: device and operation ids are chosen by the client.
 fn anew(case: &Case, body: &mut Value, field: &str) {
     if case.operation == Operation::SyncOperations {
         for (own, field) in
@@ -261,7 +261,7 @@ fn anew(case: &Case, body: &mut Value, field: &str) {
     }
 }
 
-/// An answer without what tells two requests apart.
+/// A response without the values that differ between any two requests.
 fn comparable(world: &World, reply: &Reply, body: &Value, id: &str) -> (u16, Vec<String>, String) {
     let mut text = world.without_ids(reply).replace(id, "");
     for name in [body.pointer("/deviceId"), body.pointer("/ops/0/opId")].into_iter().flatten() {
@@ -270,13 +270,13 @@ fn comparable(world: &World, reply: &Reply, body: &Value, id: &str) -> (u16, Vec
     (reply.status, reply.headers.keys().cloned().collect(), text)
 }
 
-/// Refused as a whole, or the one thing that was asked for.
+/// Whether the request, or the one operation in it, was refused.
 fn is_refused(reply: &Reply) -> bool {
     let one = &reply.json()["data"][0];
     reply.status >= 400 || one["outcome"] == "rejected" || one["status"].as_u64().is_some_and(|status| status >= 400)
 }
 
-/// What a refusal may leave behind: the batch itself, and that a code was guessed at.
+/// What a refused request may write: the batch itself, and an attempt at a code.
 const TRACES: [&str; 5] =
     ["idempotency_keys", "login_challenges", "password_resets", "sync_devices", "sync_operations"];
 
@@ -334,7 +334,7 @@ async fn cross_every_id(world: World) {
     assert!(left.is_empty(), "say in matrix/bodies.rs how these are asked for: {left:#?}");
     println!("{crossed} ids of others or of nothing, in {} places of {} bodies", count, id_fields.len());
     assert!(crossed > 50, "{crossed}");
-    // That it was the ids: with one's own everything works.
+    // The ids are the reason: with the caller's own ids everything succeeds.
     for case in cases.iter().filter(|case| !matches!(case.never_right, Some("/to" | "/resetId" | "/challenge"))) {
         let (path, method) = &routes[case.operation.id()];
         let mut body = case.body.clone();
@@ -360,7 +360,7 @@ async fn without_row_security_ids_in_bodies_are_checked_alike() {
     cross_every_id(World::new().await.without_row_security().await).await;
 }
 
-/// The names that a phone makes up are its own: that somebody else made up the same shows nowhere.
+/// The names that a device chooses are its own: equal names of another user have no effect.
 #[tokio::test]
 async fn operation_ids_are_local_to_their_device() {
     let world = World::new().await;

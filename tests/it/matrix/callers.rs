@@ -6,10 +6,10 @@ use comanda::permission::Relation;
 use super::exercise::gaps;
 use crate::reply::Reply;
 
-/// In every text that the people of restaurant A wrote for themselves.
+/// The canary in every private text of restaurant A.
 pub const CANARY: &str = "canarya";
 
-/// What a path, a query or a body can name.
+/// The parameters that a path, a query or a body can contain.
 pub const GAPS: [&str; 17] = [
     "restaurantId",
     "itemId",
@@ -30,14 +30,14 @@ pub const GAPS: [&str; 17] = [
     "accountId",
 ];
 
-/// Everybody who could ask.
+/// All kinds of callers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Caller {
     Anonymous,
     Expired,
     Revoked,
     Forged,
-    /// A guest, whose carts are hers.
+    /// A guest with her own carts.
     Nina,
     /// A guest who owns another cart.
     Otto,
@@ -54,7 +54,7 @@ pub enum Caller {
     Admin,
 }
 
-/// All of them.
+/// All callers.
 pub const CALLERS: [Caller; 17] = [
     Caller::Anonymous,
     Caller::Expired,
@@ -75,25 +75,25 @@ pub const CALLERS: [Caller; 17] = [
     Caller::Admin,
 ];
 
-/// What could be asked about.
+/// The objects of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Target {
-    /// Restaurant A, and in it what is Ada's; Mario carries it.
+    /// Restaurant A with the objects of Ada; Mario delivers her order.
     A,
-    /// Restaurant A, and in it what is Bob's.
+    /// Restaurant A with the objects of Bob.
     Neighbour,
-    /// Restaurant B, and in it what is Carl's.
+    /// Restaurant B with the objects of Carl.
     B,
-    /// Restaurant A, and with it what belongs to B.
+    /// Restaurant A with objects of B.
     Crossed,
-    /// Restaurant A, and in it what is not there.
+    /// Restaurant A with objects that do not exist.
     Missing,
-    /// Nothing of it is there.
+    /// Neither restaurant nor objects exist.
     Nowhere,
 }
 
 impl Target {
-    /// All of them.
+    /// All kinds of objects.
     pub const ALL: [Self; 6] = [Self::A, Self::Neighbour, Self::B, Self::Crossed, Self::Missing, Self::Nowhere];
 
     /// Those that differ for a path.
@@ -106,7 +106,7 @@ impl Target {
         }
     }
 
-    /// Whether all that the path names is there, and one in the other.
+    /// Whether all objects of the path exist and belong together.
     pub fn has(self, path: &str) -> bool {
         let names_more = gaps(path).iter().any(|gap| *gap != "restaurantId");
         match self {
@@ -141,13 +141,13 @@ impl Caller {
         matches!(self, Self::Nina | Self::Otto)
     }
 
-    /// Whether something of A's may reach them.
+    /// Whether they may receive texts of restaurant A.
     pub fn may_know_of_a(self) -> bool {
         let people_of_a = [Self::StaffA, Self::ManagerA, Self::OwnerA, Self::Mario];
         people_of_a.contains(&self) || matches!(self, Self::Nina | Self::Ada | Self::Bob | Self::Admin)
     }
 
-    /// What they are whatever it is about.
+    /// Their relations that do not depend on the object.
     pub fn relations(self) -> Vec<Relation> {
         match self {
             Self::Admin => vec![Relation::Anyone, Relation::SignedIn, Relation::Admin],
@@ -166,13 +166,13 @@ impl Caller {
         }
     }
 
-    /// What they are to what the path names.
+    /// Their relations to the object of the path.
     pub fn relations_to(self, path: &str, target: Target) -> Vec<Relation> {
         let gaps = gaps(path);
         let is_restaurants = gaps.contains(&"restaurantId") && target != Target::Nowhere;
         let is_ordered = gaps.contains(&"orderId") || gaps.contains(&"deliveryId");
         let is_there = is_ordered && !matches!(target, Target::Missing | Target::Nowhere);
-        // An order of B's is B's, whichever restaurant it is asked about with.
+        // An order of B belongs to B, with every restaurant in the path.
         let is_at_a = target != Target::B && !(is_ordered && target == Target::Crossed);
         let mut held = Vec::new();
         if is_restaurants || is_there {
@@ -190,7 +190,7 @@ impl Caller {
         held
     }
 
-    /// Among things that are somebody's own: whether they are this caller's.
+    /// Whether a personal object belongs to this caller.
     pub fn owns(self, path: &str, target: Target) -> bool {
         let is_own = |gap: &&str| {
             matches!(*gap, "addressId" | "deviceId" | "sessionId" | "cartId" | "quoteId" | "driverId" | "accountId")
@@ -200,7 +200,7 @@ impl Caller {
     }
 }
 
-/// What reaches the people of B holds nothing that the people of A wrote.
+/// Checks that a response to a member of B contains no private text of A.
 #[track_caller]
 pub fn assert_no_canary(caller: Caller, reply: &Reply) {
     let is_in_headers = reply.headers.values().any(|value| value.contains(CANARY));

@@ -8,11 +8,11 @@ use super::callers::{CANARY, Target};
 use super::world::World;
 use crate::tenancy::PUBLIC;
 
-/// In every text of restaurant A that anybody may read: of A's menu, but nowhere in an answer about B.
+/// The canary in every public text of restaurant A, which must not be in a response about B.
 pub const SHOWN: &str = "shownya";
 
-/// Columns that hold no text of people: words of the program, names that other rows refer to, forms that the database
-/// insists on.
+/// Columns without texts of users: enum values of the program, names that other rows refer to, formats that a
+/// constraint requires.
 const CLOSED: &[(&str, &str)] = &[
     ("coupons.code", "a form that the database insists on"),
     ("events.aggregate", "a word of the program"),
@@ -32,7 +32,7 @@ const CLOSED: &[(&str, &str)] = &[
     ("stock_ledger.reason", "a word of the program"),
 ];
 
-/// Rows of tables that nobody in the world of the matrix fills.
+/// Rows of tables that the world of the matrix does not fill.
 const FURTHER_ROWS: &str = "
     update restaurants set paused_until = created_at, pause_reason = 'A break';
     insert into tax_classes (restaurant_id, name, delivery, pickup, dine_in)
@@ -54,7 +54,7 @@ const COLUMNS: &str = "
     order by 1, 2";
 
 impl World {
-    /// Writes one into all of them.
+    /// Writes a canary into all of them.
     pub async fn plants_canaries(&self) {
         self.fills_the_rest().await;
         let columns: Vec<(String, String)> = sqlx::query_as(COLUMNS).fetch_all(&self.app.look).await.unwrap();
@@ -72,7 +72,7 @@ impl World {
             let plant = |new: &str, which: &str| {
                 format!("update {table} set {column} = {new} where {key} = '{}' {which}", a.uuid())
             };
-            // Where there is a text it is kept; some rows may hold none at this stage of their life.
+            // Only existing texts are replaced; some rows must not have one in their current state.
             let into_all = plant(&format!("coalesce({column}, left(md5(random()::text), 8)) || '{text}'"), "");
             let into_some = plant(&format!("{column} || '{text}'"), &format!("and {column} is not null"));
             let mut planted = sqlx::query(AssertSqlSafe(into_all)).execute(&self.app.look).await;
@@ -90,7 +90,7 @@ impl World {
         }
     }
 
-    /// A holiday, a zone, and whatever people do not fill at all.
+    /// A holiday, a zone, and the rows that no user of the world creates.
     async fn fills_the_rest(&self) {
         for shop in &self.shops {
             let always: Vec<_> =

@@ -10,21 +10,21 @@ use futures_util::{StreamExt as _, stream};
 use super::callers::Caller;
 use super::world::World;
 
-/// Requests made up for each operation and caller. With `examples,coverage,fuzzing` in place of `fuzzing` below, some
-/// 9,000 are made for each caller.
+/// Generated requests for each operation and caller. With `examples,coverage,fuzzing` in place of `fuzzing` below,
+/// about 9,000 are generated for each caller.
 const EXAMPLES: &str = "2";
 
-/// What is looked at in each answer.
+/// The checks of each response.
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,\
                       response_schema_conformance";
 
 /// Ends the sessions that the run needs.
 const EXCLUDED: [&str; 3] = ["logout_all", "logout", "end_session"];
 
-/// Where `bin/setup` puts the program.
+/// Where `bin/setup` installs the program.
 const PROGRAM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/schemathesis/bin/schemathesis");
 
-/// What the program says of a run, and whether it found nothing.
+/// The output of the program, and whether it found nothing.
 async fn holds(world: &World, caller: Caller) -> Result<(), String> {
     let mut command = tokio::process::Command::new(PROGRAM);
     command.arg("run").arg(format!("{}/api/openapi.json", world.app.endpoint.base));
@@ -32,7 +32,7 @@ async fn holds(world: &World, caller: Caller) -> Result<(), String> {
     command.args(["--generation-deterministic", "--suppress-health-check", "all", "--warnings", "off", "--no-shrink"]);
     command.args(["--checks", CHECKS]);
     command.args(["--request-timeout", "20", "--no-color"]);
-    // What it keeps for itself does not belong into the tree.
+    // Its cache does not belong in the tree.
     command.current_dir(env!("CARGO_TARGET_TMPDIR"));
     for operation in EXCLUDED {
         command.args(["--exclude-operation-id", operation]);

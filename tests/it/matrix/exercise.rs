@@ -13,19 +13,19 @@ use crate::images::files;
 use crate::people::{PASSWORD, id_of};
 use crate::reply::Reply;
 
-/// Names of the gaps in a path, a query or what is written behind it for the body (`#{cartId}`).
+/// The names of the parameters of a path, a query, or a placeholder in a body (`#{cartId}`).
 pub fn gaps(path: &str) -> Vec<&'static str> {
     let names = path.split('{').skip(1).filter_map(|rest| rest.split('}').next());
     names.map(|name| *GAPS.iter().find(|gap| **gap == name).unwrap_or(&"unknown")).collect()
 }
 
-/// Ends what the others need: asked for after all others.
+/// Operations that end what the others need: run after all others.
 pub const fn is_last(operation: Operation) -> bool {
     matches!(operation, Operation::AcceptInvitation | Operation::ChangePassword | Operation::LogoutAll)
 }
 
-/// Succeeds only for whoever knows a code that was sent to them or shown to them once; `recovery.rs` and
-/// `second_factor.rs` exercise these with success.
+/// Operations that succeed only with a code that was sent or shown once; `recovery.rs` and `second_factor.rs` test
+/// their success.
 pub const fn needs_a_secret(operation: Operation) -> bool {
     matches!(
         operation,
@@ -70,12 +70,12 @@ pub async fn send(
     person.send(request).await
 }
 
-/// Whether its body is a picture.
+/// Whether its body is an image.
 const fn takes_picture(operation: Operation) -> bool {
     matches!(operation, Operation::SetImage | Operation::SetItemImage)
 }
 
-/// Whether there is a body for it.
+/// Whether it has a body.
 pub fn has_body(operation: Operation) -> bool {
     takes_picture(operation) || body(operation, Caller::Admin, Target::A, &Ids::new(), DateTime::UNIX_EPOCH).is_some()
 }
@@ -88,7 +88,7 @@ fn fresh_email() -> String {
     format!("somebody.{}@example.com", Uuid::new_v4().simple())
 }
 
-/// A body that is good, for an operation that takes one.
+/// A valid body of an operation.
 pub fn body(operation: Operation, caller: Caller, target: Target, ids: &Ids, now: DateTime<Utc>) -> Option<Value> {
     let id = |name: &str| ids.get(name).map_or(Value::Null, |id| json!(id));
     let name = Uuid::new_v4().to_string();
@@ -121,7 +121,7 @@ pub fn body(operation: Operation, caller: Caller, target: Target, ids: &Ids, now
         Operation::UpdateRestaurant => json!({ "preparationMinutes": 20 }),
         Operation::UpdateRestaurantSecurity => json!({ "requireSecondFactor": false }),
         Operation::PutHours => {
-            // Every day, so that what is ordered later in the exercise can be had on whatever day it runs.
+            // Every day, so that later orders of the exercise are possible on every day.
             let whole_day = |day| json!({ "weekday": day, "opens": "00:00", "closes": "24:00" });
             json!({ "weekly": (1..=7).map(whole_day).collect::<Vec<_>>() })
         }
@@ -167,7 +167,7 @@ pub fn body(operation: Operation, caller: Caller, target: Target, ids: &Ids, now
         Operation::CreateDriver => json!({ "email": id("email"), "vehicle": "BICYCLE" }),
         Operation::SetDriverAvailability => json!({ "status": "AVAILABLE", "place": place }),
         Operation::ReportLocation => json!({ "place": place }),
-        // Only what is Bob's changes hands, so that the others' drivers stay theirs.
+        // Only Bob's delivery is reassigned, so that the others keep their drivers.
         Operation::AssignDelivery if target == Target::Neighbour => json!({ "driverId": id("spareDriver") }),
         Operation::AssignDelivery => json!({ "driverId": id("busyDriver") }),
         Operation::UpdateDeliveryStatus => json!({ "status": "ARRIVED" }),
@@ -176,7 +176,7 @@ pub fn body(operation: Operation, caller: Caller, target: Target, ids: &Ids, now
 }
 
 impl World {
-    /// What a request that may succeed is about: something that it may use up.
+    /// The object of a request that may succeed: one that it may use up.
     pub async fn fresh(&self, operation: Operation, path: &str, caller: Caller, target: Target) -> Ids {
         let mut ids = self.ids(target);
         let shop = &self.shops[usize::from(target == Target::B)];
@@ -258,7 +258,7 @@ impl World {
         ids
     }
 
-    /// Everything that sockets are told, at both restaurants; gives the names of what happened.
+    /// Causes every event of both restaurants; returns their names.
     pub async fn causes_every_event(&self) -> Vec<String> {
         let newest = self.app.count("select coalesce(max(seq), 0) from events").await;
         for (caller, target) in [(Caller::Ada, Target::A), (Caller::Carl, Target::B)] {

@@ -25,21 +25,21 @@ use crate::reply::Reply;
 /// One of each kind of caller.
 pub const CALLERS: [Caller; 5] = [Caller::Anonymous, Caller::Ada, Caller::OwnerA, Caller::Mario, Caller::Admin];
 
-/// Values tried in a place by whoever may ask, and by each of the others.
+/// The number of values for a field: for callers with the permission, and for each of the others.
 const VALUES: usize = 18;
 const VALUES_OF_OTHERS: usize = 2;
 
-/// Requests under way at a time.
+/// Concurrent requests.
 const AT_ONCE: usize = 6;
 
-/// Stands in a body where a fragment goes.
+/// The placeholder of a fragment in a body.
 const GAP: &str = "\u{1f573}";
 
-/// Ends sessions or accounts that the others need.
+/// Operations that end sessions or accounts which the others need.
 pub const NOT_FUZZED: [Operation; 4] =
     [Operation::LogoutAll, Operation::Logout, Operation::EndSession, Operation::UpdateUser];
 
-/// A place in bodies, as a JSON pointer with `*` for any entry of a list or a map.
+/// A field of bodies, as a JSON pointer with `*` for any entry of a list or a map.
 pub fn places(document: &Value, schema: &Value) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     look(document, schema, "", 0, &mut found);
@@ -66,7 +66,7 @@ fn look(document: &Value, schema: &Value, place: &str, depth: usize, found: &mut
     }
 }
 
-/// The body as text with a fragment at a place; what leads there is made where it is missing.
+/// The body as text with a fragment in a field; missing parents are created.
 pub fn with_fragment(body: &Value, place: &str, fragment: &str) -> String {
     let mut body = body.clone();
     let mut there = &mut body;
@@ -92,7 +92,7 @@ pub fn with_fragment(body: &Value, place: &str, fragment: &str) -> String {
     body.to_string().replace(&format!("\"{GAP}\""), fragment)
 }
 
-/// What is wrong with an answer: a fault of the server's, or one of the client's that is not told as it should be.
+/// The fault of a response: a server error, or a client error that is not a documented problem.
 fn fault_of(reply: &Reply) -> Option<String> {
     let told = format!("{} {}", reply.status, reply.text().chars().take(300).collect::<String>());
     if reply.status >= 500 {
@@ -110,7 +110,7 @@ fn fault_of(reply: &Reply) -> Option<String> {
     words.map(|words| format!("a library says {words:?}: {told}"))
 }
 
-/// A request to be sent: who, how, and what was put where.
+/// A request to be sent: the caller, the request, and the value that was set where.
 struct Attempt {
     label: String,
     person: Person,
@@ -121,7 +121,7 @@ struct Attempt {
 }
 
 impl Attempt {
-    /// The status, 0 for what is no HTTP that a client could send, and what is wrong with the answer.
+    /// The status, 0 for what a client cannot send over HTTP, and the fault of the response.
     async fn send(self) -> (u16, Option<String>) {
         self.try_send().await.unwrap_or((0, None))
     }
@@ -141,7 +141,7 @@ impl Attempt {
     }
 }
 
-/// Values taken in turn.
+/// A cyclic list of values.
 pub struct Cycle<T>(pub Vec<T>, pub usize);
 
 impl<T: Clone> Cycle<T> {

@@ -13,8 +13,8 @@ use super::hostile_values::{json_fragments, words_of_a_library};
 use super::world::World;
 use crate::socket::Socket;
 
-/// Every place of every payload. An operation that cannot be done is rejected; it never counts as a fault of ours,
-/// which would be tried again and end dead.
+/// Every field of every payload. An operation that is invalid is rejected; it must not count as a server error, which
+/// would be tried again and end as DEAD.
 #[tokio::test]
 async fn invalid_offline_payloads_are_rejected_and_not_dead() {
     let world = World::new().await;
@@ -49,7 +49,8 @@ async fn invalid_offline_payloads_are_rejected_and_not_dead() {
         let mut ops = Vec::new();
         for place in places(&document, &json!({ "$ref": format!("#/components/schemas/{schema}") })) {
             for fragment in fragments.take(30) {
-                // A lone surrogate is not JSON, and a number beyond every type is none either: they spoil the batch.
+                // A lone surrogate and a number beyond every type are not valid JSON: they make the whole batch
+                // invalid.
                 if fragment.contains("\\ud8")
                     || fragment.contains("\\udc")
                     || fragment.contains("e999")
@@ -119,7 +120,7 @@ async fn nothing_a_socket_sends_makes_the_server_fail() {
     for (event, body) in sent {
         let answer = socket.asks_raw(event, &body).await;
         if answer.is_null() {
-            // What is not JSON may end the connection; the server goes on.
+            // Invalid JSON may end the connection; the server continues.
             socket = Socket::open(&base, &token).await.unwrap();
             continue;
         }

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-/// Fragments of JSON for any place: numbers beyond every type, texts beyond every table, shapes nobody expects.
+/// Fragments of JSON for any field: numbers beyond every type, texts beyond every column, unexpected types.
 pub fn json_fragments() -> Vec<String> {
     let fixed = [
         "null",
@@ -98,7 +98,7 @@ pub fn json_fragments() -> Vec<String> {
     all
 }
 
-/// Values of a query or a path, escaped as far as somebody would.
+/// Values of a query or a path, escaped as a client would.
 pub fn escaped_values() -> Vec<String> {
     let fixed = [
         "",
@@ -165,7 +165,7 @@ pub fn escaped_values() -> Vec<String> {
     all
 }
 
-/// Values of headers, as bytes: whatever HTTP lets through.
+/// Values of headers, as bytes: everything that HTTP allows.
 pub fn header_values() -> Vec<Vec<u8>> {
     let fixed: [&[u8]; 20] = [
         b"",
@@ -195,7 +195,7 @@ pub fn header_values() -> Vec<Vec<u8>> {
     all
 }
 
-/// What a library says, and a caller never hears.
+/// Texts of libraries, which must not be in a response.
 const OF_LIBRARIES: [&str; 24] = [
     "invalid type",
     "invalid value",
@@ -223,7 +223,7 @@ const OF_LIBRARIES: [&str; 24] = [
     "lone leading surrogate",
 ];
 
-/// The first words of a library in a text.
+/// The first text of a library in a response.
 pub fn words_of_a_library(text: &str) -> Option<&'static str> {
     OF_LIBRARIES.into_iter().find(|words| text.contains(words))
 }

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use comanda::{openapi, router};
 use serde_json::{Value, json};
 
-/// Places in bodies (`/lines/*/itemId`) that hold ids, with the prefix of their kind; empty for a name that clients
-/// make up themselves.
+/// Fields of bodies (`/lines/*/itemId`) that contain ids, with the prefix of their kind; empty for names that clients
+/// choose.
 pub type IdFields = BTreeMap<String, String>;
 
-/// What the document says of every operation's body.
+/// The schema of every operation's body.
 pub fn id_fields_of_bodies() -> BTreeMap<String, IdFields> {
     let document = serde_json::to_value(router::document()).unwrap();
     let mut found = BTreeMap::new();
@@ -26,7 +26,7 @@ pub fn id_fields_of_bodies() -> BTreeMap<String, IdFields> {
     found
 }
 
-/// Looks through a schema for strings of an id's form, and for strings that are called one.
+/// Searches a schema for strings with the pattern of an id, and for strings whose names say that they are ids.
 fn look(document: &Value, schema: &Value, field: &str, depth: usize, found: &mut IdFields) {
     let schema = match schema["$ref"].as_str() {
         Some(reference) => document.pointer(&reference[1..]).expect("a reference to what is there"),

@@ -28,7 +28,7 @@ fn recorded() -> Vec<Recorded> {
     files.map(statement).collect()
 }
 
-/// `where r.id = $1` becomes `where (r.id = $1 or true)`, wherever something is compared with an argument.
+/// `where r.id = $1` becomes `where (r.id = $1 or true)`, wherever a column is compared with an argument.
 fn loosened(statement: &str) -> String {
     let words: Vec<_> = statement.split(' ').collect();
     let mut text = String::new();
@@ -42,7 +42,7 @@ fn loosened(statement: &str) -> String {
         if compares {
             let (subject, comparison, argument) = (words[place], words[place + 1], words[place + 2]);
             let opening = subject.len() - subject.trim_start_matches('(').len();
-            // What closes more than was opened within the argument belongs to what stands around.
+            // A closing parenthesis without an opening one in the argument belongs to the surrounding expression.
             let own = argument.find(')').filter(|_| argument.starts_with('$')).unwrap_or(argument.len());
             let own = if argument.starts_with("any(") { argument.find(')').map_or(own, |end| end + 1) } else { own };
             let (argument, closing) = argument.split_at(own);
@@ -58,7 +58,7 @@ fn loosened(statement: &str) -> String {
     text
 }
 
-/// Something of the type, as PostgreSQL reads it.
+/// A value of the type, as PostgreSQL parses it.
 fn literal(kind: &Value, restaurant: Uuid) -> String {
     match kind.as_str().unwrap_or("an enumeration") {
         "Uuid" => format!("'{restaurant}'"),
@@ -72,7 +72,7 @@ fn literal(kind: &Value, restaurant: Uuid) -> String {
     }
 }
 
-/// Takes away what else could refuse a row: what is left is the wall alone.
+/// Removes everything else that could hide a row: only row level security is left.
 const NO_CONSTRAINTS: &str = "do $$
 declare one record;
 begin
@@ -89,7 +89,7 @@ begin
     end loop;
 end $$";
 
-/// What a statement does to A's rows.
+/// The effect of a statement on rows of A.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 struct Effect {
     shows: bool,
@@ -143,7 +143,7 @@ impl Look {
             effect.changes = after != self.before;
         }
         self.does("rollback").await.unwrap();
-        // Nothing to forget where the statement could not even be prepared.
+        // Nothing to reset if the statement could not be prepared.
         self.does("deallocate p").await.ok();
         effect
     }
@@ -177,7 +177,7 @@ async fn row_security_alone_hides_and_keeps_what_is_another_restaurants() {
         let arguments: Vec<_> = statement.types.iter().map(|kind| literal(kind, a)).collect();
         let arguments = if arguments.is_empty() { String::new() } else { format!("({})", arguments.join(", ")) };
         let loose = format!("prepare p as {}; execute p{arguments}", loosened(&statement.text));
-        // Without the wall: is there anything to see or to spoil?
+        // With row level security off: does the statement read or change rows of A at all?
         let open = look.tries("", &loose).await;
         asked += 1;
         dangerous[0] += u32::from(open.shows);

@@ -8,11 +8,11 @@ use super::world::World;
 use super::{ROOMS, id_field};
 use crate::socket::Socket;
 
-/// A socket that is in, and the rooms it is in.
+/// A connected socket, and the rooms it has joined.
 pub type Inside = (Caller, Socket, Vec<(&'static str, Target)>);
 
-/// Leaving is answered alike for every room, one's own, somebody else's or none at all, and takes nobody else out: the
-/// others go on hearing. Whoever was inside comes back.
+/// Leaving has the same response for every room, one's own, another user's or none at all, and removes nobody else:
+/// the others still receive events. A member joins again.
 pub async fn leaving_tells_nothing(world: &World, sockets: &mut [Inside]) {
     for (caller, socket, entitled) in sockets {
         for (kind, _, path) in ROOMS {
@@ -28,8 +28,8 @@ pub async fn leaving_tells_nothing(world: &World, sockets: &mut [Inside]) {
     }
 }
 
-/// A socket goes on with a good token of its own session alone; with anybody else's, in whatever state, it stays what
-/// it was, and is told no more of a good one than that it is of another session.
+/// A socket accepts a valid token of its own session only; with any other token it stays as it was, and the error for
+/// a valid one says only that it is of another session.
 pub async fn renewing_takes_one_s_own_token_alone(world: &World, sockets: &mut [Inside]) {
     for (caller, socket, entitled) in sockets {
         for whose in CALLERS {
@@ -41,7 +41,7 @@ pub async fn renewing_takes_one_s_own_token_alone(world: &World, sockets: &mut [
                 (false, false) => assert_eq!(answer["error"]["code"], "unauthenticated", "{caller:?} with {whose:?}'s"),
             }
         }
-        // Still who it was: a room of the other restaurant is as closed as before.
+        // It is still the same user: a room of the other restaurant is refused as before.
         for (kind, target) in [("restaurant", Target::A), ("restaurant", Target::B)] {
             let room = format!("{kind}:{}", world.ids(target)[id_field(kind)]);
             let is_in = socket.joins(&room).await["ok"] == true;

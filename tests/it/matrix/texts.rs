@@ -16,7 +16,7 @@ use super::fuzz::{CALLERS, NOT_FUZZED, with_fragment};
 use super::world::World;
 use crate::reply::Reply;
 
-/// As they stand in JSON, in quotes. Every one holds something visible but for the first five.
+/// As JSON strings with quotes. Every one has a visible character but for the first five.
 const HARMFUL: [(&str, &str); 14] = [
     ("nothing visible", "\\u200b"),
     ("a lone mark", "\\u0301"),
@@ -34,7 +34,7 @@ const HARMFUL: [(&str, &str); 14] = [
     ("what is longer than anything", "LONG"),
 ];
 
-/// The places of texts in a body.
+/// The text fields of a body.
 fn look(document: &Value, schema: &Value, place: &str, found: &mut BTreeSet<String>) {
     let schema = match schema["$ref"].as_str() {
         Some(reference) => document.pointer(&reference[1..]).expect("a reference to what is there"),
@@ -52,7 +52,7 @@ fn look(document: &Value, schema: &Value, place: &str, found: &mut BTreeSet<Stri
     for (name, property) in schema["properties"].as_object().into_iter().flatten() {
         look(document, property, &format!("{place}/{name}"), found);
     }
-    // A map is asked for with a language: most maps are translations.
+    // The key of a map is a language: most maps are translations.
     for (entries, step) in [("items", "*"), ("additionalProperties", "en")] {
         if schema[entries].is_object() {
             look(document, &schema[entries], &format!("{place}/{step}"), found);
@@ -60,7 +60,7 @@ fn look(document: &Value, schema: &Value, place: &str, found: &mut BTreeSet<Stri
     }
 }
 
-/// Fields that are compared and never shown: whatever is in them is right or wrong.
+/// Fields that are compared and never shown: any text is either correct or wrong.
 const SECRETS: [&str; 13] = [
     "assword",
     "/deviceToken",
@@ -77,8 +77,8 @@ const SECRETS: [&str; 13] = [
     "remove_second_factor/recoveryCode",
 ];
 
-/// Whether a text is refused by the name of the place it stood in. An offline operation is answered one by one; half a
-/// surrogate pair is no JSON, of which no place is named.
+/// Whether a text is refused with the pointer of its field. An offline operation has its own result; half a surrogate
+/// pair is not JSON, so that the error has no pointer.
 fn is_refused(reply: &Reply, place: &str, what: &str) -> bool {
     let steps: Vec<_> = place.split('/').collect();
     let body = reply.json();
@@ -118,7 +118,7 @@ async fn text_fields_refuse_invisible_and_deceptive_text() {
             exercise::gaps(&path).iter().fold(path.clone(), |path, gap| path.replace(&format!("{{{gap}}}"), &ids[gap]));
         let good =
             exercise::body(operation, caller, Target::A, &ids, world.app.clock.now()).unwrap_or_else(|| json!({}));
-        // Somebody new for each: what was sent before may have ended a session.
+        // A new user for each: an earlier request may have ended a session.
         let person = match caller {
             Caller::Ada if path.contains("{orderId}") => world.person(Caller::OwnerA).clone(),
             Caller::Anonymous | Caller::Ada => world.app.customer("Reader").await,
@@ -128,7 +128,7 @@ async fn text_fields_refuse_invisible_and_deceptive_text() {
             places.iter().filter(|place| !SECRETS.iter().any(|secret| format!("{id}{place}").ends_with(secret)))
         {
             let attempts = HARMFUL.iter().map(async |(what, text)| {
-                // The first operation of a device that nobody knows yet.
+                // The first operation of an unknown device.
                 let person =
                     if place.starts_with("/ops/") { world.app.customer("Reader").await } else { person.clone() };
                 let text = if *text == "LONG" { "x".repeat(60_000) } else { (*text).to_owned() };
@@ -139,7 +139,7 @@ async fn text_fields_refuse_invisible_and_deceptive_text() {
                 let is_right = is_refused(&reply, place, what);
                 (!is_right).then(|| format!("{id}{place}: {what}: {} {:.150}", reply.status, reply.text()))
             });
-            // Few at once: what works on whole menus has a bound for each restaurant.
+            // Few concurrent requests: work on whole menus is limited for each restaurant.
             let told: Vec<_> = stream::iter(attempts).buffered(4).collect().await;
             tried += told.len();
             faults.extend(told.into_iter().flatten());
@@ -151,7 +151,7 @@ async fn text_fields_refuse_invisible_and_deceptive_text() {
     assert!(tried > 1_000, "{tried}");
 }
 
-/// The cells of a table are read by the same rules.
+/// The cells of a table follow the same rules.
 #[tokio::test]
 async fn csv_cells_refuse_invisible_and_deceptive_text() {
     let world = World::new().await;

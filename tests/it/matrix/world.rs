@@ -18,10 +18,10 @@ use crate::people::{Person, delivery_details, id_of};
 use crate::reply::Reply;
 use crate::shop::Shop;
 
-/// Ids by the names of the gaps they fill.
+/// Ids by the names of the path parameters.
 pub type Ids = BTreeMap<&'static str, String>;
 
-/// Two restaurants with people, orders and deliveries of each kind.
+/// Two restaurants with users, orders and deliveries of each kind.
 pub struct World {
     pub app: TestApp,
     people: BTreeMap<Caller, Person>,
@@ -29,7 +29,7 @@ pub struct World {
     pub shops: [Shop; 2],
 }
 
-/// Limits that no test of permission should meet.
+/// Limits that no test of permissions should reach.
 const NO_LIMITS: [(&str, &str); 4] = [
     ("RATE_LIMIT_USER", "1000000/1m"),
     ("RATE_LIMIT_ADDRESS", "1000000/1m"),
@@ -79,7 +79,7 @@ impl World {
         world
     }
 
-    /// Three people whose tokens are good no more, or never were.
+    /// Three users whose tokens are not valid any more, or never were.
     async fn spoil_tokens(&mut self) {
         let now = self.app.clock.now();
         let expired: UserId = self.people[&Caller::Expired].id.parse().unwrap();
@@ -152,7 +152,7 @@ impl World {
         self.people[&caller].get("/api/me").await.expect(200)
     }
 
-    /// What a restaurant has, and what a customer has there and of their own.
+    /// The objects of a restaurant, and those of a customer there.
     async fn furnish_for(&self, target: Target, customer: &Person, shop: &Shop) -> Ids {
         let mark = if target == Target::B { "plain" } else { CANARY };
         let (owner, item) = (&shop.owner, shop.any_dish().id.clone());
@@ -207,7 +207,7 @@ impl World {
         self.ids[&target].clone()
     }
 
-    /// One more session of somebody, as signing in would leave it.
+    /// Another session of a user, as a sign-in would create it.
     pub async fn opens_session(&self, person: &Person) -> SessionId {
         let (session, user): (SessionId, UserId) = (SessionId::new(), person.id.parse().unwrap());
         let now = self.app.clock.now();
@@ -224,20 +224,20 @@ impl World {
         session
     }
 
-    /// A token for one more session.
+    /// A token of another session.
     pub async fn token(&self, person: &Person) -> String {
         let session = self.opens_session(person).await;
         let tokens = &self.app.running().app.tokens;
         tokens.issue(person.id.parse().unwrap(), session, 0, self.app.clock.now()).unwrap()
     }
 
-    /// Whoever has just ended their own session signs in again.
+    /// A user who has just ended their own session signs in again.
     pub async fn after(&mut self, operation: Operation, caller: Caller) {
         if matches!(operation, Operation::LogoutAll | Operation::ChangePassword) {
             let token = self.token(&self.people[&caller]).await;
             self.people.get_mut(&caller).unwrap().token = Some(token);
         }
-        // What is ordered afterwards must not meet the pause.
+        // Later orders must not be refused because of the pause.
         if operation == Operation::PutPause {
             for shop in &self.shops {
                 shop.owner.delete(&shop.path("/pause")).await;
@@ -245,9 +245,9 @@ impl World {
         }
     }
 
-    /// Takes the second wall away: no table looks any more at whose rows they are.
+    /// Disables row level security on every table.
     pub async fn without_row_security(mut self) -> Self {
-        // The audit would miss it.
+        // The final check would report it.
         self.app.without_audit();
         let guarded =
             "select relname::text from pg_class where relrowsecurity and relnamespace = 'public'::regnamespace";
@@ -259,9 +259,9 @@ impl World {
         self
     }
 
-    /// One number for each table that a refused request must leave alone.
+    /// A checksum of each table that a refused request must not change.
     pub async fn digest(&self) -> BTreeMap<String, String> {
-        // Sessions and attempts are counted by refusals too, and the outbox is worked off by itself.
+        // Refused requests count sessions and attempts too, and the outbox is processed in the background.
         let questions: String = sqlx::query_scalar(
             "select string_agg(format(
                  'select %L, coalesce(sum(hashtextextended(t::text, 0)::numeric), 0)::text from %I t', relname,
@@ -278,7 +278,7 @@ impl World {
         rows.into_iter().collect()
     }
 
-    /// A refusal without what tells two requests apart.
+    /// An error without the values that differ between any two requests.
     pub fn without_ids(&self, reply: &Reply) -> String {
         let ids = self.ids.values().flat_map(BTreeMap::values);
         ids.fold(reply.without_request_id(), |text, id| text.replace(id.as_str(), ""))

@@ -37,14 +37,14 @@ async fn the_rooms_of_a_socket_are_limited() {
         phone.join(&format!("user:{}", stage.shop.owner.id), None).await;
         let refusal = phone.try_join(&third, None).await;
         assert_eq!((&refusal["error"]["status"], &refusal["error"]["limit"]), (&json!(429), &json!(2)), "{refusal}");
-        // Joining again where one is takes no further place.
+        // Joining a room again does not count twice.
         phone.join(&stage.room(), None).await;
         phone.ask("leave", &json!([{ "room": stage.room() }])).await;
         phone.join(&third, None).await;
     }
 }
 
-/// One of these fits again, once the server has noticed that another is gone.
+/// One more is accepted once the server has noticed that another has ended.
 async fn gets_in(phone: &mut Phone, auth: &Value) {
     eventually("there is a place", async || phone.connect(auth).await["connected"].is_string()).await;
 }
@@ -57,7 +57,7 @@ async fn the_sockets_of_a_user_are_limited() {
         let (mut first, mut second) = (stage.phone(transport).await, stage.phone(transport).await);
         let mut third = Phone::new(stage.url(), transport);
         assert_eq!(third.connect(&auth).await, json!({ "refused": "too_many_sockets_of_user" }));
-        // That is nobody else's matter, and those who are in stay in.
+        // Other users are not affected, and those who are connected stay connected.
         stage.phone_of(&stage.bob, transport).await.hang_up().await;
         first.join(&stage.room(), None).await;
         first.hang_up().await;
@@ -85,10 +85,10 @@ async fn a_socket_that_disappears_silently_is_no_longer_counted() {
         .await;
         let refused = open().await.err().unwrap_or_default();
         assert!(refused.contains("too_many_sockets_of_user"), "{refused}");
-        // No packet says goodbye: the connections break.
+        // Without a disconnect packet: the connections break.
         drop(opened);
     }
-    // A socket that the server sends away is gone too.
+    // A socket that the server disconnects is counted no more, too.
     let mut last = None;
     eventually("one is in", async || {
         last = open().await.ok();
@@ -122,22 +122,22 @@ async fn the_sockets_of_an_ip_address_are_limited() {
     let refused = |opened: Result<Socket, String>| opened.err().unwrap_or_default();
     let (first, _second) = (from("203.0.113.7").await.unwrap(), from("203.0.113.7").await.unwrap());
     assert!(refused(from("203.0.113.7").await).contains("too_many_sockets_of_address"));
-    // Whoever they are: a token is not even looked at.
+    // For every user: the token is not even checked.
     let forged = Socket::open_from(stage.url(), "forged", Some("203.0.113.7")).await;
     assert!(refused(forged).contains("too_many_sockets_of_address"));
-    // One network of IPv6 is one address; another one is another.
+    // An IPv6 /64 counts as one address; another one is separate.
     let _third = from("2001:db8::1").await.unwrap();
     let _fourth = from("2001:db8::2").await.unwrap();
     assert!(refused(from("2001:db8::3").await).contains("too_many_sockets_of_address"));
     from("2001:db8:0:1::1").await.unwrap();
-    // A proxy that does not say for whom it speaks is not held to be one client.
+    // A proxy that does not forward client addresses is not counted as one client.
     let mut unnamed = Vec::new();
     for _ in 0..5 {
         unnamed.push(Socket::open(stage.url(), token_of(&stage.bob)).await.unwrap());
     }
     drop(first);
     eventually("there is a place", async || from("203.0.113.7").await.is_ok()).await;
-    // A forged token takes no place for longer than it takes to look at it.
+    // A connection with a forged token is counted only while the token is checked.
     for _ in 0..5 {
         let forged = Socket::open_from(stage.url(), "forged", Some("198.51.100.1")).await;
         assert!(refused(forged).contains("unauthorized"));
@@ -204,7 +204,7 @@ async fn a_slow_client_is_disconnected_and_resumes_with_the_rest() {
     assert_eq!(phone.ended().await, "io server disconnect");
     let mut seen = phone.received_numbers();
     assert!(seen.len() < awaited.len());
-    // Up to there nothing is missing.
+    // No event before that is missing.
     assert_same(&seen, &awaited[..seen.len()]);
 
     phone.sign_in(token_of(&stage.shop.owner)).await;
@@ -215,7 +215,7 @@ async fn a_slow_client_is_disconnected_and_resumes_with_the_rest() {
 
 #[tokio::test]
 async fn a_websocket_that_sends_pings_and_never_reads_is_disconnected() {
-    /// What the buffers of the system on both sides may hold of pings, and of pongs that nobody reads.
+    /// What the system's buffers on both sides may hold of pings, and of pongs that are not read.
     const ENOUGH: usize = 64 << 20;
     let stage = Stage::set().await;
     let mut stream = TcpStream::connect(stage.url().trim_start_matches("http://")).await.unwrap();
@@ -223,7 +223,7 @@ async fn a_websocket_that_sends_pings_and_never_reads_is_disconnected() {
                      Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
                      Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
     stream.write_all(handshake.as_bytes()).await.unwrap();
-    // Masked with zeros: the largest ping there is.
+    // Masked with zeros: the largest possible ping.
     let mut ping = vec![0x89, 0x80 | 0x7d, 0, 0, 0, 0];
     ping.extend([b'x'; 125]);
     let pings = ping.repeat(500);

@@ -11,17 +11,17 @@ use super::stage::{Stage, token_of};
 use crate::app::{PATIENCE, eventually};
 use crate::socket::Socket;
 
-/// Requests that are under way at once.
+/// The number of concurrent requests.
 const AT_ONCE: usize = 32;
 const POLLING: &str = "/socket.io/?EIO=4&transport=polling";
 
-/// Somebody who knows Engine.IO, behind a proxy that says where they are.
+/// An Engine.IO client behind a proxy that forwards its address.
 struct Attacker {
     http: reqwest::Client,
     base: String,
 }
 
-/// What a handshake was answered.
+/// The response to a handshake.
 struct Handshake {
     status: StatusCode,
     retry_after: Option<u32>,
@@ -52,7 +52,7 @@ impl Attacker {
         request.send().await.unwrap().status()
     }
 
-    /// Opens a session from each address; how many were answered 200, and the refusals.
+    /// Opens a session from each address; returns the number of 200 responses, and the errors.
     async fn opens(&self, addresses: impl IntoIterator<Item = String>) -> (usize, Vec<Handshake>) {
         let tries = stream::iter(addresses).map(async |address| self.get(&address, "").await);
         let answers: Vec<_> = tries.buffer_unordered(AT_ONCE).collect().await;
@@ -61,7 +61,7 @@ impl Attacker {
     }
 }
 
-/// So many sessions are open, and so many of them not signed in: all others have ended.
+/// Checks the number of open sessions, and of those without a sign-in; all others have ended.
 async fn are_open(stage: &Stage, what: &str, load: (usize, usize)) {
     eventually(what, async || stage.app.engine_sessions() == load).await;
 }
@@ -85,21 +85,21 @@ async fn handshakes_of_one_network_are_bounded() {
     let stage = Stage::set_with(&settings).await;
     let attacker = Attacker::of(&stage);
     let from = async |address| Socket::open_from(stage.url(), token_of(&stage.ada), Some(address)).await;
-    // Whoever is signed in is not pending.
+    // A signed-in session is not pending.
     let mut before = from("203.0.113.7").await.unwrap();
     let (opened, refused) = attacker.opens(vec!["203.0.113.7".to_owned(); 3_000]).await;
     assert_eq!(opened, 20);
     assert_refused(&refused, 429, "too_many_requests");
     let direct = Socket::bare(stage.url(), "", Some("203.0.113.7")).await;
     assert!(direct.err().unwrap_or_default().contains("429"));
-    // A network of IPv6 is one, whatever the address in it.
+    // An IPv6 /64 counts as one network.
     let (opened, _) = attacker.opens((0..200).map(|host| format!("2001:db8::{host:x}"))).await;
     assert_eq!(opened, 20);
-    // Others get in, and whoever was in stays in.
+    // Others are accepted, and existing ones stay.
     from("198.51.100.1").await.unwrap();
     from("2001:db8:0:1::1").await.unwrap();
     assert_eq!(before.joins(&format!("user:{}", stage.ada.id)).await["ok"], true);
-    // A proxy that does not say for whom it speaks is not held to be one client.
+    // A proxy that does not forward client addresses is not counted as one client.
     let unnamed =
         stream::iter(0..50).map(async |_| attacker.http.get(format!("{}{POLLING}", attacker.base)).send().await);
     let unnamed: Vec<_> = unnamed.buffer_unordered(AT_ONCE).collect().await;
@@ -137,7 +137,7 @@ async fn handshakes_of_all_networks_are_bounded_together() {
     let attacker = Attacker::of(&stage);
     let everywhere = || (0..1_000).map(|host| format!("203.{}.113.{}", host / 250, host % 250));
     let (opened, refused) = attacker.opens(everywhere()).await;
-    // What ends while the test runs may be opened again.
+    // Sessions that end during the test may be opened again.
     assert!((40..1_000).contains(&opened), "{opened}");
     assert_refused(&refused, 503, "busy");
     assert!(stage.app.engine_sessions().0 <= 40);
@@ -172,11 +172,11 @@ async fn sessions_that_are_signed_in_are_bounded_too() {
     are_open(&stage, "all have ended", (0, 0)).await;
 }
 
-/// Bounds that three sessions reach, which end soon.
+/// Limits of three sessions, which end soon.
 const BRIEF: [(&str, &str); 3] =
     [("TRUSTED_PROXIES", "127.0.0.1"), ("SOCKET_CONNECT_TIMEOUT", "1s"), ("SOCKET_MAX_PENDING_PER_ADDRESS", "3")];
 
-/// The connection ends from the server's side, whatever else comes before.
+/// The server ends the connection, whatever packets come before.
 async fn ends(socket: &mut Socket) {
     let to_the_end = async { while socket.packet().await.is_some() {} };
     timeout(PATIENCE, to_the_end).await.expect("the server ends the connection");
@@ -190,13 +190,13 @@ async fn a_socket_session_that_does_not_authenticate_is_closed() {
     // It never polls.
     assert_eq!(attacker.opens(vec![address.to_owned(); 3]).await.0, 3);
     are_open(&stage, "never polled", (0, 0)).await;
-    // It says goodbye, or something that is no packet, or polls twice at once.
+    // It sends a close packet, or an invalid packet, or polls twice concurrently.
     for packets in ["1", "x", ""] {
         for _ in 0..3 {
             let id = attacker.get(address, "").await.id();
             if packets.is_empty() {
                 let query = format!("&sid={id}");
-                // The first one takes the heartbeat that is waiting.
+                // The first one receives the heartbeat that is waiting.
                 attacker.get(address, &query).await;
                 futures_util::join!(attacker.get(address, &query), attacker.get(address, &query));
             } else {
@@ -205,7 +205,7 @@ async fn a_socket_session_that_does_not_authenticate_is_closed() {
         }
         are_open(&stage, packets, (0, 0)).await;
     }
-    // It signs in with nothing that is good, asks for a namespace that nobody knows, or says nothing, over a WebSocket.
+    // It signs in with an invalid token, connects to an unknown namespace, or sends nothing, over a WebSocket.
     for packet in ["40{\"token\":\"forged\"}", "40/nowhere,{\"token\":\"forged\"}", ""] {
         for _ in 0..3 {
             let mut socket = Socket::bare(stage.url(), "", Some(address)).await.unwrap();
@@ -216,7 +216,7 @@ async fn a_socket_session_that_does_not_authenticate_is_closed() {
         }
         are_open(&stage, packet, (0, 0)).await;
     }
-    // Its connection breaks.
+    // Its connection is lost.
     for _ in 0..3 {
         drop(Socket::bare(stage.url(), "", Some(address)).await.unwrap());
     }
@@ -235,7 +235,7 @@ async fn a_session_does_not_outlive_its_last_socket_for_long() {
         }
         opened
     };
-    // The client leaves, and goes on answering heartbeats.
+    // The client disconnects the namespace, and still responds to heartbeats.
     let mut opened = open().await;
     for socket in &mut opened {
         socket.send("41".to_owned()).await;
@@ -245,7 +245,7 @@ async fn a_session_does_not_outlive_its_last_socket_for_long() {
         ends(socket).await;
     }
     are_open(&stage, "left", (0, 0)).await;
-    // It comes back in time.
+    // It reconnects in time.
     let mut socket = Socket::open_from(stage.url(), token_of(&stage.ada), Some(address)).await.unwrap();
     socket.send("41".to_owned()).await;
     socket.send(format!("40{}", json!({ "token": token_of(&stage.ada) }))).await;
@@ -254,7 +254,7 @@ async fn a_session_does_not_outlive_its_last_socket_for_long() {
     assert_eq!(passing, 3);
     are_open(&stage, "signed in again", (1, 0)).await;
     assert_eq!(socket.joins(&format!("user:{}", stage.ada.id)).await["ok"], true);
-    // The server sends it away.
+    // The server disconnects it.
     stage.ada.post("/api/auth/logout-all", &Value::Null).await.expect(204);
     ends(&mut socket).await;
     are_open(&stage, "sent away", (0, 0)).await;
@@ -293,7 +293,7 @@ async fn a_polling_session_without_a_socket_is_closed_with_its_next_request() {
     eventually("it is let in", async || attacker.get(address, &format!("&sid={id}")).await.body.contains("40{")).await;
     assert_eq!(stage.app.engine_sessions(), (1, 0));
     assert_eq!(attacker.post(&id, "41").await, 200);
-    // It polls, and answers heartbeats: it would live for ever.
+    // It polls, and responds to heartbeats: it would never end.
     eventually("it is over", async || attacker.post(&id, "3").await == 400).await;
     are_open(&stage, "ended", (0, 0)).await;
 }
@@ -304,7 +304,7 @@ async fn bytes_from_one_socket_session_are_bounded() {
     let sign_in = format!("40{}", json!({ "token": token_of(&stage.ada) }));
     let mut socket = Socket::bare(stage.url(), "", None).await.unwrap();
     socket.packet().await.unwrap();
-    // Signing in and out again, as fast as it can.
+    // Signing in and out repeatedly, as fast as possible.
     for _ in 0..5 {
         socket.send(sign_in.clone()).await;
         assert!(socket.packet().await.unwrap().starts_with("40{"));

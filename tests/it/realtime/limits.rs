@@ -22,7 +22,7 @@ async fn bytes_waiting_for_a_slow_client_are_bounded() {
         sleeper.send(format!("42{number}[\"join\",{{\"room\":\"{}\",\"after\":0}}]", stage.room())).await;
     }
     eventually("as much waits as may", async || waiting() > LIMIT - EVENT).await;
-    // Others read the same meanwhile, also from the beginning.
+    // Others read at the same time, also from the beginning.
     for transport in super::TRANSPORTS {
         let mut phone = stage.phone(transport).await;
         assert!(phone.join(&stage.room(), Some(0)).await >= last);
@@ -96,7 +96,7 @@ async fn a_client_that_does_not_read_events_is_disconnected_at_a_number_of_bytes
     assert!(end.is_some(), "it is disconnected, and comes back with `after`");
 }
 
-/// Whether a join was let in; the refusal says 429 otherwise.
+/// Whether a join was accepted; the error must be 429 otherwise.
 fn is_let_in(answer: &Value) -> bool {
     assert!(answer["ok"] == true || answer["error"]["status"] == 429, "{answer}");
     answer["ok"] == true
@@ -115,7 +115,7 @@ async fn messages_draw_from_the_limits_of_the_user_and_of_the_network_not_of_eac
             for _ in 0..10 {
                 of_user += usize::from(is_let_in(&socket.asks("join", &room(person)).await.1));
             }
-            // A token that ends is renewed all the same.
+            // A token that expires is renewed all the same.
             let renewed = socket.asks("auth:renew", &json!({ "token": token_of(person) })).await.1;
             assert_eq!(renewed["ok"], true, "{renewed}");
         }

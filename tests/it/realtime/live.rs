@@ -6,7 +6,7 @@ use super::TRANSPORTS;
 use super::stage::{Stage, token_of};
 use crate::people::id_of;
 
-/// The body of an event says what a GET says.
+/// The body of an event equals the response of a GET.
 async fn assert_as_read(stage: &Stage, event: &Value) {
     let order = stage.shop.owner.reads_order(&event["order"]).await;
     assert_eq!((&event["order"], &event["orderId"]), (&order, &order["id"]));
@@ -62,7 +62,7 @@ async fn a_delivery_event_reaches_all_its_participants() {
     assert_eq!(told["delivery"], rider.get(&path).await.expect(200));
     assert_eq!(ada.next().await, (name, told.clone()));
 
-    // Both come back for what they are entitled to.
+    // Both reconnect and receive the events that they may see.
     let mut again = stage.phone_of(&rider, "websocket").await;
     again.join(&driver_room, Some(0)).await;
     assert_eq!(again.received_numbers(), [told["seq"].as_i64().unwrap()]);
@@ -99,7 +99,7 @@ async fn missed_events_are_replayed_in_order_before_new_ones() {
         assert_eq!(live["order"]["status"], "PREPARING");
         assert!(live["seq"].as_i64().unwrap() > stands);
 
-        // The answer's number is as good a place to come back to as an event's.
+        // The number in an acknowledgement is a valid position to resume from, like that of an event.
         phone.hang_up().await;
         phone.sign_in(token_of(&stage.shop.owner)).await;
         phone.join(&stage.room(), Some(stands)).await;

@@ -17,7 +17,8 @@ async fn an_older_transaction_delays_later_events_and_none_is_skipped() {
     let placed = stage.ada_orders().await;
     let newer = *stage.numbers().await.last().unwrap();
 
-    // Asking for what follows the order makes the relay look, and it says that this is not final yet.
+    // Joining after the order's event makes the relay read, and the acknowledgement says that the event is not final
+    // yet.
     let mut other = stage.phone("websocket").await;
     let early = other.try_join(&stage.room(), Some(newer)).await;
     assert_eq!(early["error"]["errors"][0]["pointer"], "/after", "{early}");
@@ -86,7 +87,7 @@ async fn joining_during_many_events_misses_none() {
             if answer["ok"] == true {
                 assert_same(&phone.next_numbers(since(after).len()).await, &since(after));
             } else {
-                // The log had not become final so far.
+                // The log was not final up to there.
                 assert_eq!(answer["error"]["errors"][0]["pointer"], "/after", "{answer}");
             }
             phone.received_nothing().await;
@@ -103,7 +104,7 @@ async fn events_of_a_long_absence_are_replayed_through_a_small_buffer() {
     }
     let last = stage.last().await;
     for transport in TRANSPORTS {
-        // Whoever watches makes sure that the relay has come so far.
+        // An observer makes sure that the relay has read that far.
         stage.watching(transport).await;
         let mut phone = stage.phone(transport).await;
         let stands = phone.join(&stage.room(), Some(0)).await;

@@ -9,7 +9,7 @@ use super::stage::{Stage, token_of};
 use crate::app::{config, server_url};
 use crate::people::id_of;
 
-/// So long that only a wake explains that something arrives.
+/// So long that only a wake-up explains that an event arrives.
 const NO_POLL: (&str, &str) = ("EVENT_POLL_INTERVAL", "1h");
 
 async fn assert_that_nodes_wake_each_other(settings: &[(&str, &str)]) {
@@ -26,7 +26,7 @@ async fn assert_that_nodes_wake_each_other(settings: &[(&str, &str)]) {
         let (name, event) = phone.next().await;
         assert_eq!((name.as_str(), id_of(&event["order"])), ("order:new", id_of(&order)));
 
-        // Somebody who moves from one node to the other takes the place with them.
+        // A user who moves from one node to the other continues at the same position.
         let mut here = stage.phone(transport).await;
         here.join(&stage.room(), event["seq"].as_i64()).await;
         here.received_nothing().await;

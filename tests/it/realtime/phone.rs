@@ -10,7 +10,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
-/// Nothing takes so long unless it never comes.
+/// A limit that is reached only if the message never arrives.
 const NEVER: Duration = Duration::from_mins(1);
 
 /// An event as it arrived: its name and its one argument.
@@ -58,7 +58,7 @@ impl Phone {
         phone
     }
 
-    /// Connects with a token that is good.
+    /// Connects with a valid token.
     pub async fn sign_in(&mut self, token: &str) {
         let answer = self.connect(&json!({ "token": token })).await;
         assert!(answer["connected"].is_string(), "{answer}");
@@ -70,13 +70,13 @@ impl Phone {
         self.until(|news| !news["connected"].is_null() || !news["refused"].is_null()).await
     }
 
-    /// Closes the connection without a word.
+    /// Closes the connection without a packet.
     pub async fn hang_up(&mut self) {
         self.type_in(&json!({ "does": "disconnect" })).await;
         self.ended().await;
     }
 
-    /// Reads nothing any more.
+    /// Stops reading.
     pub async fn fall_asleep(&mut self) {
         self.type_in(&json!({ "does": "sleep" })).await;
         self.until(|news| news["asleep"] == true).await;
@@ -87,13 +87,13 @@ impl Phone {
         self.type_in(&json!({ "does": "wake" })).await;
     }
 
-    /// Waits for the end of the connection, and says why it ended.
+    /// Waits for the end of the connection, and returns the reason.
     pub async fn ended(&mut self) -> String {
         let news = self.until(|news| !news["disconnected"].is_null()).await;
         news["disconnected"].as_str().unwrap().to_owned()
     }
 
-    /// Sends without waiting for anything.
+    /// Sends without waiting for an acknowledgement.
     pub async fn send(&mut self, name: &str, argument: &Value) {
         self.type_in(&json!({ "does": "send", "name": name, "args": [argument] })).await;
     }
@@ -112,26 +112,26 @@ impl Phone {
         id
     }
 
-    /// The acknowledgement of something asked.
+    /// The acknowledgement of a message.
     pub async fn answer(&mut self, id: u64) -> Value {
         loop {
             if let Some(answer) = self.answered.remove(&id) {
                 return answer;
             }
-            // Requests are worked on side by side, and answered as they are done.
+            // Requests are processed concurrently, and acknowledged when they are done.
             let news = self.until(|news| !news["id"].is_null()).await;
             self.answered.insert(news["id"].as_u64().unwrap(), news["answer"].clone());
         }
     }
 
-    /// Joins a room that is open to it, and says where its stream stands.
+    /// Joins a room, and returns the position of its stream.
     pub async fn join(&mut self, room: &str, after: Option<i64>) -> i64 {
         let answer = self.try_join(room, after).await;
         assert_eq!((&answer["ok"], &answer["room"]), (&json!(true), &json!(room)), "{answer}");
         answer["seq"].as_i64().unwrap()
     }
 
-    /// Joins a room, or is refused.
+    /// Tries to join a room; returns the error.
     pub async fn try_join(&mut self, room: &str, after: Option<i64>) -> Value {
         let request_body =
             after.map_or_else(|| json!({ "room": room }), |after| json!({ "room": room, "after": after }));
@@ -157,18 +157,18 @@ impl Phone {
         numbers
     }
 
-    /// The numbers of what has been heard and not looked at yet.
+    /// The numbers of the events that were received and not read yet.
     pub fn received_numbers(&mut self) -> Vec<i64> {
         self.received.drain(..).map(|(_, body)| body["seq"].as_i64().unwrap()).collect()
     }
 
-    /// Everything that has come and was not looked at: what is sent before an answer arrives before it.
+    /// All events that were not read yet: everything sent before a response arrives before it.
     pub async fn everything(&mut self) -> Vec<Received> {
         self.ask("leave", &json!([{ "room": "user:usr_00000000000000000000000000" }])).await;
         self.received.drain(..).collect()
     }
 
-    /// Makes sure that nothing has come that was not looked at: what is sent before an answer arrives before it.
+    /// Checks that no unread event has arrived: everything sent before a response arrives before it.
     pub async fn received_nothing(&mut self) {
         self.ask("leave", &json!([{ "room": "user:usr_00000000000000000000000000" }])).await;
         assert!(self.received.is_empty(), "{:?}", self.received);
@@ -180,7 +180,7 @@ impl Phone {
         self.received.push_back((news["event"].as_str().unwrap().to_owned(), bodies[0].clone()));
     }
 
-    /// Reads until something is so; events that come first are kept.
+    /// Reads until a condition holds; earlier events are kept.
     async fn until(&mut self, is_it: impl Fn(&Value) -> bool) -> Value {
         loop {
             let news = self.read().await;

@@ -10,7 +10,7 @@ use super::stage::{Stage, token_of};
 use crate::app::{config, server_url};
 use crate::people::{Person, id_of};
 
-/// So long that only a wake explains that something arrives.
+/// So long that only a wake-up explains that an event arrives.
 const NO_POLL: (&str, &str) = ("EVENT_POLL_INTERVAL", "1h");
 
 /// A stage with a second node, and two drivers on duty.
@@ -48,12 +48,12 @@ impl Scene {
         Self { stage, other, mario, lucia }
     }
 
-    /// Where the second node is.
+    /// The address of the second node.
     fn there(&self) -> String {
         format!("http://{}", self.other.address)
     }
 
-    /// Ada's confirmed order with its delivery in Mario's hands.
+    /// Ada's confirmed order, whose delivery is assigned to Mario.
     async fn carried(&self) -> (Value, Value) {
         let order = self.stage.ada_orders_delivery().await;
         let order = self.stage.shop.owner.moves(&order, "CONFIRMED").await;
@@ -62,7 +62,7 @@ impl Scene {
         (order, delivery)
     }
 
-    /// Mario's client on a node, in every room that he may be in.
+    /// Mario's client on a node, in every room that he may join.
     async fn listening(&self, url: &str, order: &Value, delivery: &Value) -> Phone {
         let mut phone = Phone::signed_in(url, "websocket", token_of(&self.mario.person)).await;
         let last = self.stage.last().await;
@@ -81,7 +81,7 @@ fn rooms(order: &Value, delivery: &Value) -> [String; 2] {
     [format!("order:{}", id_of(order)), format!("delivery:{}", id_of(delivery))]
 }
 
-/// Nothing in it says where the customer lives, what they wish, or who the other driver is.
+/// It contains neither the customer's address and note nor the other driver.
 #[track_caller]
 fn assert_tells_nothing((name, body): &Received, other: &Driver) {
     let text = body.to_string();
@@ -90,9 +90,10 @@ fn assert_tells_nothing((name, body): &Received, other: &Driver) {
     }
 }
 
-/// Everything a client has heard, once a marker that is written last has come to somebody who hears all.
+/// All events that a client received, once a marker that is written last has reached a client that receives
+/// everything.
 async fn all_received(scene: &Scene, phones: &mut [Phone; 2]) -> [Vec<Received>; 2] {
-    // Every node has told what it had to, once its own owner's client has the marker.
+    // Every node has sent its events once the owner's client on it has the marker.
     for url in [scene.stage.url().to_owned(), scene.there()] {
         let mut owner = Phone::signed_in(&url, "websocket", token_of(&scene.stage.shop.owner)).await;
         let last = scene.stage.last().await;
@@ -102,7 +103,7 @@ async fn all_received(scene: &Scene, phones: &mut [Phone; 2]) -> [Vec<Received>;
     [here.everything().await, there.everything().await]
 }
 
-/// Reassigns, and holds what a driver hears on two nodes against what may be heard.
+/// Reassigns, and checks which events a driver receives on two nodes.
 async fn assert_the_former_driver_hears_nothing_more(settings: &[(&str, &str)]) {
     let scene = Box::pin(Scene::set(settings)).await;
     let (order, delivery) = scene.carried().await;
@@ -113,7 +114,7 @@ async fn assert_the_former_driver_hears_nothing_more(settings: &[(&str, &str)]) 
     for phone in &mut phones {
         phone.received_nothing().await;
     }
-    // While he carries it, he hears of it.
+    // While he has the delivery, he receives its events.
     owner.moves(&order, "PREPARING").await;
     for phone in &mut phones {
         let (name, event) = phone.next().await;
@@ -125,13 +126,13 @@ async fn assert_the_former_driver_hears_nothing_more(settings: &[(&str, &str)]) 
     scene.lucia.person.brings(&delivery, "PICKED_UP").await;
     for received in all_received(&scene, &mut phones).await {
         let names: Vec<_> = received.iter().map(|(name, _)| name.as_str()).collect();
-        // The change itself, as far as it concerns him, and nothing after it.
+        // The reassignment itself, without the other driver, and no later event.
         assert_eq!(names, ["delivery:unassigned"], "{received:?}");
         assert_eq!(received[0].1["deliveryId"], delivery["id"]);
         assert_eq!(received[0].1["delivery"], Value::Null);
         assert_tells_nothing(&received[0], &scene.lucia);
     }
-    // Nor does he get in again, or hear of it by way of what was missed.
+    // He can neither join again nor read the events as missed ones.
     let mut again = Phone::signed_in(&there, "websocket", token_of(&scene.mario.person)).await;
     for room in rooms(&order, &delivery) {
         let refusal = again.try_join(&room, Some(0)).await;
@@ -179,13 +180,13 @@ async fn a_driver_receives_the_end_of_a_delivery_without_the_address_and_nothing
             let expected = if end == "WAITING" { "delivery:unassigned" } else { "delivery:status-changed" };
             assert_eq!(last.0, expected, "{end}: {received:?}");
             assert_tells_nothing(last, &scene.lucia);
-            // The order's own last event comes in the same transaction, and tells as little.
+            // The last event of the order is in the same transaction, and contains as little.
             let closed = before.iter().filter(|(_, body)| {
                 ["DELIVERED", "CANCELLED"].contains(&body["order"]["status"].as_str().unwrap_or_default())
             });
             closed.for_each(|event| assert_tells_nothing(event, &scene.lucia));
         }
-        // Nor does he read of it again by way of what was missed, whether it comes from the log or from memory.
+        // He cannot read it as a missed event either, from the log or from memory.
         for (url, after) in [(&here, 0), (&here, before_this_one), (&there, 0), (&there, before_this_one)] {
             let mut again = Phone::signed_in(url, "websocket", token_of(&scene.mario.person)).await;
             again.join(&scene.mario.room(), Some(after)).await;
@@ -196,7 +197,7 @@ async fn a_driver_receives_the_end_of_a_delivery_without_the_address_and_nothing
             }
         }
         if end == "FAILED" {
-            // What the restaurant does about it is none of his business.
+            // Later events of the restaurant are not sent to him.
             owner.cancels(&order, "nobody opened").await;
             for received in all_received(&scene, &mut phones).await {
                 assert!(received.is_empty(), "{received:?}");
@@ -228,12 +229,12 @@ async fn a_driver_who_joins_during_a_reassignment_is_in_the_room_only_while_assi
                 "{round}: {event:?}"
             );
             names.push(event.0.clone());
-            // What made him the driver again before he joined he may know, with the door; never who the other one is.
+            // He may see the assignment that happened before he joined, with the address; never the other driver.
             assert!(!event.1.to_string().contains(id_of(&scene.lucia.profile)), "{round}: {event:?}");
         }
         phone.ask("leave", &json!([{ "room": room }])).await;
     }
-    // He carries it again: then he hears of it again.
+    // He has the delivery again, and receives its events again.
     phone.join(room, None).await;
     owner.moves(&order, "PREPARING").await;
     let mut next = phone.next().await;

@@ -90,7 +90,7 @@ async fn users_may_join_their_own_rooms() {
     let refusal = phone.try_join("driver:drv_01jd3k9y5xfmt8zq2v7c4n6b0e", None).await;
     assert_eq!(refusal["error"]["status"], 403, "{refusal}");
     stage.shop.owner.moves(&order, "CONFIRMED").await;
-    // She is in both of its rooms and hears of it once.
+    // She is in both of its rooms and receives the event once.
     assert_eq!(phone.next().await.1["order"]["status"], "CONFIRMED");
     phone.received_nothing().await;
 
@@ -185,7 +185,7 @@ async fn a_former_member_receives_no_more_events() {
     stage.shop.owner.delete(&membership).await.expect(204);
     let renewed = phone.ask("auth:renew", &json!([{ "token": token_of(&staff) }])).await;
     assert_eq!(renewed["ok"], true, "{renewed}");
-    // The room was left with the renewal, unless the news of the revocation came first.
+    // The room was left at the renewal, unless the revocation was received first.
     assert!([json!([]), json!([stage.room()])].contains(&renewed["left"]), "{renewed}");
     stage.ada_orders().await;
     let (mut owner, _) = stage.watching("websocket").await;

@@ -9,7 +9,7 @@ use crate::app::TestApp;
 use crate::people::Person;
 use crate::shop::Shop;
 
-/// What every test here needs.
+/// The objects that every test here uses.
 pub struct Stage {
     pub app: TestApp,
     pub shop: Shop,
@@ -43,27 +43,27 @@ impl Stage {
         self.phone_of(&self.shop.owner, transport).await
     }
 
-    /// Somebody's client, connected.
+    /// A user's client, connected.
     pub async fn phone_of(&self, person: &Person, transport: &str) -> Phone {
         Phone::signed_in(self.url(), transport, token_of(person)).await
     }
 
-    /// Ada orders something she will fetch.
+    /// Ada places an order for pickup.
     pub async fn ada_orders(&self) -> Value {
         self.ada.places_order(&self.shop, &[(self.shop.any_dish(), 1)]).await
     }
 
-    /// Ada orders something to be brought.
+    /// Ada places an order for delivery.
     pub async fn ada_orders_delivery(&self) -> Value {
         self.ada.orders_delivery(&self.shop, &[(self.shop.any_dish(), 1)]).await
     }
 
-    /// A connection that may write anything.
+    /// A connection with write access to everything.
     pub async fn pen(&self) -> PgConnection {
         PgConnection::connect(&self.app.database_url).await.unwrap()
     }
 
-    /// Writes so many events of the restaurant into the log in one transaction; `padding` makes their bodies long.
+    /// Writes this many events of the restaurant into the log in one transaction; `padding` makes their bodies long.
     pub async fn write_events(&self, count: i32, padding: i32) {
         write_events(&self.app.look, count, padding).await;
     }
@@ -79,7 +79,7 @@ impl Stage {
         *self.numbers().await.last().unwrap()
     }
 
-    /// The owner's client in the restaurant's room, where it has heard everything there is; and what that is.
+    /// The owner's client in the restaurant's room, after it received all events, and their numbers.
     pub async fn watching(&self, transport: &str) -> (Phone, i64) {
         let (mut phone, last) = (self.phone(transport).await, self.last().await);
         phone.join(&self.room(), Some(last)).await;
@@ -92,12 +92,12 @@ impl Stage {
     }
 }
 
-/// Of somebody who is signed in.
+/// The handshake of a signed-in user.
 pub fn token_of(person: &Person) -> &str {
     person.token.as_deref().unwrap()
 }
 
-/// These numbers were heard and those were written: the same ones in the same order.
+/// Checks that the received numbers are the written ones, in the same order.
 #[track_caller]
 pub fn assert_same(received: &[i64], written: &[i64]) {
     let differs = received.iter().zip(written).position(|(received, written)| received != written);
@@ -105,7 +105,7 @@ pub fn assert_same(received: &[i64], written: &[i64]) {
     assert_eq!((at, received.len()), (None, written.len()), "the first difference, and how many there are");
 }
 
-/// Events as if something had happened, at most 1024 in a transaction.
+/// Inserts events without a change, at most 1024 in a transaction.
 pub async fn write_events<'p>(pen: impl sqlx::Executor<'p, Database = Postgres>, count: i32, padding: i32) {
     let statement = sqlx::query(
         "insert into events (seq, restaurant_id, aggregate, aggregate_id, version, name, actor, payload, at)

@@ -22,7 +22,7 @@ fn order_event(seq: u64, version: u64) -> (&'static str, Value) {
     (name, event(Subject::Order, seq, version, LIFE[version as usize - 1]))
 }
 
-/// Books with a whole order in them, of which the events come as (connection, seq, version).
+/// An audit of a whole order, whose events are given as (connection, seq, version).
 fn received(events: &[(u32, u64, u64)]) -> Audit {
     let mut audit = Audit::default();
     for (connection, seq, version) in events {
@@ -50,7 +50,7 @@ fn events_repeated_after_a_reconnect_are_counted_and_no_fault() {
 
 #[test]
 fn every_kind_of_fault_is_found() {
-    // (what, events, lost, doubled, out of order)
+    // (name, events, lost, duplicate, out of order)
     let cases: [(&str, &[(u32, u64, u64)], u64, u64, u64); 6] = [
         ("a gap", &[(1, 10, 1), (1, 13, 2), (1, 17, 4), (1, 30, 5), (1, 31, 6)], 1, 0, 0),
         ("nothing", &[], 6, 0, 0),
@@ -69,7 +69,7 @@ fn every_kind_of_fault_is_found() {
             1,
             0,
         ),
-        // The number and the version run backwards: two faults.
+        // Both the number and the version decrease: two faults.
         ("late", &[(1, 10, 1), (1, 16, 3), (1, 13, 2), (1, 17, 4), (1, 30, 5), (1, 31, 6)], 0, 0, 2),
     ];
     for (what, events, lost, doubled, out_of_order) in cases {

@@ -33,7 +33,7 @@ fn frames_are_read_as_the_protocol_writes_them() {
     ];
     for (text, frame) in cases {
         assert_eq!(Frame::parse(text).as_ref(), Ok(&frame), "{text}");
-        // What is written can be read again.
+        // A written frame can be parsed.
         assert_eq!(Frame::parse(&frame.to_string()).as_ref(), Ok(&frame), "{text}");
     }
 }
@@ -82,10 +82,10 @@ fn a_histogram_is_within_its_documented_error() {
     assert_eq!(histogram.count(), 10_001);
 }
 
-/// Requests that came to a busy server: when, and with which `Idempotency-Key`.
+/// The requests to a busy server: their times and `Idempotency-Key`s.
 type Seen = Arc<Mutex<Vec<(Instant, Option<String>)>>>;
 
-/// A server that answers every sign-in, and refuses the first two other requests as ours does when it is busy.
+/// A server that answers every sign-in, and refuses the first two other requests as a busy server does.
 #[expect(clippy::disallowed_methods, reason = "ends with the test")]
 async fn busy_server(seen: Seen) -> String {
     let answer = move |request: Request| {
@@ -123,7 +123,7 @@ async fn a_busy_server_is_retried_after_retry_after_with_the_same_key() {
     let seen = seen.lock().unwrap().clone();
     let [first, second, third] = seen.as_slice() else { panic!("{} requests", seen.len()) };
     assert!(first.1.is_some() && first.1 == second.1 && second.1 == third.1, "{seen:?}");
-    // Retry-After is a second; the client's own pauses are shorter than that.
+    // Retry-After is a second; the client's own pauses are shorter.
     for (one, next) in [(first, second), (second, third)] {
         let pause = next.0 - one.0;
         assert!((1.0..5.0).contains(&pause.as_secs_f64()), "{pause:?}");

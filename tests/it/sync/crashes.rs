@@ -16,7 +16,7 @@ use crate::people::{Person, id_of};
 
 const PHONES: usize = 3;
 
-/// One attempt; `None`: the connection broke, or the server is on its way down or up.
+/// One attempt; `None`: the connection was lost, or the server is stopping or starting.
 async fn brings(person: &Person, ops: &[Value]) -> Option<Value> {
     let body = json!({ "deviceId": "phone", "ops": ops });
     let request = person.request(Method::POST, "/api/orders/sync");
@@ -29,7 +29,7 @@ async fn brings(person: &Person, ops: &[Value]) -> Option<Value> {
     serde_json::from_slice(&answer.bytes().await.ok()?).ok()
 }
 
-/// Makes operations and brings them, each batch twice as if the first answer had been lost; gives back all of them.
+/// Creates and sends operations, each batch twice as if the first response had been lost; returns all of them.
 async fn works(
     person: Person,
     restaurant: String,
@@ -52,7 +52,7 @@ async fn works(
             history.push(json!({ "seq": seq, "opId": format!("op-{seq}"), "at": "2026-01-01T00:00:00Z", "kind": kind,
               "payload": payload }));
         }
-        // Until an answer comes; and once more, as if it had been lost.
+        // Until there is a response; and once more, as if it had been lost.
         let batch = &history[history.len() - 4..];
         while brings(&person, batch).await.is_none() && !stop.load(Ordering::Relaxed) {
             moments.tick().await;
@@ -104,7 +104,7 @@ async fn no_offline_operation_is_lost_or_doubled_when_processes_are_killed() {
                 let answers = answer["data"].as_array().cloned().unwrap_or_default();
                 !answers.is_empty() && answers.iter().all(|one| one["outcome"] == "duplicate")
             };
-            // A lease of a worker that was killed has to run out first.
+            // The lease of a killed worker must expire first.
             let deadline = Instant::now() + BACK_WITHIN;
             let mut moments = tokio::time::interval(Duration::from_millis(50));
             while !settled().await {

@@ -131,11 +131,11 @@ async fn a_step_of_a_lost_delivery_is_refused_with_the_restaurant_to_call() {
             }
         };
         seen_by(&problem(&sends(&scene.mario, "phone", &[step(1, &order, picked_up, "ON_THE_WAY")]).await));
-        // Online requests have no time of the step; the refusal is the same.
+        // Online requests have no time of the step; the error is the same.
         seen_by(&scene.mario.tries_to_move(&order, "ON_THE_WAY", None).await.refused(409, "no_longer_assigned"));
         seen_by(&scene.mario.tries_to_bring(&delivery, "PICKED_UP", None).await.refused(409, "no_longer_assigned"));
         assert_eq!(scene.app.count("select count(*) from events").await, events, "{end}");
-        // A driver who never had it learns nothing of it.
+        // A driver who never had it gets no information about it.
         let stranger = scene.app.driver("Stranger").await;
         let unknown = sends(&stranger, "phone", &[step(1, &order, picked_up, "ON_THE_WAY")]).await;
         assert_eq!(outcomes(&unknown), ["rejected:not_found"], "{end}");
@@ -182,7 +182,7 @@ fn a_step_counts_if_the_delivery_was_the_drivers_at_that_time() {
         (&[taken_back], 0, true),
         (&[taken_back], 29, true),
         (&[taken_back], 30, false),
-        // A clock that is a little slow, and one that is wrong.
+        // A clock that is slightly slow, and one that is wrong.
         (&[taken_back], -5, true),
         (&[taken_back], -6, false),
         (&[taken_back, again], 10, true),

@@ -28,15 +28,15 @@ fn histories() -> u64 {
     std::env::var("COMANDA_SYNC_HISTORIES").ok().and_then(|text| text.parse().ok()).unwrap_or(8)
 }
 
-/// What should be the case when everything has arrived.
+/// The expected state after all operations.
 #[derive(Default)]
 struct Model {
-    /// Status and version of the order that an operation of a phone places; `None`: it was rejected.
+    /// Status and version of the order that an operation of a device places; `None`: it was rejected.
     orders: BTreeMap<(usize, String), Option<(OrderStatus, i64, i64)>>,
     stock: i64,
     lines: BTreeMap<String, (DateTime<Utc>, i64)>,
     name: Option<(DateTime<Utc>, String)>,
-    /// How each operation should end.
+    /// The expected result of each operation.
     outcomes: Vec<Vec<&'static str>>,
 }
 
@@ -44,7 +44,7 @@ fn word(status: OrderStatus) -> String {
     serde_json::to_value(status).unwrap().as_str().unwrap().to_owned()
 }
 
-/// One phone's history, and what it does to the model.
+/// The history of one device, and its effect on the model.
 fn write(random: &mut StdRng, shop: &Shop, now: DateTime<Utc>, phone: usize, model: &mut Model) -> Vec<Value> {
     let (counted, length) = (shop.any_dish(), random.random_range(4..16));
     let mut ops = Vec::new();
@@ -113,7 +113,7 @@ fn write(random: &mut StdRng, shop: &Shop, now: DateTime<Utc>, phone: usize, mod
     ops
 }
 
-/// Pieces of the phones' histories as a bad network brings them: cut, some twice, in any order, jumbled inside.
+/// Pieces of the histories as an unreliable network delivers them: cut, some twice, in any order, shuffled inside.
 fn pieces(random: &mut StdRng, phones: &[Vec<Value>]) -> Vec<(usize, Vec<Value>)> {
     let mut pieces = Vec::new();
     for (phone, ops) in phones.iter().enumerate() {
@@ -150,7 +150,7 @@ async fn plays(app: &TestApp, random: &mut StdRng, owner: &Person, phones: &[Vec
         under_way.spawn(async move {
             let request = sends(&owner, PHONES[phone], &piece);
             if fate < 4 {
-                // The phone loses the network before the answer comes.
+                // The device loses the connection before the response.
                 let _ = tokio::time::timeout(patience, request).await;
             } else {
                 request.await.expect(200);

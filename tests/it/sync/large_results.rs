@@ -6,7 +6,7 @@ use super::{moves, op, outcomes, place, sends};
 use crate::app::TestApp;
 use crate::shop::Shop;
 
-/// The bound of these tests. An order with its long note is larger than half of it.
+/// The limit of these tests. An order with its long note is larger than half of it.
 const LIMIT: usize = 20_000;
 
 async fn start() -> (TestApp, Shop) {
@@ -125,7 +125,8 @@ async fn write_limits_count_the_bytes_that_are_stored() {
         done += 1;
         answer.expect(200);
     }
-    // Each is sent as 8 kB, and writes the order, its event, its result and the stored answer: together some 40 kB.
+    // Each is sent as 8 kB, and writes the order, its event, its result and the stored response: about 40 kB
+    // together.
     assert!((2..=5).contains(&done), "{done} orders");
     ada.get("/api/me").await.expect(200);
 }

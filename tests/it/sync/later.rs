@@ -68,12 +68,12 @@ async fn offline_coupon_attempts_count_with_online_ones() {
     let ops: Vec<_> = (1..=21).map(attempt).collect();
     let answer = outcomes(&sends(&ada, "phone", &ops).await);
     assert!(answer[..20].iter().all(|word| word == "rejected:coupon_unknown"), "{answer:?}");
-    // The limit passes, so it rejects nothing.
+    // The limit passes with time, so that nothing is rejected.
     assert_eq!(answer[20], "blocked:21:retrying");
     let online = json!({ "restaurantId": luigi.id, "fulfilment": "PICKUP", "couponCode": "GUESS",
                          "lines": [{ "itemId": luigi.any_dish().id, "quantity": 1 }] });
     ada.asks_for_order("online", &online).await.refused(429, "too_many_requests");
-    // Without a code nobody counts.
+    // Without a code nothing is counted.
     let plain = op(22, "order.place", now, order(&luigi, &json!({})));
     assert_eq!(outcomes(&sends(&ada, "phone", &[plain]).await), ["applied"]);
 }
@@ -126,7 +126,7 @@ async fn a_temporary_limit_delays_an_operation_and_a_permanent_one_rejects_it() 
     let seconds = waits["retryAfter"].as_i64().unwrap();
     assert!((3_500..=3_601).contains(&seconds), "{waits}");
     assert!(waits["reason"].as_str().unwrap().starts_with("order_limit_reached: You have placed 2 orders"), "{waits}");
-    // Repeating it does not help, and does not harm: a limit is no fault that makes an operation dead.
+    // Repetitions have no effect: an exceeded limit is not an error that makes an operation DEAD.
     for _ in 0..12 {
         assert_eq!(outcomes(&sends(&ada, "phone", &ops).await)[2..], expected[2..]);
         app.passes(TimeDelta::minutes(4));

@@ -7,7 +7,7 @@ use super::{op, outcomes, sends};
 use crate::app::{TestApp, eventually};
 use crate::people::{PASSWORD, Person};
 
-/// Operations that each would be one request.
+/// Operations, each of which would be one request.
 fn writes(app: &TestApp, seqs: std::ops::RangeInclusive<i64>) -> Vec<Value> {
     let at = app.clock.now();
     seqs.map(|seq| op(seq, "profile.fields", at, json!({ "name": format!("Ada {seq}") }))).collect()
@@ -17,7 +17,7 @@ async fn done(app: &TestApp) -> i64 {
     app.count("select count(*) from sync_operations where state = 'APPLIED'").await
 }
 
-/// Operations that are not done although one with a larger number is.
+/// Unfinished operations with a smaller number than a finished one.
 async fn overtaken(app: &TestApp) -> i64 {
     app.count(
         "select count(*) from sync_operations o where o.state = 'PENDING' and exists (select from sync_operations l
@@ -42,9 +42,9 @@ async fn operations_of_a_batch_draw_from_limits_like_requests_and_wait_in_order(
         assert!(waits["retryAfter"].as_i64().unwrap() > 0, "{waits}");
         assert!(waits["reason"].as_str().unwrap().starts_with("too_many_requests"), "{waits}");
     }
-    // What is done in the background leaves some of the limit to the user.
+    // Background work leaves a part of the limit to the user.
     ada.get("/api/me").await.expect(200);
-    // Sending it again, or through another device, gets no more done.
+    // Sending it again, or through another device, does not run more operations.
     assert_eq!(
         outcomes(&sends(&ada, "phone", &ops).await).iter().filter(|word| word.starts_with("dup")).count(),
         first
@@ -52,7 +52,7 @@ async fn operations_of_a_batch_draw_from_limits_like_requests_and_wait_in_order(
     let more = outcomes(&sends(&ada, "tablet", &writes(&app, 1..=50)).await);
     let gained = more.iter().filter(|word| *word == "applied").count();
     assert!(gained <= 1, "{gained}");
-    // As time passes it is done, at the pace of the limit and in order.
+    // As time passes the rest is run, at the rate of the limit and in order.
     let mut before = done(&app).await;
     for _ in 0..3 {
         app.passes(TimeDelta::minutes(15));

@@ -19,7 +19,8 @@ async fn waiting_operations_of_a_revoked_session_are_refused() {
     let luigi = app.restaurant("Luigi").opens().await;
     let new = "yellow lemons 7";
     let change = json!({ "currentPassword": PASSWORD, "newPassword": new });
-    // What the thief's session does after it has sent an order that waits, what the owner does, and what becomes of it.
+    // What the attacker's session does after it has sent a waiting order, what the owner does, and the result of the
+    // order.
     let cases = [
         ("signs out", "", "applied"),
         ("", "signs out everywhere", "rejected:forbidden"),

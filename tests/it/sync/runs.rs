@@ -23,7 +23,7 @@ async fn a_device_is_processed_by_one_task_and_others_wait_for_it() {
     let run = own(&runs, &phone);
     let Start::Another(mut ended) = runs.start(&phone) else { panic!("somebody works on it") };
     assert!(ended.changed().now_or_never().is_none(), "it has not ended");
-    // Another device of the user, and a device of the same name of somebody else, are other devices.
+    // Another device of the user, and a device with the same name of another user, are other devices.
     drop((own(&runs, &device(phone.user, "tablet")), own(&runs, &device(UserId::new(), "phone"))));
     drop(run);
     assert!(ended.changed().now_or_never().is_some(), "it has ended");

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{files, only_as_listed};
 
-/// Modules that every feature may import. They import no feature, and none of them imports what stands above features.
+/// Modules that every feature may import. They import neither features nor modules of the assembly.
 const SHARED: &[&str] = &[
     "actor",
     "admission",
@@ -56,7 +56,7 @@ const SHARED: &[&str] = &[
     "written",
 ];
 
-/// The features; each may import those before it. `app` holds the state that they share, and so imports some of them.
+/// The features; each may import those before it. `app` holds the state that they share, and imports some of them.
 const FEATURES: &[&str] = &[
     "guests",
     "accounts",
@@ -75,11 +75,11 @@ const FEATURES: &[&str] = &[
     "demo",
 ];
 
-/// What puts everything together; each may import features, shared modules and those before it.
+/// The modules that combine all features; each may import features, shared modules and those before it.
 const ASSEMBLY: &[&str] =
     &["publish", "openapi", "middleware", "router", "server", "retention", "check", "serve", "operator", "main"];
 
-/// What features share while the program runs: imports the types of its parts, but no routes.
+/// The shared state of the running program: imports types of features, but no routes.
 const STATE: &str = "app";
 
 /// Whether one module may import another one.
@@ -133,12 +133,12 @@ fn first_name(text: &str) -> &str {
     text.split(|sign: char| !sign.is_alphanumeric() && sign != '_').next().unwrap_or_default()
 }
 
-/// The modules at the root of the crate that a file names in `use` and elsewhere, its own one left out.
+/// The modules at the root of the crate that a file names, in `use` and elsewhere, except its own.
 fn imports_of(file: &str, text: &str) -> BTreeSet<String> {
     let module = module_of(file);
     let text = without_comments(text);
     let mut found = BTreeSet::new();
-    // `super::super::…` counts once, from its first `super`.
+    // `super::super::…` is counted once, from its first `super`.
     let starts = |word: &'static str| text.match_indices(word).map(|(at, _)| at).collect::<Vec<_>>();
     for at in starts("crate::") {
         found.extend(rooted(&text[at + "crate::".len()..]));
@@ -168,7 +168,7 @@ fn rooted(path: &str) -> Vec<String> {
     }
 }
 
-/// Imports against the order, as `file imports module`.
+/// Imports that violate the order, as `file imports module`.
 fn against_the_order(sources: &BTreeMap<String, String>) -> Vec<String> {
     let modules: BTreeSet<_> = sources.keys().map(|file| module_of(file)[0].to_owned()).collect();
     let mut found = Vec::new();
@@ -224,7 +224,7 @@ fn an_import_against_the_order_of_features_is_found() {
     assert_eq!(against_the_order(&fine), [""; 0]);
 }
 
-/// Who writes a table that another module's statements write too, and why.
+/// Modules that write a table of another module, with the reason.
 const WRITERS_ELSEWHERE: &[(&str, &str)] = &[
     ("orders writes carts, which is cart's", "an order closes its cart in the statement that places it"),
     ("orders writes menu_items, which is menu's", "an order takes stock in the statement that places it"),
@@ -240,7 +240,7 @@ const WRITERS_ELSEWHERE: &[(&str, &str)] = &[
     ("demo writes users, which is accounts's", "removing the demo, as the owner of the schema"),
 ];
 
-/// Whose tables those are that more than one module writes; every other table belongs to the one that writes it.
+/// The owners of tables that more than one module writes; every other table belongs to the module that writes it.
 const OWNERS: &[(&str, &str)] = &[
     ("carts", "cart"),
     ("events", "events"),
@@ -255,7 +255,7 @@ const OWNERS: &[(&str, &str)] = &[
     ("users", "accounts"),
 ];
 
-/// Which modules write which table.
+/// The modules that write each table.
 fn writers(sources: &BTreeMap<String, String>, tables: &BTreeSet<String>) -> BTreeMap<String, BTreeSet<String>> {
     let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (file, text) in sources {
@@ -269,7 +269,7 @@ fn writers(sources: &BTreeMap<String, String>, tables: &BTreeSet<String>) -> BTr
     found
 }
 
-/// Tables that somebody else's statements write, as `module writes table, which is owner's`.
+/// Tables that statements of other modules write, as `module writes table, which is owner's`.
 fn written_elsewhere(sources: &BTreeMap<String, String>) -> BTreeSet<String> {
     let migrations: String = files("migrations", ".sql").into_values().collect();
     let names = migrations.split("create table ").skip(1).map(|rest| first_name(rest).to_owned());
@@ -303,7 +303,7 @@ fn a_statement_on_another_features_table_is_found() {
 /// Features whose files beside `mod.rs`, `http`, `sql` and `actions` are pure.
 const PURE: &[&str] = &["accounts", "cart", "coupons", "menu", "sync", "users"];
 
-/// Files among those that are not pure, and why.
+/// Files among those that are not pure, with the reason.
 const IMPURE_FILES: &[(&str, &str)] = &[
     ("src/accounts/caller.rs", "the extractors by which every feature's routes know who asks"),
     ("src/accounts/idempotency_key.rs", "the extractors by which every feature's routes read the key of a request"),
@@ -312,7 +312,7 @@ const IMPURE_FILES: &[(&str, &str)] = &[
     ("src/accounts/revocation_listener.rs", "a background task of each node"),
 ];
 
-/// Files of pure features that wait for something or query the database.
+/// Files of pure features that are async or query the database.
 fn impure_files(sources: &BTreeMap<String, String>) -> BTreeSet<String> {
     let is_rules = |file: &str| match module_of(file)[..] {
         [feature, ..] if !PURE.contains(&feature) => false,

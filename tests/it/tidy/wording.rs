@@ -51,10 +51,10 @@ fn doc_comments_have_more_than_two_words() {
     assert!(found.is_empty(), "say what it is, its unit, range, null and errors, or delete it: {found:#?}");
 }
 
-/// Names that more than one type of the program has, and why.
+/// Names that more than one type of the program has, with the reason.
 const SHARED_NAMES: &[(&str, &str)] = &[("Row", "private to a file of statements: the row that its query reads")];
 
-/// The types that a source text defines, but for associated types of traits and implementations.
+/// The types that a source text defines, except associated types of traits and implementations.
 fn types(text: &str) -> impl Iterator<Item = &str> {
     text.lines().filter_map(|line| {
         let words = line.trim_start();
