@@ -292,7 +292,7 @@ pub struct Finding {
 
 /// The largest number of violations of a rule whose ids are kept, so that a badly damaged database does not fill the
 /// memory.
-const KEPT: usize = 1_000;
+const MAX_REPORTED: usize = 1_000;
 
 /// The query of a rule, by its text; `None`: there is no such rule.
 pub fn question(says: &str) -> Option<&'static str> {
@@ -323,7 +323,7 @@ pub async fn check(database: &mut PgConnection, mut tell: impl FnMut(&Finding)) 
         let mut found = question.fetch(&mut *snapshot);
         while let Some(broken) = found.try_next().await? {
             finding.count += 1;
-            if finding.broken.len() < KEPT {
+            if finding.broken.len() < MAX_REPORTED {
                 finding.broken.push(broken);
             }
         }

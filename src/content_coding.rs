@@ -57,9 +57,9 @@ pub fn gzip(plain: &[u8], level: Compression) -> Bytes {
 const GZIP_MARK: &str = "-gz";
 
 /// Whether `If-None-Match` names this tag, with any coding.
-pub fn is_held(request_headers: &HeaderMap, tag: &str) -> bool {
-    let held = request_headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    held.flat_map(|value| value.split(',')).map(str::trim).any(|entry| {
+pub fn matches_etag(request_headers: &HeaderMap, tag: &str) -> bool {
+    let tags = request_headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    tags.flat_map(|value| value.split(',')).map(str::trim).any(|entry| {
         let bare = entry.strip_prefix("W/").unwrap_or(entry).trim_matches('"');
         entry == "*" || bare.strip_suffix(GZIP_MARK).unwrap_or(bare) == tag
     })
@@ -93,7 +93,7 @@ impl BothCodings<'_> {
             (header::CACHE_CONTROL, HeaderValue::from_static(self.cache_control)),
             (header::VARY, HeaderValue::from_static(self.vary)),
         ];
-        if is_held(request_headers, self.tag) {
+        if matches_etag(request_headers, self.tag) {
             return (StatusCode::NOT_MODIFIED, about).into_response();
         }
         let media_type = (header::CONTENT_TYPE, self.media_type);

@@ -56,7 +56,7 @@ pub struct Framing {
     line: Vec<u8>,
     has_request_line: bool,
     length: Length,
-    asks_for_upgrade: bool,
+    requests_upgrade: bool,
 }
 
 impl Default for Framing {
@@ -67,7 +67,7 @@ impl Default for Framing {
             line: Vec::new(),
             has_request_line: false,
             length: Length::Nothing,
-            asks_for_upgrade: false,
+            requests_upgrade: false,
         }
     }
 }
@@ -111,7 +111,7 @@ impl Framing {
 
     /// The connection uses another protocol from now on, if a request asked for that.
     fn switched(&mut self) {
-        if self.asks_for_upgrade {
+        if self.requests_upgrade {
             self.position = StreamPosition::Opaque;
         }
     }
@@ -146,7 +146,7 @@ impl Framing {
             (false, true) => true,
             (false, false) => {
                 self.has_request_line = true;
-                self.asks_for_upgrade = false;
+                self.requests_upgrade = false;
                 true
             }
             (true, false) => self.takes_header(&line, is_cut),
@@ -176,7 +176,7 @@ impl Framing {
             let was = std::mem::replace(&mut self.length, Length::Chunked);
             return was == Length::Nothing && value.eq_ignore_ascii_case(b"chunked");
         }
-        self.asks_for_upgrade |= name.eq_ignore_ascii_case(b"upgrade");
+        self.requests_upgrade |= name.eq_ignore_ascii_case(b"upgrade");
         true
     }
 

@@ -95,12 +95,12 @@ impl RepeatedRequest {
     /// When the database does not answer.
     pub async fn was_answered(&self, db: &Database) -> Result<bool, Problem> {
         let Self { user, operation, key } = self.clone();
-        db.read(TenancyContext::user(user), move |tx| Box::pin(async move { is_kept(tx, user, operation, &key).await }))
+        db.read(TenancyContext::user(user), move |tx| Box::pin(async move { is_stored(tx, user, operation, &key).await }))
             .await
     }
 }
 
-async fn is_kept(tx: &mut Tx, user: UserId, operation: Operation, key: &str) -> Result<bool, Problem> {
+async fn is_stored(tx: &mut Tx, user: UserId, operation: Operation, key: &str) -> Result<bool, Problem> {
     let row = sqlx::query!(
         r#"select exists (select from idempotency_keys where user_id = $1 and operation = $2 and key = $3)
                as "kept!""#,
@@ -176,8 +176,8 @@ impl Claim {
     /// # Errors
     /// `idempotency_key_reused` when the key was sent with another body.
     pub async fn recall(&self, tx: &mut Tx) -> Result<Option<IdempotentResponse>, Problem> {
-        let is_kept = is_kept(tx, self.user, self.operation, &self.key).await?;
-        if is_kept { self.stored(tx).await.map(Some) } else { Ok(None) }
+        let is_stored = is_stored(tx, self.user, self.operation, &self.key).await?;
+        if is_stored { self.stored(tx).await.map(Some) } else { Ok(None) }
     }
 
     async fn stored(&self, tx: &mut Tx) -> Result<IdempotentResponse, Problem> {
@@ -201,7 +201,7 @@ impl Claim {
     }
 
     /// Stores the response, in the same transaction.
-    pub async fn keep(&self, tx: &mut Tx, answer: &IdempotentResponse) -> Result<(), Problem> {
+    pub async fn store(&self, tx: &mut Tx, answer: &IdempotentResponse) -> Result<(), Problem> {
         tx.note_bytes(answer.body.len());
         sqlx::query!(
             "update idempotency_keys set status = $4, body = $5 where user_id = $1 and operation = $2 and key = $3",
@@ -220,7 +220,7 @@ impl Claim {
 /// Deletes up to `max` keys that were sent before an instant, oldest first; returns how many. A later request with
 /// such a key is performed again.
 pub async fn delete_expired(tx: &mut Tx, before: DateTime<Utc>, max: i64) -> Result<u64, Problem> {
-    let forgotten = sqlx::query!(
+    let deleted = sqlx::query!(
         "delete from idempotency_keys k using (
              select user_id, operation, key from idempotency_keys
              where created_at < $1 order by created_at limit $2 for update skip locked) old
@@ -230,7 +230,7 @@ pub async fn delete_expired(tx: &mut Tx, before: DateTime<Utc>, max: i64) -> Res
     )
     .execute(tx.connection())
     .await?;
-    Ok(forgotten.rows_affected())
+    Ok(deleted.rows_affected())
 }
 
 /// Deletes a user's oldest responses beyond the limits on their number and bytes; the newest one is always kept.
@@ -331,7 +331,7 @@ impl Key {
                     return Ok(answer);
                 }
                 let answer = IdempotentResponse::fresh(status, &steps(tx).await?)?;
-                claim.keep(tx, &answer).await?;
+                claim.store(tx, &answer).await?;
                 Ok(answer)
             })
         })

@@ -255,18 +255,18 @@ impl Operation {
     }
 }
 
-/// Decides whether the caller may use the operation. `held` are the caller's relations to the resource.
+/// Decides whether the caller may use the operation. `relations` are the caller's relations to the resource.
 ///
 /// # Errors
 /// 404 for a caller without any relation to the resource, as if it did not exist; 403 for one whose relations are not
 /// sufficient.
-pub fn decide(operation: Operation, held: &[Relation]) -> Result<(), Problem> {
+pub fn decide(operation: Operation, relations: &[Relation]) -> Result<(), Problem> {
     let allowed = operation.allowed_to();
-    if held.iter().any(|relation| allowed.contains(relation)) {
+    if relations.iter().any(|relation| allowed.contains(relation)) {
         return Ok(());
     }
     // A driver has no relation to a resource of a delivery that they do not carry.
-    let is_a_stranger = held
+    let is_a_stranger = relations
         .iter()
         .all(|relation| matches!(relation, Relation::Anyone | Relation::Guest | Relation::SignedIn | Relation::Driver));
     let has_resource = allowed.iter().any(|relation| {

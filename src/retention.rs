@@ -112,7 +112,7 @@ pub fn first_round(every: Duration) -> Duration {
 }
 
 /// Deletes expired rows at intervals until `stop`.
-pub async fn keep_clearing(app: Arc<App>, stop: CancellationToken) {
+pub async fn run(app: Arc<App>, stop: CancellationToken) {
     let every = app.config.retention.interval;
     let mut ticks = interval_at(Instant::now() + first_round(every), every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -160,10 +160,10 @@ fn run(app: Arc<App>, listener: TcpListener, reached: &DatabaseServer) -> Result
     let revocation_listener =
         tokio::spawn(revocation_listener::follow(Arc::clone(&app), reached.session().clone(), stop.clone()));
     let outbox = tokio::spawn(worker::work(Arc::clone(&app), stop.clone()));
-    app.jobs.spawn(overdue::keep_watch(Arc::clone(&app), stop.clone()));
-    app.jobs.spawn(presence::keep_watch(Arc::clone(&app), stop.clone()));
-    app.jobs.spawn(sync::actions::worker::keep_watch(Arc::clone(&app), stop.clone()));
-    app.jobs.spawn(retention::keep_clearing(Arc::clone(&app), stop.clone()));
+    app.jobs.spawn(overdue::run(Arc::clone(&app), stop.clone()));
+    app.jobs.spawn(presence::run(Arc::clone(&app), stop.clone()));
+    app.jobs.spawn(sync::actions::worker::run(Arc::clone(&app), stop.clone()));
+    app.jobs.spawn(retention::run(Arc::clone(&app), stop.clone()));
     let (bounds, ending) = (app.config.http.clone(), stop.clone());
     let serving = tokio::spawn(async move { server::serve(listener, router, &bounds, ending).await });
     Ok(Running { app, address, engine_sessions, stop, serving, relay, revocation_listener, outbox, collector })

@@ -48,14 +48,14 @@ impl Caller {
 
     /// The user's relations that do not depend on a resource.
     pub fn relations(&self) -> Vec<Relation> {
-        let mut held = vec![Relation::SignedIn];
+        let mut relations = vec![Relation::SignedIn];
         if self.platform().is_some() {
-            held.push(Relation::Admin);
+            relations.push(Relation::Admin);
         }
         if self.driver.is_some() {
-            held.push(Relation::Driver);
+            relations.push(Relation::Driver);
         }
-        held
+        relations
     }
 
     /// The caller's context for row level security: the user, the driver profile, and the platform for an

@@ -61,8 +61,8 @@ impl RefreshTokens {
     pub fn read(&self, token: &str) -> Option<Presented> {
         let bytes: [u8; LENGTH] = URL_SAFE_NO_PAD.decode(token.strip_prefix(PREFIX)?).ok()?.try_into().ok()?;
         let (claim, signature) = bytes.split_at(LENGTH - SIGNATURE);
-        let is_ours = |key| sign(key, claim).is_some_and(|mac| mac.verify_truncated_left(signature).is_ok());
-        if !self.keys.iter().any(is_ours) {
+        let is_signed_by = |key| sign(key, claim).is_some_and(|mac| mac.verify_truncated_left(signature).is_ok());
+        if !self.keys.iter().any(is_signed_by) {
             return None;
         }
         let (session, counter) = claim.split_at(16);

@@ -109,7 +109,7 @@ pub async fn signed_up_at(database: &Database, email: &Email) -> Result<Option<D
 }
 
 /// Whether any account exists.
-pub async fn anybody(database: &Database) -> Result<bool, Problem> {
+pub async fn has_users(database: &Database) -> Result<bool, Problem> {
     let row = sqlx::query!(r#"select exists (select from users) as "there!""#).fetch_one(database.pool()).await?;
     Ok(row.there)
 }

@@ -118,7 +118,7 @@ async fn put_cart(
         .db
         .write(scope, move |tx| {
             Box::pin(async move {
-                shopper.keep(tx).await?;
+                shopper.extend_life(tx).await?;
                 lines::write(tx, &scope, owner, &writes, Extent::Whole(at), limits).await
             })
         })
@@ -212,7 +212,7 @@ async fn patch_cart(
         .db
         .write(scope, move |tx| {
             Box::pin(async move {
-                shopper.keep(tx).await?;
+                shopper.extend_life(tx).await?;
                 lines::write(tx, &scope, owner, &writes, Extent::Lines, limits).await
             })
         })

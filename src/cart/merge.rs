@@ -64,19 +64,19 @@ pub struct MergePlan {
 /// to that order. If the user replaced the whole cart, the guest's lines were not known then, so older ones count as
 /// written at that instant. The user's lines are kept; of the guest's lines the first ones are merged, up to the limits
 /// of a cart.
-pub fn plan(own: &UserCart, theirs: Vec<Line>, max_choices: usize) -> MergePlan {
+pub fn plan(own: &UserCart, guest_lines: Vec<Line>, max_choices: usize) -> MergePlan {
     let known: BTreeMap<_, _> = own.lines.iter().map(|line| (line.key.clone(), (line.at, line.is_live()))).collect();
     let choices_of: BTreeMap<_, _> = own.lines.iter().map(|line| (line.key.clone(), line.choices())).collect();
     let is_before = |line: &Line| own.ordered_at.is_some_and(|ordered| line.at < ordered);
     // At the same instant a line wins against its removal.
-    let loses = |line: &Line| known.get(&line.key).is_some_and(|held| (line.at, line.is_live()) < *held);
+    let loses = |line: &Line| known.get(&line.key).is_some_and(|written| (line.at, line.is_live()) < *written);
     let is_live = |key: &String| known.get(key).is_some_and(|(_, is_live)| *is_live);
-    let ends = theirs.iter().filter(|line| !line.is_live() && is_live(&line.key) && !is_before(line) && !loses(line));
+    let ends = guest_lines.iter().filter(|line| !line.is_live() && is_live(&line.key) && !is_before(line) && !loses(line));
     let ended: Vec<_> = ends.map(|line| choices_of.get(&line.key).copied().unwrap_or_default()).collect();
     let mut live = own.lines.iter().filter(|line| line.is_live()).count() - ended.len();
     let mut choices = choices_of.values().sum::<usize>() - ended.iter().sum::<usize>();
     let mut plan = MergePlan::default();
-    for mut line in theirs {
+    for mut line in guest_lines {
         let is_further = line.is_live() && !is_live(&line.key);
         let before = choices_of.get(&line.key).copied().unwrap_or_default();
         let reason = if is_before(&line) {

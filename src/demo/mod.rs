@@ -43,7 +43,7 @@ pub enum DemoError {
         "the database has users who are not the demo's: point DATABASE_URL or DATA_DIR at an empty one, or start \
          without --demo"
     )]
-    SomebodyElse,
+    OtherUsers,
     /// The database still has accounts of the demo.
     #[error(
         "MODE is production, and the database has {0} enabled account(s) of the demo, whose password everybody knows: \

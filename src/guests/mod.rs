@@ -46,7 +46,7 @@ pub async fn recognise(app: &App, token: &str) -> Result<GuestId, Problem> {
 ///
 /// # Errors
 /// 401 when they have just been merged.
-pub async fn keep(tx: &mut Tx, guest: GuestId, life: TimeDelta) -> Result<(), Problem> {
+pub async fn extend_life(tx: &mut Tx, guest: GuestId, life: TimeDelta) -> Result<(), Problem> {
     let until = tx.now() + life;
     if sql::touch(tx, guest, until).await? { Ok(()) } else { Err(not_good()) }
 }

@@ -82,7 +82,7 @@ pub async fn hold(tx: &mut Tx, guest: GuestId) -> Result<Option<MergeState>, Pro
 }
 
 /// Records that the carts of a locked guest were merged, and stores the response until `expires_at`.
-pub async fn mark_taken(
+pub async fn mark_merged(
     tx: &mut Tx,
     guest: GuestId,
     by: UserId,

@@ -11,7 +11,7 @@ use axum::routing::get;
 use comanda_providers::images::Variant;
 
 use crate::app::App;
-use crate::content_coding::is_held;
+use crate::content_coding::matches_etag;
 use crate::extract::{Path, unreadable};
 use crate::ids::{ImageId, RestaurantId};
 use crate::problem::{Code, Problem};
@@ -90,7 +90,7 @@ async fn show(
     let path = app.images.disk.file(&format!("{restaurant}/{image}"), variant).ok_or_else(Problem::not_found)?;
     let tag = format!("{image}.{}", variant.name());
     let etag = format!("\"{tag}\"");
-    if is_held(&headers, &tag) {
+    if matches_etag(&headers, &tag) {
         let about = [(header::ETAG, etag.as_str()), (header::CACHE_CONTROL, FOR_EVER)];
         return Ok((StatusCode::NOT_MODIFIED, about).into_response());
     }

@@ -134,7 +134,7 @@ impl Buckets {
     }
 
     /// Draws `count`, or what is left if that is less.
-    pub(super) fn draw_what_is_left(&self, subject: Subject, count: u32) {
+    pub(super) fn draw_best_effort(&self, subject: Subject, count: u32) {
         for BucketLevel { part, quota, store } in self.levels(subject) {
             let mut left = count.min(quota.count());
             let mut portion = left;

@@ -35,15 +35,15 @@ return {1, math.floor(room / interval), 0}
 /// What is drawn from a bucket.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Draw {
-    /// For what is to be done: all or none.
+    /// Drawn completely or not at all: the cost of the request.
     pub count: u32,
-    /// For what has happened: as much as there is.
-    pub owed: u32,
+    /// Drawn as far as the bucket has it: the cost of earlier writes.
+    pub best_effort: u32,
 }
 
 impl Draw {
-    /// For one request.
-    pub const ONE: Self = Self { count: 1, owed: 0 };
+    /// The draw of one request.
+    pub const ONE: Self = Self { count: 1, best_effort: 0 };
 }
 
 /// `REDIS_URL` is of no use.
@@ -79,7 +79,7 @@ impl SharedBuckets {
         policy: &str,
         quota: Quota,
         subject: &SubjectPart,
-        Draw { count, owed }: Draw,
+        Draw { count, best_effort }: Draw,
     ) -> Option<LimitDecision> {
         if !self.breaker().lets_through(Instant::now()) {
             return None;
@@ -90,7 +90,7 @@ impl SharedBuckets {
             digest.iter().take(16).fold(format!("comanda:limit:{policy}:"), |name, byte| format!("{name}{byte:02x}"));
         let mut call = self.draw.key(name);
         let interval = u64::try_from(quota.interval().as_micros()).unwrap_or(u64::MAX);
-        call.arg(interval).arg(interval.saturating_mul(u64::from(quota.count()))).arg(count).arg(owed);
+        call.arg(interval).arg(interval.saturating_mul(u64::from(quota.count()))).arg(count).arg(best_effort);
         let mut connection = self.connection.clone();
         let answer = timeout(self.longest_wait, call.invoke_async::<(u8, u32, u64)>(&mut connection)).await;
         let refusal = match answer {

@@ -46,20 +46,20 @@ impl Writes {
     ) -> Result<Allowance, UsedUpLimit<'_>> {
         let of_user = self.user.as_ref().zip(user.map(Subject::User));
         let of_network = self.network.as_ref().map(|buckets| (buckets, Subject::Network(network)));
-        // It has happened: what is left is taken, and if that is not enough, what comes next is refused.
+        // Earlier writes are charged as far as the limit allows; if that uses it up, the request is refused.
         let written = user.map_or(0, |user| self.written.take(user));
-        let draw = Draw { count: cost, owed: u32::try_from(written / BYTES_OF_ONE).unwrap_or(u32::MAX) };
+        let draw = Draw { count: cost, best_effort: u32::try_from(written / BYTES_OF_ONE).unwrap_or(u32::MAX) };
         for (buckets, subject) in of_user.into_iter().chain(of_network) {
-            buckets.draw_what_is_left(subject, draw.owed);
+            buckets.draw_best_effort(subject, draw.best_effort);
         }
         let mut own = Ok(Allowance::UNLIMITED);
         for (buckets, subject) in of_user.into_iter().chain(of_network) {
             own = own
                 .and_then(|allowance| Ok(allowance.and(allowed(buckets, subject, buckets.draw_many(subject, cost))?)));
         }
-        // What is owed is drawn everywhere, whatever this node decides.
+        // The cost of earlier writes is drawn from all buckets, whatever this node decides.
         let draw = if own.is_ok() { draw } else { Draw { count: 0, ..draw } };
-        let Some(shared) = shared.filter(|_| draw.count > 0 || draw.owed > 0) else { return own };
+        let Some(shared) = shared.filter(|_| draw.count > 0 || draw.best_effort > 0) else { return own };
         let common = async |limit: Option<(&Buckets, Subject)>| {
             let (buckets, subject) = limit?;
             buckets.draw_shared(shared, subject, draw).await

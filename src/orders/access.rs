@@ -92,15 +92,15 @@ pub fn scope_for(
     order: OrderId,
     operation: Operation,
 ) -> Result<RestaurantScope, Problem> {
-    let mut held = caller.relations();
-    held.extend(found.rank.map_or(&[][..], MemberRole::relations));
+    let mut relations = caller.relations();
+    relations.extend(found.rank.map_or(&[][..], MemberRole::relations));
     if found.is_customer {
-        held.push(Relation::Customer);
+        relations.push(Relation::Customer);
     }
     if found.is_carrier {
-        held.push(Relation::Carrier);
+        relations.push(Relation::Carrier);
     }
-    permission::decide(operation, &held)?;
+    permission::decide(operation, &relations)?;
     let (restaurant, user) = (found.restaurant, caller.user);
     if let Some(min_role) = MemberRole::min_role_for(operation).filter(|min_role| found.rank.is_some_and(|rank| rank <= *min_role))
     {

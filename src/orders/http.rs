@@ -230,7 +230,7 @@ async fn place_order(
                 OrderSource::Quote(request) => place::from_quote(tx, buyer, request, rules).await?,
             };
             let answer = IdempotentResponse::fresh(StatusCode::CREATED, &order)?;
-            claim.keep(tx, &answer).await?;
+            claim.store(tx, &answer).await?;
             Ok(answer)
         })
     });

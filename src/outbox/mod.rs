@@ -97,7 +97,7 @@ impl Kind {
     }
 
     /// The kind of a column value.
-    pub fn by_name(word: &str) -> Option<Self> {
+    pub fn by_name(name: &str) -> Option<Self> {
         let all = [
             Self::ResetCode,
             Self::PhoneCode,
@@ -111,7 +111,7 @@ impl Kind {
             Self::SecondFactorRemoved,
             Self::RecoveryCodeUsed,
         ];
-        all.into_iter().find(|kind| kind.as_str() == word)
+        all.into_iter().find(|kind| kind.as_str() == name)
     }
 
     /// The priority of its messages: higher for codes, which somebody waits for.

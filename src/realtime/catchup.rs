@@ -80,7 +80,7 @@ impl SocketContext {
         loop {
             let RoomAccess { restaurant, tenancy, audience, .. } = access;
             // Held while a page is read, not while it is sent: clients that read slowly keep nobody waiting.
-            let turn = self.replays.acquire().await.map_err(|error| Problem::internal(&error))?;
+            let permit = self.replays.acquire().await.map_err(|error| Problem::internal(&error))?;
             let read = self.app.db.read(tenancy, move |tx| {
                 Box::pin(async move {
                     let page = sql::of_room(tx, restaurant, room, reached, up_to).await?;
@@ -94,7 +94,7 @@ impl SocketContext {
                 })
             });
             let (page, ended) = read.await?;
-            drop(turn);
+            drop(permit);
             let is_last = page.len() < PAGE;
             for event in page {
                 let event = BufferedEvent::new(event).map_err(|error| Problem::internal(&error))?;

@@ -76,12 +76,12 @@ pub fn others(config: &Config, options: PgConnectOptions, disconnection: &Discon
             Transport::Postgres(Box::new(options.options([("role", "comanda_app")]).application_name("comanda wake")))
         }
     };
-    let (ours, stop) = (others.clone(), disconnection.stop.clone());
-    disconnection.tasks.spawn(async move { stop.run_until_cancelled(keep_open(connection, ours)).await });
+    let (nodes, stop) = (others.clone(), disconnection.stop.clone());
+    disconnection.tasks.spawn(async move { stop.run_until_cancelled(maintain(connection, nodes)).await });
     others
 }
 
-async fn keep_open(connection: Transport, others: OtherNodes) {
+async fn maintain(connection: Transport, others: OtherNodes) {
     // Names the sender, so that a node does not wake itself.
     let node = Uuid::now_v7().to_string();
     let mut pause = FIRST_PAUSE;

@@ -44,9 +44,9 @@ impl StaffAccess {
     /// # Errors
     /// 404 for a caller without relations to the restaurant, 403 for one whose relations are not sufficient.
     pub fn scope(&self, operation: Operation) -> Result<RestaurantScope, Problem> {
-        let mut held = self.caller.relations();
-        held.extend(self.role.map_or(&[][..], MemberRole::relations));
-        permission::decide(operation, &held)?;
+        let mut relations = self.caller.relations();
+        relations.extend(self.role.map_or(&[][..], MemberRole::relations));
+        permission::decide(operation, &relations)?;
         let (restaurant, user) = (self.restaurant, self.caller.user);
         if let Some(min_role) =
             MemberRole::min_role_for(operation).filter(|min_role| self.role.is_some_and(|role| role <= *min_role))

@@ -197,7 +197,7 @@ impl Ring {
         };
         let here = corners(self);
         let near: Vec<_> = other.edges().filter(|edge| boxes_meet(here, *edge)).collect();
-        self.edges().any(|edge| near.iter().any(|theirs| touch(edge, *theirs)))
+        self.edges().any(|edge| near.iter().any(|other| touch(edge, *other)))
     }
 }
 

@@ -217,7 +217,7 @@ async fn sync_operations(
                 if let Some(first) = claim.claim(tx).await? {
                     return Ok(first);
                 }
-                claim.keep(tx, &answer).await?;
+                claim.store(tx, &answer).await?;
                 Ok(answer)
             })
         })

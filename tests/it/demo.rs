@@ -170,7 +170,7 @@ async fn a_database_without_demo_data_is_not_changed() {
     let app = TestApp::start().await;
     app.customer("Somebody").await;
     let rows = app.rows_written().await;
-    assert!(matches!(build(&app, &small_town()).await, Err(DemoError::SomebodyElse)));
+    assert!(matches!(build(&app, &small_town()).await, Err(DemoError::OtherUsers)));
     assert_eq!(app.rows_written().await, rows);
 }
 

@@ -108,7 +108,7 @@ impl Client {
     /// Signs somebody up.
     pub async fn register(&self, user: &NewUser) -> Result<(), CallError> {
         let body = json!(user);
-        let _turn = self.shared.sign_ins.acquire().await;
+        let _permit = self.shared.sign_ins.acquire().await;
         self.answer(&Call::send("register", Method::POST, "/api/auth/register", body), None).await.map(drop)
     }
 
@@ -121,7 +121,7 @@ impl Client {
 
     async fn sign_in(&self, email: &str, password: &str) -> Result<(User, Token), CallError> {
         let body = json!({ "email": email, "password": password });
-        let _turn = self.shared.sign_ins.acquire().await;
+        let _permit = self.shared.sign_ins.acquire().await;
         let answer = self.answer(&Call::send("login", Method::POST, "/api/auth/login", body), None).await?;
         let LoginResult { access_token, expires_in, user } = answer.read()?;
         Ok((user, Token { value: access_token, ends: Instant::now() + Duration::from_secs(expires_in) }))

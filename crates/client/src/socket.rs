@@ -67,7 +67,7 @@ impl Socket {
         let rooms = rooms.into_iter().map(|room| (room, Mark::default())).collect();
         let mut supervisor = Supervisor { session, rooms, label, news, connection: 0 };
         let mut task = JoinSet::new();
-        task.spawn(async move { supervisor.keep().await });
+        task.spawn(async move { supervisor.run().await });
         Self { _keeper: task }
     }
 }
@@ -106,7 +106,7 @@ struct Supervisor {
 }
 
 impl Supervisor {
-    async fn keep(&mut self) {
+    async fn run(&mut self) {
         let mut failures = 0;
         loop {
             self.connection += 1;
@@ -178,13 +178,13 @@ impl Supervisor {
 
     /// Enters a room, taking what was missed since the last event seen there.
     async fn join(&mut self, stream: &mut Stream, room: &str) -> Result<(), End> {
-        let mut wish = json!({ "room": room });
+        let mut argument = json!({ "room": room });
         let mark = self.rooms.entry(room.to_owned()).or_default();
         mark.is_requested = true;
         if let Some(seq) = mark.seq {
-            wish["after"] = json!(seq);
+            argument["after"] = json!(seq);
         }
-        send(stream, Packet::Event { id: Some(1), name: "join".to_owned(), args: vec![wish] }).await?;
+        send(stream, Packet::Event { id: Some(1), name: "join".to_owned(), args: vec![argument] }).await?;
         let answer = loop {
             if let Some(answer) = self.next(stream).await? {
                 break answer;

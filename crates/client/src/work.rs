@@ -80,9 +80,9 @@ impl Session {
 
     /// The orders of a restaurant in a status, the newest first: at most 200 of them.
     pub async fn orders_of(&self, restaurant: &str, status: OrderStatus) -> Result<Page<Order>, CallError> {
-        let word = json!(status);
-        let word = word.as_str().unwrap_or_default();
-        let path = format!("/api/orders?restaurantId={restaurant}&status={word}&limit=200");
+        let name = json!(status);
+        let name = name.as_str().unwrap_or_default();
+        let path = format!("/api/orders?restaurantId={restaurant}&status={name}&limit=200");
         self.answer(Call::get("list orders", path)).await?.read()
     }
 

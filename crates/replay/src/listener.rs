@@ -24,7 +24,7 @@ struct EventProgress {
     /// Orders and deliveries that came to their end.
     ended: usize,
     /// Events of any kind, repeated ones included.
-    heard: u64,
+    received_events: u64,
     breaks: u64,
     last_break: Option<String>,
     refused: Option<String>,
@@ -74,7 +74,7 @@ impl Listener {
     pub async fn close(mut self, ends: usize, silence: Duration) -> (Audit, u64) {
         let mut last = (0, Instant::now());
         loop {
-            let now = self.progress.borrow_and_update().heard;
+            let now = self.progress.borrow_and_update().received_events;
             if now != last.0 {
                 last = (now, Instant::now());
             }
@@ -111,7 +111,7 @@ async fn record_events(
         progress.send_modify(|now| {
             now.ended = ended;
             match news {
-                News::Event { .. } => now.heard += 1,
+                News::Event { .. } => now.received_events += 1,
                 News::Joined { .. } => now.entered += usize::from(!std::mem::replace(&mut inside[label], true)),
                 News::Refused { room, reason } => now.refused = Some(format!("{room} refused: {reason}")),
                 News::Broken { reason } => {

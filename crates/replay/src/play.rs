@@ -237,7 +237,7 @@ impl Life {
         let (stage, meal) = (&self.stage, &self.stage.day.meals[self.meal]);
         let (basket, restaurant) = (&stage.baskets[self.meal], &stage.actors.tables[meal.kitchen].restaurant);
         let guest = &stage.actors.guests[basket.guest];
-        let _turn = guest.ordering.lock().await;
+        let _guard = guest.ordering.lock().await;
         let cart = guest.session.put_cart(restaurant, &basket.lines).await?;
         let address = format!("Door {:.0} {:.0}", meal.destination.x, meal.destination.y);
         let order = NewDeliveryOrder { cart_id: cart.id, address, place: to_coordinates(meal.destination) };

@@ -61,15 +61,15 @@ pub fn recovery_hash(encryption: &Encryption, user: UserId, code: &str) -> [u8; 
     encryption.hash(KeyPurpose::RecoveryCode, &[user.as_bytes(), code.as_bytes()])
 }
 
-/// Ends all sessions but `keep`, and notifies the owner of the change.
+/// Ends all sessions but `except`, and notifies the owner of the change.
 pub async fn changed(
     tx: &mut Tx,
     encryption: &Encryption,
     user: UserId,
-    keep: Option<SessionId>,
+    except: Option<SessionId>,
     kind: Kind,
 ) -> Result<(), Problem> {
-    sessions::revoke_all(tx, user, keep, RevocationReason::SecondFactorChanged).await?;
+    sessions::revoke_all(tx, user, except, RevocationReason::SecondFactorChanged).await?;
     tell_owner(tx, encryption, kind, user, None).await
 }
 

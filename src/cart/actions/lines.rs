@@ -95,10 +95,10 @@ pub async fn write_line(
     check_counts(&writes, limits.choices)?;
     let (_, cart) = sql::touch(tx, scope, owner, limits).await?;
     refuse_faults(tx, scope, &writes).await?;
-    let held = lines::write(tx, scope, cart.id, &writes, Extent::Lines).await?;
+    let written_keys = lines::write(tx, scope, cart.id, &writes, Extent::Lines).await?;
     let (lines, choices) = lines::count(tx, scope, cart.id).await?;
     refuse_too_much(lines, choices, limits.choices)?;
-    Ok(!held.is_empty())
+    Ok(!written_keys.is_empty())
 }
 
 /// Checks the number of choices of each line, and of all lines together, before any query.
@@ -141,13 +141,13 @@ pub async fn merge(
     let own = sql::merge::own(tx, scope, into, user).await?;
     let plan = merge::plan(&own, lines::all(tx, scope, from).await?, limits.choices);
     let writes: Vec<_> = plan.writes.iter().cloned().map(LineWrite::from).collect();
-    let held: BTreeSet<_> = lines::write(tx, scope, into, &writes, Extent::Lines).await?.into_iter().collect();
+    let written_keys: BTreeSet<_> = lines::write(tx, scope, into, &writes, Extent::Lines).await?.into_iter().collect();
     sql::merge::discard(tx, scope, from).await?;
-    let (kept, lost): (Vec<_>, Vec<_>) = plan.writes.into_iter().partition(|line| held.contains(&line.key));
+    let (merged, lost): (Vec<_>, Vec<_>) = plan.writes.into_iter().partition(|line| written_keys.contains(&line.key));
     let mut left_behind = plan.left_behind;
     // Both lines were written at the same instant, and the user's is greater.
     left_behind.extend(lost.into_iter().filter_map(|line| line.left_behind(UnmergedReason::WrittenLater)));
-    Ok(MergeResult { into, lines: kept.iter().filter(|line| line.content.is_some()).count(), left_behind })
+    Ok(MergeResult { into, lines: merged.iter().filter(|line| line.content.is_some()).count(), left_behind })
 }
 
 /// Checks lines against the menu; returns the groups that were read for it.

@@ -119,7 +119,7 @@ async fn merge_carts(tx: &mut Tx, guest: GuestId, user: UserId, limits: CartLimi
     }
     let answer = CartMerge { taken_over: true, carts };
     let until = tx.now() + ANSWERED_AGAIN;
-    let kept = serde_json::to_value(&answer).map_err(|error| Problem::internal(&error))?;
-    sql::mark_taken(tx, guest, user, &kept, until).await?;
+    let stored = serde_json::to_value(&answer).map_err(|error| Problem::internal(&error))?;
+    sql::mark_merged(tx, guest, user, &stored, until).await?;
     Ok(answer)
 }

@@ -31,10 +31,10 @@ impl Shopper {
     ///
     /// # Errors
     /// 401 when the guest's carts have just been merged into an account.
-    pub async fn keep(&self, tx: &mut Tx) -> Result<(), Problem> {
+    pub async fn extend_life(&self, tx: &mut Tx) -> Result<(), Problem> {
         match self.owner {
             CartOwner::User(_) => Ok(()),
-            CartOwner::Guest(guest) => guests::keep(tx, guest, self.guest_life).await,
+            CartOwner::Guest(guest) => guests::extend_life(tx, guest, self.guest_life).await,
         }
     }
 }

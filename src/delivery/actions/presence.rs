@@ -22,7 +22,7 @@ const PAGE: i64 = 100;
 const ABSENT: &str = "The driver cannot be reached.";
 
 /// Checks at an interval, and after each revocation, until the server stops.
-pub async fn keep_watch(app: Arc<App>, stop: CancellationToken) {
+pub async fn run(app: Arc<App>, stop: CancellationToken) {
     let mut ticks = interval(app.config.delivery.sweep_interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut revocations = app.callers.revocations();

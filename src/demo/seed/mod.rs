@@ -25,7 +25,7 @@ use super::DemoError;
 use super::dataset::DemoData;
 use crate::accounts::hash_queue::Claimant;
 use crate::accounts::password::{NewPassword, Passwords};
-use crate::accounts::sql::{anybody, signed_up_at};
+use crate::accounts::sql::{has_users, signed_up_at};
 use crate::clock::Clock;
 use crate::problem::Problem;
 use crate::uow::Database;
@@ -60,10 +60,10 @@ pub async fn build(
     let past = db.at(clock.behind(AGE));
     let founded = match founded(db, data).await? {
         Some(founded) => founded,
-        None if anybody(db).await? => return Err(DemoError::SomebodyElse),
+        None if has_users(db).await? => return Err(DemoError::OtherUsers),
         None => {
             people::sign_up(&past, data, &hash).await?;
-            founded(db, data).await?.ok_or(DemoError::SomebodyElse)?
+            founded(db, data).await?.ok_or(DemoError::OtherUsers)?
         }
     };
     let timelines = timelines(data, founded + AGE)?;

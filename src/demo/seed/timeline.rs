@@ -87,10 +87,10 @@ pub fn live(data: &DemoData, mut seed: PastOrderSeed, drivers: &mut DriverPool<'
     let mut timeline = TimelineBuilder { kitchen, cook, steps: Vec::new() };
     let (customer, placed) = (order.customer_id, order.placed_at);
 
-    let fate = random.random_range(0..1000);
+    let outcome = random.random_range(0..1000);
     let cancelled_at = placed + seconds(&mut random, 20, 100);
     let answered = if kitchen.document.auto_accept { placed } else { placed + seconds(&mut random, 25, 150) };
-    let guest_leaves = fate < 25;
+    let guest_leaves = outcome < 25;
     // A customer may cancel until the restaurant has answered, and for two minutes after that.
     if !guest_leaves || answered < cancelled_at {
         timeline.confirm(answered);
@@ -101,7 +101,7 @@ pub fn live(data: &DemoData, mut seed: PastOrderSeed, drivers: &mut DriverPool<'
     } else {
         let begun = answered + seconds(&mut random, 10, 180);
         timeline.by_staff(begun, OrderStatus::Preparing, None);
-        if fate < 45 {
+        if outcome < 45 {
             let given_up = begun + seconds(&mut random, 60, 400);
             timeline.by_staff(given_up, OrderStatus::Cancelled, RESTAURANT_REASONS.choose(&mut random).copied());
         } else {

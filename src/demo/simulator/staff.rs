@@ -55,7 +55,7 @@ async fn work(simulation: Arc<Simulation>, shop: ListedRestaurant) {
                     super::note("looking at the open orders", &error);
                 }
             }
-            Some((_, heard)) = news.recv() => handle_news(&simulation, &kitchen, heard),
+            Some((_, event)) = news.recv() => handle_news(&simulation, &kitchen, event),
         }
     }
 }

@@ -39,9 +39,9 @@ pub async fn store_image(app: &App, scope: RestaurantScope, Upload(file): Upload
     let (width, height) = (picture.width, picture.height);
     let thumbhash = Some(STANDARD.encode(&picture.thumbhash));
     let shown = Image { thumb: at.thumb, card: at.card, detail: at.detail, hero: at.hero, width, height, thumbhash };
-    let kept =
+    let stored =
         app.db.write(scope, move |tx| Box::pin(async move { sql::stored(tx, &scope, id, &shown).await })).await?;
-    if kept { Ok(id) } else { Err(later()) }
+    if stored { Ok(id) } else { Err(later()) }
 }
 
 /// Logs the error of a store; the response says whether to try again.

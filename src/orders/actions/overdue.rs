@@ -23,7 +23,7 @@ pub const REASON: &str = "The restaurant did not answer in time.";
 const PAGE: i64 = 100;
 
 /// Cancels overdue orders at every `ORDER_SWEEP_INTERVAL`, until the server stops.
-pub async fn keep_watch(app: Arc<App>, stop: CancellationToken) {
+pub async fn run(app: Arc<App>, stop: CancellationToken) {
     let mut ticks = interval(app.config.orders.sweep_interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let watch = async {

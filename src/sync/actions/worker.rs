@@ -19,7 +19,7 @@ use crate::tenancy::{PlatformScope, TenancyContext};
 const ROUND: i64 = 50;
 
 /// Runs pending operations of devices without a worker at intervals, until `stop`.
-pub async fn keep_watch(app: Arc<App>, stop: CancellationToken) {
+pub async fn run(app: Arc<App>, stop: CancellationToken) {
     let mut ticks = interval(app.config.sync.poll_interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let watch = async {
