@@ -2,11 +2,10 @@
 //! Pure.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt::Display;
 
 use chrono::{DateTime, Utc};
-use uuid::Uuid;
 
 use super::diff::MenuEntity;
 use super::document::{Document, DocumentCategory, DocumentGroup, DocumentItem, DocumentModifier, EntityKey};
@@ -19,6 +18,10 @@ use crate::ids::{CategoryId, ItemId, ModifierGroupId, ModifierId};
 use crate::languages::canonical;
 use crate::problem::FieldError;
 use crate::restaurants::tax::TaxClass;
+
+mod existing;
+
+use existing::ExistingEntities;
 
 /// Whether availability and stock come from the document or stay as they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,44 +50,6 @@ impl StockPolicy {
 }
 
 type SwitchState = (bool, Option<DateTime<Utc>>);
-
-/// The existing entities of one kind, by the keys that a document may use for them.
-struct ExistingEntities<'a, T> {
-    by_id: HashMap<Uuid, &'a T>,
-    by_key: HashMap<&'a str, &'a T>,
-    /// The entities that occurred in the document so far.
-    named: HashSet<NamedEntity<'a>>,
-}
-
-/// The entity that a key of a document refers to.
-#[derive(PartialEq, Eq, Hash)]
-enum NamedEntity<'a> {
-    Existing(Uuid),
-    New(&'a str),
-}
-
-impl<'a, T: MenuEntity> ExistingEntities<'a, T> {
-    fn new(entities: &'a [T]) -> Self {
-        Self {
-            by_id: entities.iter().map(|entity| (entity.uuid(), entity)).collect(),
-            by_key: entities.iter().filter_map(|entity| Some((entity.key()?, entity))).collect(),
-            named: HashSet::new(),
-        }
-    }
-
-    /// The existing entity with this key or id; `None`: it is new. A second use of a key is an error.
-    fn take(&mut self, key: &'a EntityKey, pointer: impl Display, faults: &mut MenuFaults) -> Option<&'a T> {
-        let by_id = T::uuid_of(key.as_str()).and_then(|id| self.by_id.get(&id));
-        let found = by_id.or_else(|| self.by_key.get(key.as_str())).copied();
-        if !self
-            .named
-            .insert(found.map_or_else(|| NamedEntity::New(key.as_str()), |found| NamedEntity::Existing(found.uuid())))
-        {
-            faults.note(format_args!("{pointer}/key"), format_args!("“{}” is the key of an earlier one", key.as_str()));
-        }
-        found
-    }
-}
 
 /// The key of an entity after the change: the existing one, or else the document's.
 fn key(before: Option<&impl MenuEntity>, new: &EntityKey) -> Option<String> {
