@@ -11,7 +11,8 @@ use super::acknowledgement::{Acknowledgement, SendFailure};
 use super::join_request::JoinOutcome;
 use super::ring::BufferedEvent;
 use super::room::{Audience, Room};
-use super::session::{self, READ_TIMEOUT, SocketSession};
+use super::disconnection::is_disconnecting;
+use super::session::{READ_TIMEOUT, SocketSession};
 use super::socket::SocketContext;
 use super::sql::{self, PAGE};
 use crate::problem::Problem;
@@ -135,7 +136,7 @@ impl SocketContext {
     /// Waits for a client to read. Returns false when it has not for [`READ_TIMEOUT`], and is disconnected, or has
     /// gone.
     async fn wait_for(&self, socket: &SocketRef, backoff: &mut Backoff) -> bool {
-        let still_there = socket.connected() && !session::is_disconnecting(socket);
+        let still_there = socket.connected() && !is_disconnecting(socket);
         if still_there && backoff.is_over() {
             self.disconnection.disconnect(socket.clone());
             return false;

@@ -13,12 +13,6 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use axum::body::{Body, HttpBody as _, to_bytes};
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
-use axum::middleware::Next;
-use axum::response::{IntoResponse as _, Response};
-use serde::Deserialize;
 use tokio::time::{Instant, sleep};
 
 use super::backlog::{Backlog, NodeBacklog};
@@ -30,12 +24,8 @@ use crate::network::{Network, NetworkCounts};
 use crate::problem::Problem;
 use crate::severable::Sever;
 
-/// The path of Engine.IO.
-const PATH: &str = "/socket.io";
 /// Connections a session may use in its life: one that is upgraded uses two, and nobody upgrades twice.
 const MAX_CONNECTIONS_PER_SESSION: usize = 4;
-/// The largest body of a response to a handshake, in bytes.
-const LONGEST_RESPONSE: usize = 4_096;
 
 /// The open sessions of this node.
 pub struct EngineSessions {
@@ -122,7 +112,7 @@ impl EngineSessions {
     ///
     /// # Errors
     /// 429 when its network, 503 when this node has reached its limit; 429 for handshakes beyond `RATE_LIMIT_ADDRESS`.
-    async fn open(self: &Arc<Self>, client: Client) -> Result<Arc<EngineSession>, Problem> {
+    pub(super) async fn open(self: &Arc<Self>, client: Client) -> Result<Arc<EngineSession>, Problem> {
         let (bounds, proxies) = (&self.app.config.sockets, &self.app.config.http.trusted_proxies);
         let is_proxy = proxies.iter().any(|network| network.contains(&client.address()));
         let network = (!is_proxy).then(|| client.network());
@@ -164,8 +154,14 @@ impl EngineSessions {
         Ok(Arc::new(EngineSession { sessions: Arc::clone(self), network, backlog, tries, state: Mutex::new(state) }))
     }
 
-    fn named(&self, id: &str) -> Option<Arc<EngineSession>> {
+    pub(super) fn named(&self, id: &str) -> Option<Arc<EngineSession>> {
         self.by_id().get(id).and_then(Weak::upgrade)
+    }
+
+    /// Sets the id of a new session, by which its later requests find it.
+    pub(super) fn set_id(&self, session: &Arc<EngineSession>, id: String) {
+        session.state().id = Some(id.clone());
+        self.by_id().insert(id, Arc::downgrade(session));
     }
 
     fn counts(&self) -> MutexGuard<'_, Counts> {
@@ -203,7 +199,7 @@ impl EngineSession {
     }
 
     /// Records the connection that the session uses now.
-    fn use_connection(&self, connection: Sever, carried: Option<FlowCounts>) {
+    pub(super) fn use_connection(&self, connection: Sever, carried: Option<FlowCounts>) {
         if let Some(carried) = carried {
             self.backlog.use_connection(carried);
         }
@@ -223,6 +219,11 @@ impl EngineSession {
         for connection in state.connections.drain(..) {
             connection.sever();
         }
+    }
+
+    /// Whether the session was closed by the server.
+    pub(super) fn is_closed(&self) -> bool {
+        self.state().is_closed
     }
 
     fn state(&self) -> MutexGuard<'_, SessionState> {
@@ -273,102 +274,5 @@ pub async fn watch(session: Weak<EngineSession>, backoff: Duration) {
         if is_late {
             return session.close();
         }
-    }
-}
-
-/// Counts the session of every handshake, and ends sessions that are closed.
-pub async fn count(State(sessions): State<Arc<EngineSessions>>, mut request: Request, next: Next) -> Response {
-    if !request.uri().path().strip_prefix(PATH).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
-        return next.run(request).await;
-    }
-    let connection = request.extensions().get::<Sever>().cloned();
-    let carried = request.extensions().get::<FlowCounts>().cloned();
-    let is_websocket = parameter(request.uri(), "transport") == Some("websocket");
-    if let Some(id) = parameter(request.uri(), "sid") {
-        let Some(session) = sessions.named(id) else { return next.run(request).await };
-        if is_websocket && let Some(connection) = connection {
-            session.use_connection(connection, carried);
-        }
-        let is_closed = session.state().is_closed;
-        let session = Arc::downgrade(&session);
-        let response = next.run(if is_closed { close_request(request) } else { request }).await;
-        if let Some(session) = session.upgrade() {
-            // What polling has taken.
-            session.backlog.release(usize::try_from(response.body().size_hint().lower()).unwrap_or(usize::MAX));
-        }
-        return response;
-    }
-    let Some(client) = request.extensions().get::<Client>().copied() else {
-        return Problem::internal(&"the request has no peer").into_response();
-    };
-    let session = match sessions.open(client).await {
-        Ok(session) => session,
-        Err(problem) => return problem.into_response(),
-    };
-    strip(&mut request);
-    request.extensions_mut().insert(Arc::clone(&session));
-    if !is_websocket {
-        return sessions.name(&session, next.run(request).await).await;
-    }
-    if let Some(connection) = connection {
-        session.use_connection(connection, carried);
-    }
-    next.run(request).await
-}
-
-/// A query parameter, parsed as the library parses it.
-fn parameter<'u>(uri: &'u Uri, name: &str) -> Option<&'u str> {
-    uri.query()?.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
-}
-
-/// The response that closes a session, in place of the requested one. A WebSocket of the session is cut.
-fn close_request(mut request: Request) -> Request {
-    *request.method_mut() = Method::POST;
-    *request.body_mut() = Body::from("1");
-    request.headers_mut().remove(header::CONTENT_TYPE);
-    request
-}
-
-/// Removes headers that are not needed from a handshake: the library keeps the head of the request for as long as the
-/// session, and each remaining header keeps the whole read buffer in memory.
-fn strip(request: &mut Request) {
-    const NEEDED: [HeaderName; 4] =
-        [header::UPGRADE, header::CONNECTION, header::SEC_WEBSOCKET_KEY, header::SEC_WEBSOCKET_VERSION];
-    let mut headers = HeaderMap::new();
-    for name in NEEDED {
-        let copied = request.headers().get(&name).and_then(|value| HeaderValue::from_bytes(value.as_bytes()).ok());
-        headers.extend(copied.map(|value| (name, value)));
-    }
-    *request.headers_mut() = headers;
-    // A handshake that the library refuses is passed on as it is.
-    let value = |name| parameter(request.uri(), name).unwrap_or_default();
-    let plain = format!("{PATH}/?EIO={}&transport={}", value("EIO"), value("transport"));
-    if let Ok(uri) = plain.parse() {
-        *request.uri_mut() = uri;
-    }
-}
-
-/// The body of the response to a handshake over polling.
-#[derive(Deserialize)]
-struct Opened {
-    sid: String,
-}
-
-impl EngineSessions {
-    /// Reads the id of a new session from the response, so that its later requests are known.
-    async fn name(&self, session: &Arc<EngineSession>, response: Response) -> Response {
-        if !response.status().is_success() {
-            return response;
-        }
-        let (parts, body) = response.into_parts();
-        let bytes = match to_bytes(body, LONGEST_RESPONSE).await {
-            Ok(bytes) => bytes,
-            Err(error) => return Problem::internal(&error).into_response(),
-        };
-        if let Some(opened) = bytes.strip_prefix(b"0").and_then(|json| serde_json::from_slice::<Opened>(json).ok()) {
-            session.state().id = Some(opened.sid.clone());
-            self.by_id().insert(opened.sid, Arc::downgrade(session));
-        }
-        Response::from_parts(parts, Body::from(bytes))
     }
 }

@@ -24,9 +24,9 @@ use tokio_util::task::TaskTracker;
 
 use crate::app::App;
 use connection_limits::ConnectionLimits;
+use disconnection::Disconnection;
 pub use engine_sessions::EngineSessions;
 use relay::Relay;
-use session::Disconnection;
 use socket::SocketContext;
 
 mod access;
@@ -34,6 +34,8 @@ mod acknowledgement;
 mod backlog;
 mod join_request;
 mod catchup;
+mod disconnection;
+mod engine_requests;
 mod engine_sessions;
 mod connection_limits;
 mod relay;
@@ -66,7 +68,7 @@ pub fn around(router: Router, app: &Arc<App>) -> (Router, SocketIo, Arc<EngineSe
         .with_parser(parser)
         .build_layer();
     let sessions = Arc::new(EngineSessions::new(Arc::clone(app)));
-    let counted = from_fn_with_state(Arc::clone(&sessions), engine_sessions::count);
+    let counted = from_fn_with_state(Arc::clone(&sessions), engine_requests::count_sessions);
     (router.layer(sockets).layer(counted), io, sessions)
 }
 

@@ -16,7 +16,8 @@ use super::acknowledgement::SendFailure;
 use super::join_request::{self, JoinOutcome, JoinRequest, RelayHandle};
 use super::ring::{BufferedEvent, EventRing};
 use super::room::{Audience, Room, RoomChannel};
-use super::session::{self, Disconnection, SocketSession};
+use super::disconnection::{Disconnection, is_disconnecting};
+use super::session::{self, SocketSession};
 use super::socket::Joined;
 use super::sql::{self, LogPage, PAGE};
 use super::wake::OtherNodes;
@@ -310,7 +311,7 @@ impl Relay {
             session.carries(room, driver, request.as_of);
         }
         socket.join(RoomChannel::of(room, audience).to_string());
-        if !socket.connected() || session::is_disconnecting(socket) {
+        if !socket.connected() || is_disconnecting(socket) {
             // It was disconnected while it joined, and nothing else would take it out of the room.
             socket.leave_all();
             return JoinOutcome::Disconnected;

@@ -11,14 +11,13 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use socketioxide::extract::SocketRef;
-use socketioxide::{SocketError, SocketIo};
+use socketioxide::SocketIo;
 use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use tokio::time::{MissedTickBehavior, interval};
 
 use super::connection_limits::Permit;
-use super::engine_sessions::{self, EngineSession, SignedInSession};
+use super::disconnection::Disconnection;
+use super::engine_sessions::{EngineSession, SignedInSession};
 use super::ring::BufferedEvent;
 use super::room::{Audience, Room, RoomChannel};
 use crate::accounts::Caller;
@@ -83,6 +82,16 @@ async fn read(app: &App, text: String) -> Result<(Caller, Token), Problem> {
 }
 
 impl SocketSession {
+    /// Marks the socket as being disconnected by the server. Returns whether it was marked before.
+    pub(super) fn begin_disconnecting(&self) -> bool {
+        self.disconnecting.swap(true, Ordering::AcqRel)
+    }
+
+    /// Whether the server is disconnecting the socket.
+    pub(super) fn is_disconnecting(&self) -> bool {
+        self.disconnecting.load(Ordering::Acquire)
+    }
+
     /// The state of a new socket with this token.
     ///
     /// # Errors
@@ -242,60 +251,5 @@ pub async fn watch(app: Arc<App>, io: SocketIo, disconnection: Disconnection) {
                 disconnection.disconnect(socket);
             }
         }
-    }
-}
-
-/// Disconnects sockets, and closes their connections.
-#[derive(Clone)]
-pub struct Disconnection {
-    /// Runs the tasks that disconnect sockets.
-    pub tasks: TaskTracker,
-    /// Cancelled when the server stops.
-    pub stop: CancellationToken,
-}
-
-impl Disconnection {
-    /// Takes a socket out of all rooms and disconnects it after what is already in its send buffer.
-    pub fn disconnect(&self, socket: SocketRef) {
-        if let Ok(session) = SocketSession::of(&socket)
-            && session.disconnecting.swap(true, Ordering::AcqRel)
-        {
-            return;
-        }
-        socket.leave_all();
-        let stop = self.stop.clone();
-        self.tasks.spawn(async move { stop.run_until_cancelled(send_disconnect(socket)).await });
-    }
-}
-
-impl Disconnection {
-    /// Closes the connection of a disconnected socket, unless another socket signs in over it in time.
-    pub fn close_transport_unless_signed_in(&self, socket: &SocketRef, backoff: Duration) {
-        let transport = socket.req_parts().extensions.get::<Arc<EngineSession>>();
-        if let Some(transport) = transport.filter(|transport| transport.wants_watch()) {
-            let (stop, watched) = (self.stop.clone(), Arc::downgrade(transport));
-            self.tasks.spawn(stop.run_until_cancelled_owned(engine_sessions::watch(watched, backoff)));
-        }
-    }
-}
-
-/// Whether the socket is being disconnected by the server.
-pub fn is_disconnecting(socket: &SocketRef) -> bool {
-    SocketSession::of(socket).is_ok_and(|session| session.disconnecting.load(Ordering::Acquire))
-}
-
-/// Sends the disconnect packet. While the buffer is full it is tried again, until the heartbeat must have ended the
-/// connection.
-async fn send_disconnect(socket: SocketRef) {
-    let since = Instant::now();
-    let mut wait = Duration::from_millis(10);
-    while let Err(SocketError::InternalChannelFull) = socket.clone().disconnect() {
-        if since.elapsed() > READ_TIMEOUT * 2 {
-            tracing::debug!(socket = %socket.id, "a client does not read; its connection ends when the heartbeat times \
-                                                  out");
-            return;
-        }
-        sleep(wait).await;
-        wait = (wait * 2).min(TICK);
     }
 }

@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
-use super::session::Disconnection;
+use super::disconnection::Disconnection;
 use super::sql;
 use crate::config::Config;
 
