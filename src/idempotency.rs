@@ -6,19 +6,20 @@
 use axum::body::Bytes;
 use axum::extract::{FromRequestParts, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use chrono::{DateTime, Utc};
+use axum::http::{HeaderMap, StatusCode};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use crate::config::StoredResponsesLimit;
-use crate::extract::APPLICATION_JSON;
 use crate::ids::UserId;
 use crate::permission::Operation;
 use crate::problem::{Code, Problem};
 use crate::tenancy::TenancyContext;
 use crate::uow::{Database, Steps, Tx};
+
+mod claim;
+
+use claim::is_stored;
+pub use claim::{Claim, IdempotentResponse, delete_expired, delete_surplus};
 
 const LONGEST_KEY: usize = 255;
 
@@ -98,157 +99,6 @@ impl RepeatedRequest {
         db.read(TenancyContext::user(user), move |tx| Box::pin(async move { is_stored(tx, user, operation, &key).await }))
             .await
     }
-}
-
-async fn is_stored(tx: &mut Tx, user: UserId, operation: Operation, key: &str) -> Result<bool, Problem> {
-    let row = sqlx::query!(
-        r#"select exists (select from idempotency_keys where user_id = $1 and operation = $2 and key = $3)
-               as "kept!""#,
-        user.uuid(),
-        operation.id(),
-        key,
-    )
-    .fetch_one(tx.connection())
-    .await?;
-    Ok(row.kept)
-}
-
-/// A key, bound to the request that it was sent with.
-#[derive(Debug, Clone)]
-pub struct Claim {
-    user: UserId,
-    operation: Operation,
-    key: String,
-    fingerprint: [u8; 32],
-}
-
-/// A response that can be repeated, byte for byte.
-#[derive(Debug)]
-pub struct IdempotentResponse {
-    status: StatusCode,
-    body: Vec<u8>,
-    replayed: bool,
-}
-
-impl IdempotentResponse {
-    /// The response to a request that has just been performed.
-    pub fn fresh(status: StatusCode, body: &impl Serialize) -> Result<Self, Problem> {
-        let body = serde_json::to_vec(body).map_err(|error| Problem::internal(&error))?;
-        Ok(Self { status, body, replayed: false })
-    }
-}
-
-impl IntoResponse for IdempotentResponse {
-    fn into_response(self) -> Response {
-        let mut response = (self.status, self.body).into_response();
-        response.headers_mut().insert(header::CONTENT_TYPE, APPLICATION_JSON);
-        if self.replayed {
-            response.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));
-        }
-        response
-    }
-}
-
-impl Claim {
-    /// Claims the key in the transaction of the effect. `Some`: the request was performed before, and this is its
-    /// response.
-    ///
-    /// A concurrent request with the same key waits here until the first one ends, up to the lock timeout.
-    pub async fn claim(&self, tx: &mut Tx) -> Result<Option<IdempotentResponse>, Problem> {
-        let now = tx.now();
-        let claimed = sqlx::query!(
-            "insert into idempotency_keys (user_id, operation, key, fingerprint, created_at)
-             values ($1, $2, $3, $4, $5) on conflict do nothing",
-            self.user.uuid(),
-            self.operation.id(),
-            self.key,
-            &self.fingerprint[..],
-            now,
-        )
-        .execute(tx.connection())
-        .await
-        .map_err(still_running)?;
-        if claimed.rows_affected() == 1 { Ok(None) } else { self.stored(tx).await.map(Some) }
-    }
-
-    /// The response that is stored under the key, if any.
-    ///
-    /// # Errors
-    /// `idempotency_key_reused` when the key was sent with another body.
-    pub async fn recall(&self, tx: &mut Tx) -> Result<Option<IdempotentResponse>, Problem> {
-        let is_stored = is_stored(tx, self.user, self.operation, &self.key).await?;
-        if is_stored { self.stored(tx).await.map(Some) } else { Ok(None) }
-    }
-
-    async fn stored(&self, tx: &mut Tx) -> Result<IdempotentResponse, Problem> {
-        let row = sqlx::query!(
-            "select fingerprint, status, body from idempotency_keys where user_id = $1 and operation = $2 and key = $3",
-            self.user.uuid(),
-            self.operation.id(),
-            self.key,
-        )
-        .fetch_one(tx.connection())
-        .await?;
-        if row.fingerprint != self.fingerprint {
-            let detail = "This Idempotency-Key was used with another body before. Use a new key for a new request.";
-            return Err(Problem::new(Code::IdempotencyKeyReused, detail));
-        }
-        let status = row.status.and_then(|status| StatusCode::from_u16(u16::try_from(status).ok()?).ok());
-        match (status, row.body) {
-            (Some(status), Some(body)) => Ok(IdempotentResponse { status, body, replayed: true }),
-            _ => Err(in_progress()),
-        }
-    }
-
-    /// Stores the response, in the same transaction.
-    pub async fn store(&self, tx: &mut Tx, answer: &IdempotentResponse) -> Result<(), Problem> {
-        tx.note_bytes(answer.body.len());
-        sqlx::query!(
-            "update idempotency_keys set status = $4, body = $5 where user_id = $1 and operation = $2 and key = $3",
-            self.user.uuid(),
-            self.operation.id(),
-            self.key,
-            i16::try_from(answer.status.as_u16()).unwrap_or_default(),
-            answer.body,
-        )
-        .execute(tx.connection())
-        .await?;
-        Ok(())
-    }
-}
-
-/// Deletes up to `max` keys that were sent before an instant, oldest first; returns how many. A later request with
-/// such a key is performed again.
-pub async fn delete_expired(tx: &mut Tx, before: DateTime<Utc>, max: i64) -> Result<u64, Problem> {
-    let deleted = sqlx::query!(
-        "delete from idempotency_keys k using (
-             select user_id, operation, key from idempotency_keys
-             where created_at < $1 order by created_at limit $2 for update skip locked) old
-         where k.user_id = old.user_id and k.operation = old.operation and k.key = old.key",
-        before,
-        max,
-    )
-    .execute(tx.connection())
-    .await?;
-    Ok(deleted.rows_affected())
-}
-
-/// Deletes a user's oldest responses beyond the limits on their number and bytes; the newest one is always kept.
-pub async fn delete_surplus(tx: &mut Tx, user: UserId, limit: StoredResponsesLimit) -> Result<(), Problem> {
-    sqlx::query!(
-        "delete from idempotency_keys k using (
-             select operation, key, row_number() over newest as place, sum(octet_length(body)) over newest as bytes
-             from idempotency_keys where user_id = $1 and body is not null
-             window newest as (order by created_at desc, operation, key rows unbounded preceding)) kept
-         where k.user_id = $1 and k.operation = kept.operation and k.key = kept.key
-             and kept.place > 1 and (kept.place > $2 or kept.bytes > $3)",
-        user.uuid(),
-        limit.rows,
-        limit.bytes,
-    )
-    .execute(tx.connection())
-    .await?;
-    Ok(())
 }
 
 /// A JSON body and the key of its request. Extracted in `accounts/idempotency_key.rs`.
@@ -337,17 +187,4 @@ impl Key {
         })
         .await
     }
-}
-
-/// PostgreSQL's `lock_not_available`: the first request with the key has not ended yet.
-fn still_running(error: sqlx::Error) -> Problem {
-    match &error {
-        sqlx::Error::Database(refusal) if refusal.code().as_deref() == Some("55P03") => in_progress(),
-        _ => error.into(),
-    }
-}
-
-fn in_progress() -> Problem {
-    Problem::new(Code::IdempotencyInProgress, "Repeat the request with the same key after the time in Retry-After.")
-        .retry_after(1)
 }

@@ -170,7 +170,7 @@ const SQL_ELSEWHERE: &[(&str, &str)] = &[
     ("src/check.rs", "questions over all tables, as the owner of the schema"),
     ("src/database.rs", "roles and migrations, as the owner of the schema"),
     ("src/flush.rs", "the message whose commit flushes the log"),
-    ("src/idempotency.rs", "the keys' own table"),
+    ("src/idempotency/claim.rs", "the table of the keys"),
     ("src/row_limit.rs", "counts under a lock, of whatever table has a limit"),
     ("crates/embedded-postgres/src/lib.rs", "whether the private server answers"),
     ("src/uow.rs", "BEGIN, COMMIT, ROLLBACK"),
