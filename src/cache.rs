@@ -26,6 +26,10 @@ use uuid::Uuid;
 
 use crate::content_coding::gzip;
 
+mod local;
+
+use local::LocalEntries;
+
 /// The key of a response.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct CacheKey {
@@ -120,50 +124,6 @@ impl CachedResponse {
     fn weight(&self) -> usize {
         const BOOKKEEPING: usize = 512;
         self.plain.len() + self.gzip.len() + BOOKKEEPING
-    }
-}
-
-/// A response, and when it was last used.
-struct CacheEntry {
-    answer: Arc<CachedResponse>,
-    used: AtomicU64,
-}
-
-/// The entries of this process: bounded in bytes, the least recently used are removed first.
-#[derive(Default)]
-struct LocalEntries {
-    slots: HashMap<CacheKey, CacheEntry>,
-    bytes: usize,
-}
-
-impl LocalEntries {
-    fn put(&mut self, key: CacheKey, answer: Arc<CachedResponse>, used: u64, max_bytes: usize) {
-        if self.slots.get(&key).is_some_and(|slot| slot.answer.version > answer.version) {
-            return;
-        }
-        self.bytes += answer.weight();
-        if let Some(old) = self.slots.insert(key, CacheEntry { answer, used: used.into() }) {
-            self.bytes -= old.answer.weight();
-        }
-        if self.bytes > max_bytes {
-            self.shrink(max_bytes - max_bytes / 8);
-        }
-    }
-
-    /// Removes the least recently used entries until `target` bytes are left, so that the next insertions need not do
-    /// it again.
-    fn shrink(&mut self, target: usize) {
-        let mut by_age: Vec<_> =
-            self.slots.iter().map(|(key, slot)| (slot.used.load(Ordering::Relaxed), key.clone())).collect();
-        by_age.sort_unstable_by_key(|(used, _)| *used);
-        for (_, key) in by_age {
-            if self.bytes <= target {
-                return;
-            }
-            if let Some(slot) = self.slots.remove(&key) {
-                self.bytes -= slot.answer.weight();
-            }
-        }
     }
 }
 

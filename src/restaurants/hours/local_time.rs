@@ -8,7 +8,7 @@ const MINUTES_A_DAY: i16 = 1_440;
 
 /// Minutes after local midnight, written `HH:MM`; `24:00` is the midnight that ends the day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct LocalTime(i16);
+pub struct LocalTime(pub(super) i16);
 
 impl LocalTime {
     /// From minutes after midnight, 0 to 1440.
