@@ -30,7 +30,7 @@ pub mod document;
 pub mod http;
 pub mod nesting;
 pub mod orderable;
-pub mod part;
+pub mod single_category;
 pub mod published;
 pub mod satisfiable;
 pub mod size;

@@ -15,7 +15,7 @@ use crate::extract::APPLICATION_JSON;
 use crate::heavy::{Beneficiary, HeavyWork};
 use crate::ids::{CategoryId, RestaurantId};
 use crate::languages;
-use crate::menu::{part, published, sql};
+use crate::menu::{published, single_category, sql};
 use crate::problem::{Code, Problem};
 use crate::shares::Shares;
 use crate::tenancy::TenancyContext;
@@ -82,12 +82,12 @@ impl Published {
         let build = || async move {
             let whole = self.whole(restaurant, key, version, now).await?;
             // Anybody can name categories that do not exist: that must cost the restaurant none of its heavy work.
-            if part::lacks(&whole, category) {
+            if single_category::lacks(&whole, category) {
                 return Err(Problem::not_found());
             }
             let turn = self.building.of(restaurant, Mutex::default);
             let _turn = turn.lock().await;
-            let cut = self.heavy.run(Beneficiary::Restaurant(restaurant), move || part::cut(&whole, category)).await?;
+            let cut = self.heavy.run(Beneficiary::Restaurant(restaurant), move || single_category::cut(&whole, category)).await?;
             cut.map_err(|error| Problem::internal(&error))?.ok_or_else(Problem::not_found)
         };
         self.cache.get(of_part, version, now, build).await
