@@ -1,4 +1,4 @@
-//! Sending one request until it is answered: what is repeated, how long, and what a refusal looks like.
+//! Sends a request until it is answered: which requests are repeated, for how long, and the errors.
 
 use std::time::Duration;
 
@@ -12,58 +12,58 @@ use tokio::time::Instant;
 
 use crate::Client;
 
-/// How often one request is sent at most.
+/// The maximum number of attempts of a request.
 const ATTEMPTS: u32 = 10;
-/// How long one request is repeated at most, waits that the server asks for included.
+/// How long a request is repeated at most, including the waits that the server requests.
 const PATIENCE: Duration = Duration::from_mins(2);
 /// How long one attempt may take.
 pub(super) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A refusal of the server (RFC 9457).
+/// An error response of the server (RFC 9457).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// The HTTP status.
     pub status: u16,
-    /// The stable name of what is wrong.
+    /// The stable code of the error.
     pub code: String,
-    /// The same for people.
+    /// The detail of the error.
     pub detail: String,
-    /// Finds the request in the server's log.
+    /// The request id, to find the request in the server's log.
     pub request_id: String,
 }
 
-/// Why a call brought no result.
+/// Why a call failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
-    /// The server said no.
+    /// The server refused the request.
     #[error("{operation}: {} {}: {} (request {})",
         .problem.status, .problem.code, .problem.detail, .problem.request_id)]
     Refused {
-        /// What was tried.
+        /// The name of the operation.
         operation: &'static str,
-        /// What the server said.
+        /// The error response.
         problem: Box<Problem>,
     },
-    /// No answer came, however often it was tried.
+    /// There was no response to any attempt.
     #[error("{operation}: no answer from the server: {reason}")]
     Unreachable {
-        /// What was tried.
+        /// The name of the operation.
         operation: &'static str,
-        /// What the network said last.
+        /// The error of the last attempt.
         reason: String,
     },
-    /// An answer came that is not what the API promises.
+    /// The response does not match the API.
     #[error("{operation}: the server's answer is not understood: {reason}")]
     Unreadable {
-        /// What was tried.
+        /// The name of the operation.
         operation: &'static str,
-        /// What is wrong with it.
+        /// The error in the response.
         reason: String,
     },
 }
 
 impl CallError {
-    /// The refusal's code, if it is a refusal.
+    /// The code of the error response; `None`: there is none.
     pub fn code(&self) -> Option<&str> {
         match self {
             Self::Refused { problem, .. } => Some(&problem.code),
@@ -71,7 +71,7 @@ impl CallError {
         }
     }
 
-    /// The refusal's HTTP status, if it is a refusal.
+    /// The status of the error response; `None`: there is none.
     pub fn status(&self) -> Option<u16> {
         match self {
             Self::Refused { problem, .. } => Some(problem.status),
@@ -87,9 +87,9 @@ pub(super) struct Call {
     pub(super) method: Method,
     pub(super) path: String,
     pub(super) body: Option<Value>,
-    /// Sent with every attempt, so that the effect happens once however often the request arrives.
+    /// Sent with every attempt, so that the request takes effect once.
     pub(super) idempotency_key: Option<String>,
-    /// How often it is sent at most.
+    /// The maximum number of attempts.
     pub(super) attempts: u32,
 }
 
@@ -103,14 +103,14 @@ impl Call {
         Self { method, body: Some(body), ..Self::get(operation, path) }
     }
 
-    /// A POST that makes something: its key is invented here and lives as long as its repetitions.
+    /// A POST that creates something, with a new key for all attempts.
     pub(super) fn create(operation: &'static str, path: impl Into<String>, body: Value) -> Self {
         let key = Some(uuid::Uuid::new_v4().to_string());
         Self { idempotency_key: key, ..Self::send(operation, Method::POST, path, body) }
     }
 }
 
-/// An answer of the 2xx kind.
+/// A successful response (2xx).
 pub(super) struct Answer {
     operation: &'static str,
     bytes: Vec<u8>,
@@ -123,7 +123,7 @@ impl Answer {
     }
 }
 
-/// What became of one attempt.
+/// The result of one attempt.
 enum Attempt {
     Answered(Answer),
     Refused { problem: Box<Problem>, retry_after: Option<Duration> },
@@ -131,10 +131,11 @@ enum Attempt {
 }
 
 impl Client {
-    /// Sends a request, again and again where that is safe and promising, and says at the end what happened.
+    /// Sends a request, repeats it where that is safe and useful, and returns the final result.
     ///
-    /// Repeated are lost connections, 429 and 503 with their kin (after the time the server asks for), and the 409 by
-    /// which the server says that an earlier attempt with the same key is still running.
+    /// Repeated are requests after lost connections, after 429, 503 and similar statuses (after the time that the
+    /// server requests), and after the 409 that says that an earlier attempt with the same key is still being
+    /// processed.
     pub(super) async fn answer(&self, call: &Call, token: Option<&str>) -> Result<Answer, CallError> {
         let deadline = Instant::now() + PATIENCE;
         let mut attempt = 1;
@@ -228,7 +229,7 @@ fn read_problem(status: StatusCode, headers: &HeaderMap, bytes: &[u8]) -> Proble
             let request_id = body.request_id.unwrap_or_else(header_id);
             Problem { status: status.as_u16(), code: body.code, detail, request_id }
         }
-        // Something between us and the server answered.
+        // A proxy between client and server responded.
         Err(_) => Problem {
             status: status.as_u16(),
             code: format!("http_{}", status.as_u16()),
@@ -243,13 +244,13 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(Duration::from_secs(seconds))
 }
 
-/// Doubles with every attempt up to 5 s, and is never the same for two callers, so that they do not come back at once.
+/// Doubles with every attempt up to 5 s, with a random part, so that clients do not return at the same time.
 pub(super) fn backoff(attempt: u32) -> Duration {
     let ceiling = 100_u64.saturating_mul(1 << attempt.min(6)).min(5_000);
     Duration::from_millis(rand::rng().random_range(ceiling / 2..=ceiling))
 }
 
-/// The innermost cause says what happened ("connection refused"); the outer ones repeat the address.
+/// The innermost cause is the useful one ("connection refused"); the outer ones repeat the address.
 pub(super) fn root_cause(error: &dyn std::error::Error) -> String {
     let mut innermost = error;
     while let Some(source) = innermost.source() {

@@ -1,16 +1,16 @@
-//! How long calls take: one bounded histogram for each operation.
+//! The latencies of calls: one bounded histogram for each operation.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// Significant digits of a duration: what is read is at most 1 % off.
+/// Significant digits of a duration: values are at most 1 % off.
 const DIGITS: u8 = 2;
-/// The longest duration that is told apart, in microseconds: an hour. Longer ones count as an hour.
+/// The longest duration that is distinguished, in microseconds: an hour. Longer ones count as an hour.
 const LONGEST: u64 = 3_600_000_000;
 
-/// Counts durations (HdrHistogram): its size does not depend on how many it counted.
+/// Counts durations (HdrHistogram): its size does not depend on their number.
 #[derive(Clone)]
 pub struct Histogram(hdrhistogram::Histogram<u64>);
 
@@ -27,36 +27,36 @@ impl Histogram {
         self.0.saturating_record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
     }
 
-    /// Adds what another histogram counted.
+    /// Adds the counts of another histogram.
     #[expect(clippy::expect_used, clippy::missing_panics_doc, reason = "every histogram has the same bounds")]
     pub fn merge(&mut self, other: &Self) {
         self.0.add(&other.0).expect("the same bounds");
     }
 
-    /// How many durations were counted.
+    /// The number of counted durations.
     pub fn count(&self) -> u64 {
         self.0.len()
     }
 
-    /// The duration that so many of a thousand counted ones do not exceed; zero while none was counted.
+    /// The duration at a per mille of the counted ones; zero if none was counted.
     pub fn per_mille(&self, share: u32) -> Duration {
         Duration::from_micros(self.0.value_at_quantile(f64::from(share) / 1000.0))
     }
 }
 
-/// What a client's calls took, by operation, and how many had to be repeated.
+/// The latencies of a client's calls by operation, and the number of repetitions.
 #[derive(Default)]
 pub struct Calls {
     operations: Mutex<BTreeMap<&'static str, Histogram>>,
     repeats: AtomicU64,
 }
 
-/// The calls up to a moment.
+/// The counts up to now.
 #[derive(Clone, Default)]
 pub struct CallsSoFar {
     /// One histogram for each operation that was called.
     pub operations: BTreeMap<&'static str, Histogram>,
-    /// Requests that were sent again after a lost connection or a "later, please".
+    /// Requests that were repeated after a lost connection, a 429 or a 503.
     pub repeats: u64,
 }
 
@@ -70,7 +70,7 @@ impl Calls {
         self.repeats.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Hands over what was counted and starts from nothing.
+    /// Returns the counts and resets them.
     pub fn take(&self) -> CallsSoFar {
         let mut operations = self.operations.lock().unwrap_or_else(PoisonError::into_inner);
         CallsSoFar { operations: std::mem::take(&mut operations), repeats: self.repeats.swap(0, Ordering::Relaxed) }

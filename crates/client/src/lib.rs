@@ -1,7 +1,7 @@
-//! A client of the public API: people sign up, sign in and do their work over HTTP and Socket.IO.
+//! A client of the public API over HTTP and Socket.IO: sign-up, sign-in and the actions of users.
 //!
-//! Nothing here knows who uses it. A [`Client`] is one server; a [`Session`] is one person on it, who signs in again by
-//! themselves when their token ends. Every call repeats what may be repeated and is timed by operation.
+//! A [`Client`] is the connection to one server; a [`Session`] is one user, which signs in again automatically when
+//! the token expires. Requests are repeated where that is safe, and timed by operation.
 
 mod call;
 mod latency;
@@ -31,9 +31,9 @@ pub use wire::{
 use call::{Answer, Call};
 use wire::LoginResult;
 
-/// Passwords cost the server a core's time on purpose; more of them at once would only queue there.
+/// Hashing a password costs the server processor time; more concurrent sign-ins would only wait.
 const SIGN_INS_AT_ONCE: usize = 4;
-/// A token is renewed when it has less than this left.
+/// A token is renewed when it expires in less than this.
 const TOKEN_MARGIN: Duration = Duration::from_secs(20);
 
 /// One server of the API.
@@ -44,13 +44,13 @@ pub struct Client {
 
 struct Shared {
     http: reqwest::Client,
-    /// Ends without a slash.
+    /// The address, without a slash at the end.
     base: String,
     calls: Calls,
     sign_ins: Semaphore,
 }
 
-/// The address is not one a client can talk to.
+/// The address is invalid.
 #[derive(Debug, thiserror::Error)]
 #[error("{url:?} is not the address of a server: {reason} (expected something like http://127.0.0.1:3000)")]
 pub struct BadAddress {
@@ -80,7 +80,7 @@ impl Client {
         Ok(Self { shared: Arc::new(shared) })
     }
 
-    /// What the calls of this client and of all its sessions took.
+    /// The latencies of this client and of all its sessions.
     pub fn calls(&self) -> &Calls {
         &self.shared.calls
     }
@@ -93,26 +93,26 @@ impl Client {
         format!("{}{path}", self.shared.base)
     }
 
-    /// Where the live events are.
+    /// The address of Socket.IO.
     fn socket_address(&self) -> String {
         // `http` becomes `ws`, `https` becomes `wss`.
         format!("ws{}/socket.io/?EIO=4&transport=websocket", self.shared.base.trim_start_matches("http"))
     }
 
-    /// Asks whether the server is there, and soon says so if it is not.
+    /// Checks whether the server responds, within a short time.
     pub async fn health(&self) -> Result<(), CallError> {
         let call = Call { attempts: 3, ..Call::get("health", "/api/health") };
         self.answer(&call, None).await.map(drop)
     }
 
-    /// Signs somebody up.
+    /// Signs up a user.
     pub async fn register(&self, user: &NewUser) -> Result<(), CallError> {
         let body = json!(user);
         let _permit = self.shared.sign_ins.acquire().await;
         self.answer(&Call::send("register", Method::POST, "/api/auth/register", body), None).await.map(drop)
     }
 
-    /// Signs somebody in.
+    /// Signs in a user.
     pub async fn login(&self, email: &str, password: &str) -> Result<Session, CallError> {
         let (user, token) = self.sign_in(email, password).await?;
         let password = password.to_owned();
@@ -133,27 +133,27 @@ struct Token {
     ends: Instant,
 }
 
-/// One person, signed in.
+/// A signed-in user.
 pub struct Session {
     client: Client,
     user: User,
     password: String,
-    /// Locked while it is renewed, so that one renewal serves everybody who waits for it.
+    /// Locked while it is renewed, so that one renewal serves all callers that wait for it.
     token: Mutex<Token>,
 }
 
 impl Session {
-    /// Who they are.
+    /// The user of the session.
     pub fn user(&self) -> &User {
         &self.user
     }
 
-    /// The server they are signed in to.
+    /// The client of the server.
     pub fn client(&self) -> &Client {
         &self.client
     }
 
-    /// A token that is good for a while.
+    /// A token that is valid for some time.
     async fn token(&self) -> Result<String, CallError> {
         let mut token = self.token.lock().await;
         if token.ends < Instant::now() + TOKEN_MARGIN {
@@ -162,7 +162,7 @@ impl Session {
         Ok(token.value.clone())
     }
 
-    /// A token that is not `refused`, which the server no longer takes.
+    /// A token other than `refused`, which the server does not accept any more.
     async fn token_instead_of(&self, refused: &str) -> Result<String, CallError> {
         let mut token = self.token.lock().await;
         if token.value == refused {
@@ -171,7 +171,7 @@ impl Session {
         Ok(token.value.clone())
     }
 
-    /// Sends a request as this person, signing in again once if the server no longer takes the token.
+    /// Sends a request as this user, and signs in again once if the server does not accept the token.
     async fn answer(&self, call: Call) -> Result<Answer, CallError> {
         let token = self.token().await?;
         match self.client.answer(&call, Some(&token)).await {

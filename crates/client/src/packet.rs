@@ -1,4 +1,4 @@
-//! The text frames of Socket.IO v4 over WebSocket: Engine.IO v4 outside, a Socket.IO packet inside its messages.
+//! The text frames of Socket.IO v4 over WebSocket: Engine.IO v4 frames that contain Socket.IO packets.
 
 use std::fmt;
 
@@ -8,65 +8,65 @@ use serde_json::Value;
 /// One Engine.IO frame.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Frame {
-    /// The server's first word: how often it will ping.
+    /// The first frame of the server, with the interval of its pings.
     Open {
         /// Milliseconds between two pings of the server.
         ping_interval: u64,
         /// Milliseconds after which an unanswered ping ends the connection.
         ping_timeout: u64,
     },
-    /// The other side is leaving.
+    /// The other side closes the connection.
     Close,
-    /// To be answered by a pong with the same text.
+    /// Must be answered by a pong with the same text.
     Ping(String),
     /// The answer to a ping.
     Pong(String),
     /// A Socket.IO packet.
     Message(Packet),
-    /// A packet without meaning (`6`), which is skipped.
+    /// A no-op packet (`6`), which is skipped.
     Noop,
 }
 
 /// One Socket.IO packet of the default namespace.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Packet {
-    /// From a client: who it is. From the server: welcome.
+    /// From a client: its token. From the server: the connection is accepted.
     Connect(Value),
     /// The server (or the client) ends this namespace.
     Disconnect,
-    /// Something happened; with an id, the other side acknowledges it.
+    /// An event; with an id, the other side acknowledges it.
     Event {
-        /// What the acknowledgement refers to.
+        /// The id for the acknowledgement.
         id: Option<u64>,
         /// The event's name.
         name: String,
-        /// What came with it.
+        /// The arguments of the event.
         args: Vec<Value>,
     },
-    /// The answer to an event.
+    /// The acknowledgement of an event.
     Ack {
         /// The event's id.
         id: u64,
-        /// What came with it.
+        /// The arguments of the acknowledgement.
         args: Vec<Value>,
     },
     /// The server refuses the connection.
     ConnectError(String),
 }
 
-/// A frame that is not of this protocol, or of a part of it that is not spoken here.
+/// A frame that is not of this protocol, or of a part of it that is not supported.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PacketError {
-    /// Nothing where a type was expected.
+    /// The type is missing.
     #[error("the frame is empty")]
     Empty,
     /// Not one of the protocol's types.
     #[error("{0:?} is not a type of frame")]
     UnknownType(char),
-    /// Not the JSON that this type of frame carries.
+    /// The content is not the JSON of this type of frame.
     #[error("the frame's content is not what its type asks for: {0}")]
     Content(String),
-    /// Binary attachments and other namespaces are not used by this API.
+    /// Binary attachments and other namespaces are not supported.
     #[error("{0} is not spoken here")]
     Unsupported(&'static str),
 }
@@ -79,7 +79,7 @@ struct OpenContent {
 }
 
 impl Frame {
-    /// Reads the text of one WebSocket message.
+    /// Parses the text of one WebSocket message.
     pub fn parse(text: &str) -> Result<Self, PacketError> {
         let (kind, rest) = first(text)?;
         Ok(match kind {
@@ -155,7 +155,7 @@ fn json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, PacketError> {
     serde_json::from_str(text).map_err(|error| PacketError::Content(error.to_string()))
 }
 
-/// Writes the frame as it is sent.
+/// The frame as it is sent.
 impl fmt::Display for Frame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,4 +1,4 @@
-//! Live events: a Socket.IO connection that stays in its rooms, comes back when it breaks, and asks for what it missed.
+//! Live events: a Socket.IO connection that joins rooms, reconnects after a failure, and requests missed events.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,40 +18,40 @@ use crate::Session;
 use crate::call::{backoff, root_cause};
 use crate::packet::{Frame, Packet};
 
-/// How long the server may take to let a client in or to answer a `join`.
+/// How long the server may take to accept a connection or to acknowledge a `join`.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// The largest message that is read.
 const MESSAGE_LIMIT: usize = 4 << 20;
 
-/// What a socket tells whoever opened it. `connection` counts its connections from one.
+/// The messages of a socket to its owner. `connection` is the number of the connection, from one.
 #[derive(Debug)]
 pub enum News {
-    /// The socket is in a room and has seen everything up to `seq`.
+    /// A room was joined, and all events up to `seq` were received.
     Joined {
         /// The room that was joined.
         room: String,
-        /// Where its stream stands.
+        /// The position of the event log.
         seq: u64,
     },
-    /// The server does not let this person into a room; the socket has given up.
+    /// The server refuses a room; the socket has ended.
     Refused {
         /// The room that was refused.
         room: String,
-        /// What the server said.
+        /// The error of the server.
         reason: String,
     },
     /// An event of a room that was joined.
     Event {
-        /// Which connection it came over.
+        /// The number of the connection.
         connection: u32,
         /// The event's name, such as `order:new`.
         name: String,
-        /// What came with it.
+        /// The body of the event.
         body: Value,
     },
-    /// The connection broke and is being made again.
+    /// The connection was lost and is opened again.
     Broken {
-        /// The server's reason for the refusal.
+        /// Why it was lost.
         reason: String,
     },
 }
@@ -62,7 +62,7 @@ pub struct Socket {
 }
 
 impl Socket {
-    /// Opens a socket for somebody, joins `rooms`, and reports everything to `news` under the number `label`.
+    /// Opens a socket for a user, joins `rooms`, and sends all messages to `news` with the number `label`.
     pub fn open(session: Arc<Session>, rooms: Vec<String>, label: usize, news: mpsc::Sender<(usize, News)>) -> Self {
         let rooms = rooms.into_iter().map(|room| (room, Mark::default())).collect();
         let mut supervisor = Supervisor { session, rooms, label, news, connection: 0 };
@@ -76,9 +76,9 @@ type Stream = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// Why a connection ended.
 enum End {
-    /// Nobody listens any more, or the server will never let this person in.
+    /// The owner has ended, or the server will never accept this user.
     Final,
-    /// Worth another try.
+    /// Temporary: another attempt is made.
     Broken(String),
 }
 
@@ -88,15 +88,15 @@ impl From<tokio_tungstenite::tungstenite::Error> for End {
     }
 }
 
-/// How far a room's events were seen.
+/// The position in a room's events.
 #[derive(Default)]
 struct Mark {
     seq: Option<u64>,
-    /// Whether this connection has asked for the room: what comes before that belongs to another room's catching up.
+    /// Whether this connection has requested the room: earlier events belong to the replay of another room.
     is_requested: bool,
 }
 
-/// Keeps one socket alive.
+/// The task that reconnects one socket.
 struct Supervisor {
     session: Arc<Session>,
     rooms: BTreeMap<String, Mark>,
@@ -122,7 +122,7 @@ impl Supervisor {
         }
     }
 
-    /// One connection, from the handshake to its end.
+    /// Runs one connection from the handshake to its end.
     async fn connected(&mut self, failures: &mut u32) -> End {
         let (mut stream, silence) = match timeout(ANSWER_TIMEOUT, self.enter()).await {
             Err(_) => return End::Broken("the server did not answer the handshake".to_owned()),
@@ -139,7 +139,7 @@ impl Supervisor {
         }
         *failures = 0;
         loop {
-            // The server pings; when it falls silent for longer than it promised, the connection is dead.
+            // The server sends pings; if they stop for longer than announced, the connection is dead.
             match timeout(silence, self.next(&mut stream)).await {
                 Err(_) => return End::Broken("the server fell silent".to_owned()),
                 Ok(Err(end)) => return end,
@@ -148,7 +148,7 @@ impl Supervisor {
         }
     }
 
-    /// Handshake of WebSocket, Engine.IO and Socket.IO. Hands over the connection and how long it may stay silent.
+    /// The handshakes of WebSocket, Engine.IO and Socket.IO. Returns the connection and the ping timeout.
     async fn enter(&mut self) -> Result<(Stream, Duration), End> {
         let token = self.session.token().await.map_err(|error| End::Broken(error.to_string()))?;
         let address = self.session.client().socket_address();
@@ -163,7 +163,7 @@ impl Supervisor {
             match receive(&mut stream).await? {
                 Frame::Message(Packet::Connect(_)) => return Ok((stream, silence)),
                 Frame::Message(Packet::ConnectError(message)) => {
-                    // The token may have been revoked or have run out on the way.
+                    // The token may have been revoked or may have expired in the meantime.
                     if message == "unauthorized" {
                         let renewed = self.session.token_instead_of(&token).await;
                         renewed.map_err(|error| End::Broken(error.to_string()))?;
@@ -176,7 +176,7 @@ impl Supervisor {
         }
     }
 
-    /// Enters a room, taking what was missed since the last event seen there.
+    /// Joins a room, and requests the events after the last one that was received.
     async fn join(&mut self, stream: &mut Stream, room: &str) -> Result<(), End> {
         let mut argument = json!({ "room": room });
         let mark = self.rooms.entry(room.to_owned()).or_default();
@@ -204,7 +204,7 @@ impl Supervisor {
         Err(End::Final)
     }
 
-    /// Takes one frame. Events are told on; what remains is the content of an acknowledgement.
+    /// Handles one frame. Events are passed on; returns the content of an acknowledgement.
     async fn next(&mut self, stream: &mut Stream) -> Result<Option<Value>, End> {
         match receive(stream).await? {
             Frame::Ping(text) => answer_ping(stream, text).await?,
@@ -223,7 +223,7 @@ impl Supervisor {
         Ok(None)
     }
 
-    /// Moves the marks of the rooms an event belongs to: from there the next connection goes on.
+    /// Updates the positions of the rooms that an event belongs to: the next connection resumes there.
     fn remember(&mut self, body: &Value) {
         let Some(seq) = body["seq"].as_u64() else { return };
         for (noun, field) in [("restaurant", "restaurantId"), ("order", "orderId"), ("delivery", "deliveryId")] {

@@ -1,10 +1,10 @@
 //! The bodies of the public API as a client reads and writes them: only the fields it needs.
 //!
-//! Written from the API's documentation and not shared with the server, so that a client that works proves the wire.
+//! Written from the API's documentation and not shared with the server, so that a working client proves the format.
 
 use serde::{Deserialize, Serialize};
 
-/// A point on earth.
+/// Coordinates of a point.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Place {
     /// Latitude in degrees.
@@ -28,16 +28,16 @@ pub struct Money {
 pub struct Page<T> {
     /// The page's rows, in the order of the list.
     pub data: Vec<T>,
-    /// Where the next page begins; `None` on the last one.
+    /// The cursor of the next page; `None`: this is the last one.
     pub next_cursor: Option<String>,
 }
 
-/// Who signed in.
+/// A signed-in user.
 #[derive(Debug, Clone, Deserialize)]
 pub struct User {
     /// The user's id, `usr_…`.
     pub id: String,
-    /// The address they sign in with.
+    /// The e-mail address of the account.
     pub email: String,
     /// CUSTOMER, STAFF, DRIVER or ADMIN.
     pub role: String,
@@ -52,40 +52,40 @@ pub(super) struct LoginResult {
     pub(super) user: User,
 }
 
-/// Somebody who signs up.
+/// A registration.
 #[derive(Debug, Clone, Serialize)]
 pub struct NewUser {
-    /// The address they will sign in with.
+    /// The e-mail address of the account.
     pub email: String,
     /// 8 to 128 characters.
     pub password: String,
-    /// As others see it.
+    /// The displayed name.
     pub name: String,
 }
 
-/// A restaurant to be opened. Without hours it is always open.
+/// A restaurant to create. Without hours it is always open.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NewRestaurant {
-    /// As guests see it.
+    /// The displayed name.
     pub name: String,
     /// Unique on the server.
     pub slug: String,
     /// Street and number.
     pub address: String,
-    /// Where it stands.
+    /// The coordinates of the restaurant.
     pub place: Place,
     /// IANA time zone, such as `Europe/Rome`.
     pub timezone: String,
     /// The currency's code from ISO 4217.
     pub currency: String,
-    /// What a delivery costs the guest.
+    /// The delivery fee.
     pub delivery_fee: Money,
     /// Whether orders are confirmed without the staff.
     pub auto_accept: bool,
 }
 
-/// A restaurant as lists show it.
+/// A restaurant in lists.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Restaurant {
@@ -93,39 +93,39 @@ pub struct Restaurant {
     pub id: String,
     /// Unique on the server.
     pub slug: String,
-    /// As guests see it.
+    /// The displayed name.
     pub name: String,
-    /// Whether it takes orders at the moment.
+    /// Whether it takes orders now.
     pub open_now: bool,
 }
 
-/// A menu as its guests see it.
+/// A menu as customers see it.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Menu {
-    /// Its parts, in order.
+    /// The categories, in order.
     pub categories: Vec<MenuCategory>,
 }
 
-/// A part of a menu with what stands in it.
+/// A category with its items.
 #[derive(Debug, Clone, Deserialize)]
 pub struct MenuCategory {
-    /// What can be ordered, in order.
+    /// The items, in order.
     pub items: Vec<MenuItem>,
 }
 
-/// Something on a menu as its guests see it.
+/// An item as customers see it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MenuItem {
     /// The item's id, `itm_…`.
     pub id: String,
-    /// As guests see it.
+    /// The displayed name.
     pub name: String,
-    /// What one costs.
+    /// The price of one portion.
     pub price: Money,
-    /// Whether the restaurant offers it.
+    /// Whether it is switched on.
     pub available: bool,
-    /// Counted, and none is left.
+    /// Whether stock is counted and none is left.
     pub sold_out: bool,
 }
 
@@ -136,21 +136,21 @@ impl MenuItem {
     }
 }
 
-/// A part of a menu.
+/// A category of a menu.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Category {
     /// The category's id, `cat_…`.
     pub id: String,
 }
 
-/// Something on a menu.
+/// An item of a menu.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Item {
     /// The item's id, `itm_…`.
     pub id: String,
-    /// As guests see it.
+    /// The displayed name.
     pub name: String,
-    /// What one costs.
+    /// The price of one portion.
     pub price: Money,
 }
 
@@ -171,7 +171,7 @@ pub struct Cart {
     pub id: String,
 }
 
-/// An order to be delivered.
+/// An order for delivery.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase", tag = "fulfilment", rename = "DELIVERY")]
 pub struct NewDeliveryOrder {
@@ -183,7 +183,7 @@ pub struct NewDeliveryOrder {
     pub place: Place,
 }
 
-/// How the food reaches the guest.
+/// The fulfilment of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[expect(missing_docs, reason = "the words of the API")]
@@ -193,13 +193,13 @@ pub enum Fulfilment {
     DineIn,
 }
 
-/// An order of any kind. What does not belong to its kind stays away.
+/// An order with any fulfilment. Fields that do not belong to it are absent.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NewOrder {
     /// The cart it is placed from.
     pub cart_id: String,
-    /// How it reaches the guest.
+    /// How the customer receives it.
     pub fulfilment: Fulfilment,
     /// The delivery address: street and number.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -213,12 +213,12 @@ pub struct NewOrder {
     /// A note to the kitchen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
-    /// For the people.
+    /// The tip.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tip: Option<Money>,
 }
 
-/// How far an order has come.
+/// The status of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[expect(missing_docs, reason = "the words of the API")]
@@ -238,15 +238,15 @@ pub enum OrderStatus {
 pub struct Order {
     /// The order's id, `ord_…`.
     pub id: String,
-    /// How it reaches the guest.
+    /// How the customer receives it.
     pub fulfilment: Fulfilment,
-    /// How far it has come.
+    /// The current status.
     pub status: OrderStatus,
-    /// Grows by one with every change.
+    /// Increases by one with every change.
     pub version: u64,
 }
 
-/// How far a delivery has come.
+/// The status of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[expect(missing_docs, reason = "the words of the API")]
@@ -267,24 +267,24 @@ pub enum DeliveryStatus {
 pub struct Delivery {
     /// The delivery's id, `dlv_…`.
     pub id: String,
-    /// Whose way it is.
+    /// The id of the order, `ord_…`.
     pub order_id: String,
-    /// Who carries it.
+    /// The driver; `None`: none is assigned.
     pub driver: Option<Carrier>,
     /// Where the order is picked up.
     pub pickup: Stop,
-    /// Where the order is brought.
+    /// The destination.
     pub dropoff: Stop,
-    /// How far it has come.
+    /// The current status.
     pub status: DeliveryStatus,
-    /// Grows by one with every change.
+    /// Increases by one with every change.
     pub version: u64,
 }
 
-/// One end of a delivery's way.
+/// The pickup or the destination of a delivery.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Stop {
-    /// Where that is.
+    /// The coordinates.
     pub place: Option<Place>,
 }
 
@@ -293,7 +293,7 @@ pub struct Stop {
 pub struct Carrier {
     /// The driver's id, `drv_…`.
     pub id: String,
-    /// Where they were last seen.
+    /// The latest location; `None`: not known.
     pub place: Option<Place>,
 }
 
@@ -302,6 +302,6 @@ pub struct Carrier {
 pub struct Driver {
     /// The driver's id, `drv_…`.
     pub id: String,
-    /// Where they were last seen.
+    /// The latest location; `None`: not known.
     pub place: Option<Place>,
 }

@@ -1,4 +1,4 @@
-//! The user the server runs as. PostgreSQL refuses to run as root, so root hands it to somebody else.
+//! The user that the server runs as. PostgreSQL refuses to run as root, so root runs it as another user.
 
 use std::fs::{self, Metadata};
 use std::io;
@@ -16,8 +16,8 @@ pub(super) struct Account {
 }
 
 impl Account {
-    /// Who is to run the server of `cluster`: nobody else (`None`) unless we are root, then the owner
-    /// of the cluster, else `postgres`, else `nobody`.
+    /// The user for the server of `cluster`: `None` (the current user) unless it is root; then the owner of the
+    /// cluster, else `postgres`, else `nobody`.
     pub(super) fn for_server(cluster: &Path) -> Option<Self> {
         if !Uid::effective().is_root() {
             return None;
@@ -36,12 +36,12 @@ impl Account {
         }))
     }
 
-    /// The number `nobody` has everywhere, for a system whose list of users does not know the name.
+    /// The usual id of `nobody`, for a system whose list of users does not have the name.
     fn last_resort() -> Self {
         Self { name: "nobody".to_owned(), uid: 65_534, gid: 65_534 }
     }
 
-    /// Whether this user may walk down to `folder`, which must be absolute and free of symbolic links.
+    /// Whether this user may enter `folder`, which must be absolute and without symbolic links.
     pub(super) fn can_enter(&self, folder: &Path) -> bool {
         folder.ancestors().all(|step| fs::metadata(step).is_ok_and(|entry| self.may_search(&entry)))
     }
@@ -58,8 +58,8 @@ impl Account {
     }
 }
 
-/// Gives a file or folder to the account; does nothing if the server runs as ourselves. Never follows
-/// a symbolic link, because the server's user could have laid one.
+/// Changes the owner of a file or folder; does nothing if the server runs as the current user. Never follows a
+/// symbolic link, because the server's user could have created one.
 pub(super) fn give(path: &Path, account: Option<&Account>) -> io::Result<()> {
     match account {
         Some(account) => lchown(path, Some(account.uid), Some(account.gid)),
@@ -67,8 +67,8 @@ pub(super) fn give(path: &Path, account: Option<&Account>) -> io::Result<()> {
     }
 }
 
-/// Makes `folder` private to the server's user, or finds that it is. Somebody else's folder, a link or
-/// a folder open to others is refused: whoever can enter it is a superuser of the database.
+/// Makes `folder` private to the server's user, or checks that it is. Another user's folder, a link or a folder that
+/// others can enter is refused: everybody who can enter it is a superuser of the database.
 pub(super) fn make_private_folder(folder: &Path, account: Option<&Account>) -> io::Result<()> {
     match fs::DirBuilder::new().mode(0o700).create(folder) {
         Ok(()) => return give(folder, account),

@@ -1,4 +1,4 @@
-//! Finding PostgreSQL's programs: where we are told, on the search path, in the usual places.
+//! Finds PostgreSQL's programs: in the configured folder, on the search path, or where packages install them.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -9,11 +9,11 @@ use crate::account::Account;
 use crate::cluster_paths::ClusterPaths;
 use crate::parent_death::command;
 
-/// The oldest version our migrations run on.
+/// The oldest version that the migrations support.
 const OLDEST: u32 = 15;
 
-/// The folders in which packages install the programs of a version: a folder, what precedes the version in its entries,
-/// and the way from there to the programs.
+/// The folders in which packages install the programs of a version: a folder, the prefix of the version in its
+/// entries, and the path from there to the programs.
 const PACKAGE_FOLDERS: [(&str, &str, &str); 7] = [
     ("/usr/lib/postgresql", "", "bin"),
     ("/usr", "pgsql-", "bin"),
@@ -27,13 +27,13 @@ const PACKAGE_FOLDERS: [(&str, &str, &str); 7] = [
 /// The programs of one version.
 #[derive(Clone, Debug)]
 pub(super) struct Programs {
-    /// Their folder; none if the search path leads to them.
+    /// Their folder; `None`: they are on the search path.
     folder: Option<PathBuf>,
     pub(super) major: u32,
 }
 
 impl Programs {
-    /// What to execute for one of them.
+    /// The path of one of them, to execute it.
     pub(super) fn path(&self, name: &str) -> PathBuf {
         match &self.folder {
             Some(folder) => folder.join(name),
@@ -41,8 +41,8 @@ impl Programs {
         }
     }
 
-    /// Programs that can run the cluster: of its own version if it exists, else the first found
-    /// among `bin_dir` alone if given, or the search path and then the usual places, newest first.
+    /// Programs that can run the cluster: of its version if it exists, else the first found, in `bin_dir` only if it
+    /// is given, else on the search path and then in the usual folders, newest first.
     pub(super) fn find(bin_dir: Option<&Path>, paths: &ClusterPaths) -> Result<Self, StartError> {
         let account = paths.account.as_ref();
         let Some(cluster) = paths.cluster_major() else {
@@ -63,7 +63,7 @@ impl Programs {
             let major = found.major.to_string();
             return Some(found).filter(fits).ok_or_else(|| other(major));
         }
-        // The usual places first: they tell the version without running anything.
+        // The usual folders first: their names contain the version.
         let usual = from_package_folders();
         if let Some(found) = usual.iter().find(|programs| fits(programs)) {
             return Ok(found.clone());
@@ -81,7 +81,7 @@ impl Programs {
         }
     }
 
-    /// For a new cluster: the search path, then the usual places.
+    /// For a new cluster: the search path, then the usual folders.
     fn newest(account: Option<&Account>) -> Result<Self, StartError> {
         let on_path = Self::on_path(account);
         let refusal = match on_path {
@@ -120,7 +120,7 @@ impl Programs {
     }
 }
 
-/// What is installed in the usual folders, newest first.
+/// The installed versions in the usual folders, newest first.
 fn from_package_folders() -> Vec<Programs> {
     let mut found = Vec::new();
     for (parent, prefix, tail) in PACKAGE_FOLDERS {
@@ -152,12 +152,12 @@ fn remedy_for(cluster: &str) -> String {
     format!("run `apt-get install postgresql-{cluster}`, or set POSTGRES_BIN to the programs of version {cluster}")
 }
 
-/// Asks a program for its major version, as the user who will run it.
+/// Reads the major version of a program by running it as the server's user.
 fn ask_version(program: &Path, account: Option<&Account>) -> Result<u32, String> {
     let name = program.display();
     let answer = command(program, account).arg("--version").output();
     let output = answer.map_err(|fault| match fault.kind() {
-        // Denied may also mean that some folder of PATH is closed to the server's user.
+        // "Permission denied" may also mean that a folder of PATH is closed to the server's user.
         ErrorKind::NotFound | ErrorKind::PermissionDenied if program.components().count() == 1 => {
             format!("no `{name}` on PATH")
         }
@@ -172,7 +172,7 @@ fn ask_version(program: &Path, account: Option<&Account>) -> Result<u32, String>
     parse_major(&text).ok_or_else(|| format!("`{name}` has no version: {}", text.trim()))
 }
 
-/// Reads `postgres (PostgreSQL) 15.18 (Debian 15.18-1)`, also `17beta1`.
+/// Parses `postgres (PostgreSQL) 15.18 (Debian 15.18-1)`, also `17beta1`.
 fn parse_major(text: &str) -> Option<u32> {
     let version = text.split("(PostgreSQL) ").nth(1)?;
     let end = version.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(version.len());

@@ -1,5 +1,5 @@
-//! Making a cluster: beside its place, on the disk, and only then moved there, so that a cluster that
-//! exists is whole.
+//! Creates a cluster: in a temporary folder, flushed to disk, and only then moved to its place, so that an existing
+//! cluster is always complete.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -14,10 +14,10 @@ use crate::cluster_paths::ClusterPaths;
 use crate::parent_death::{ParentDeathSignal, command};
 use crate::{NAME, StartError};
 
-/// Libc's C.UTF-8 sorts by code point and is everywhere the same; C does for systems without it.
+/// Libc's C.UTF-8 sorts by code point and is the same everywhere; C is for systems without it.
 const LOCALES: [&str; 2] = ["C.UTF-8", "C"];
 
-/// Creates the cluster where there is none. The caller holds the lock of these paths.
+/// Creates the cluster if there is none. The caller holds the lock of these paths.
 pub(super) fn create(
     paths: &ClusterPaths,
     programs: &Programs,
@@ -30,7 +30,7 @@ pub(super) fn create(
     let draft = paths.root.join("postgres.new");
     let made = fill(paths, &draft, programs, parent_death);
     if made.is_err() {
-        // What is left would only take room; the fault itself is what the caller must hear of.
+        // The remains only use space; the caller needs the first error.
         let _ = fs::remove_dir_all(&draft);
     }
     made
@@ -63,8 +63,8 @@ fn fill(
     File::open(&paths.root).and_then(|root| root.sync_all()).map_err(in_draft)
 }
 
-/// Removes what an interrupted attempt left. A child of a killed initdb may still be writing there for
-/// a moment, so a folder that fills while it is emptied is tried again.
+/// Deletes the remains of an interrupted attempt. A child of a killed initdb may still write there for a moment, so
+/// the deletion is repeated if the folder is not empty.
 fn clear(draft: &Path) -> io::Result<()> {
     let deadline = Instant::now() + Duration::from_secs(3);
     loop {
@@ -79,7 +79,7 @@ fn clear(draft: &Path) -> io::Result<()> {
     }
 }
 
-/// Runs initdb; the inner error is what it said when it failed.
+/// Runs initdb; the inner error is its output when it failed.
 fn initdb(
     paths: &ClusterPaths,
     draft: &Path,
@@ -92,10 +92,10 @@ fn initdb(
         .arg("--pgdata")
         .arg(draft)
         .args(["--username", NAME, "--encoding", "UTF8", "--locale", locale])
-        // Whoever reaches the socket is let in: its folder is closed to all others.
+        // Everybody who can reach the socket is trusted: its folder is closed to other users.
         .args(["--auth-local", "trust", "--auth-host", "reject"])
         .args(["--data-checksums", "--no-sync"])
-        // Given a zone, initdb does not go through all of them to find the machine's.
+        // With a given zone, initdb does not compare all of them with the machine's.
         .env("TZ", "UTC")
         .current_dir(draft);
     let Output { status, stdout, stderr } = initdb.output()?;
@@ -116,15 +116,15 @@ fn initdb_fault(paths: &ClusterPaths, said: &str) -> StartError {
     StartError::InitdbFailed { folder, message: line.unwrap_or("it says nothing").trim().to_owned() }
 }
 
-/// The settings an operator may want to change live in the cluster's own file; those we rely on are
-/// given at each start.
+/// Settings that an operator may change are in the cluster's own file; those that the program relies on are passed at
+/// each start.
 fn write_settings(paths: &ClusterPaths, draft: &Path, programs: &Programs) -> io::Result<()> {
     let compression = if supports_lz4(paths, draft, programs) { "lz4" } else { "on" };
     let mut file = OpenOptions::new().append(true).open(draft.join("postgresql.conf"))?;
     write!(file, "\n# Comanda\nmax_connections = 100\nshared_buffers = 128MB\nwal_compression = {compression}\n")
 }
 
-/// Whether the programs were built with lz4: asks the server, which refuses a value it does not know.
+/// Whether the programs were built with lz4: the server refuses a value that it does not know.
 fn supports_lz4(paths: &ClusterPaths, draft: &Path, programs: &Programs) -> bool {
     let mut probe: Command = command(&programs.path("postgres"), paths.account.as_ref());
     probe.arg("-D").arg(draft).args(["-c", "wal_compression=lz4", "-C", "wal_compression"]);
@@ -132,13 +132,13 @@ fn supports_lz4(paths: &ClusterPaths, draft: &Path, programs: &Programs) -> bool
     probe.status().is_ok_and(|status| status.success())
 }
 
-/// One flush of the file system instead of initdb's one per file.
+/// One flush of the file system instead of initdb's flush of each file.
 #[cfg(target_os = "linux")]
 fn sync_disk(draft: &Path) -> io::Result<()> {
     nix::unistd::syncfs(File::open(draft)?).map_err(io::Error::from)
 }
 
-/// One flush of all file systems, where a single one cannot be named.
+/// One flush of all file systems, where a single one cannot be selected.
 #[cfg(not(target_os = "linux"))]
 fn sync_disk(_draft: &Path) -> io::Result<()> {
     nix::unistd::sync();

@@ -1,5 +1,5 @@
-//! Where a cluster lives: its folder, its user, its socket, and the lock that lets one process at a
-//! time start something there.
+//! The paths of a cluster: its folder, its user, its socket, and the lock that lets one process at a time start
+//! something there.
 
 use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io;
@@ -15,28 +15,28 @@ use sha2::{Digest, Sha256};
 use crate::StartError;
 use crate::account::{Account, make_private_folder};
 
-/// Names the socket; nothing listens on it, so it cannot collide with anything.
+/// Part of the socket's name; nothing listens on the port, so it cannot conflict.
 pub(super) const PORT: u16 = 5432;
-/// Where root keeps clusters whose own folder the server's user cannot reach.
+/// The folder for clusters of root whose own folder the server's user cannot enter.
 const FALLBACK_ROOT: &str = "/var/lib/comanda";
-/// A unix socket's path fits into so many bytes.
+/// The maximum length of a unix socket's path.
 const MAX_SOCKET_PATH: usize = 107;
-/// Another process may hold the lock while it makes a cluster or recovers one.
+/// How long to wait for the lock, which another process may hold while it creates or recovers a cluster.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(150);
 
-/// The place of one cluster.
+/// The paths of one cluster.
 #[derive(Debug)]
 pub(super) struct ClusterPaths {
-    /// Holds the cluster, the half-made cluster and the lock; absolute, without symbolic links.
+    /// The folder of the cluster, the incomplete cluster and the lock; absolute, without symbolic links.
     pub(super) root: PathBuf,
     /// The cluster: `postgres` in `root`.
     pub(super) cluster: PathBuf,
-    /// Who runs the server, if not ourselves.
+    /// The user that runs the server; `None`: the current user.
     pub(super) account: Option<Account>,
 }
 
 impl ClusterPaths {
-    /// Finds the place for a data folder, making the folder if it is missing.
+    /// The paths for a data folder, which is created if it is missing.
     pub(super) fn choose(data_dir: &Path) -> Result<Self, StartError> {
         let made = fs::create_dir_all(data_dir).and_then(|()| fs::canonicalize(data_dir));
         let home = made.map_err(|fault| StartError::from_io(data_dir, &fault))?;
@@ -45,7 +45,7 @@ impl ClusterPaths {
             return Ok(here);
         };
         if account.can_enter(&here.root) {
-            // A cluster in the fallback is from a time when the folder could not be entered; it stays in use.
+            // A cluster in the fallback was created while the folder could not be entered; it stays in use.
             return match Self::fallback_of(&here.root) {
                 fallback if !here.has_cluster() && fallback.has_cluster() => fallback.prepare(&here),
                 _ => Ok(here),
@@ -70,7 +70,7 @@ impl ClusterPaths {
     }
 
     fn prepare(self, home: &Self) -> Result<Self, StartError> {
-        // Opened explicitly: under a strict umask the server's user could not enter this one either.
+        // Permissions are set explicitly: with a strict umask the server's user could not enter this one either.
         let made = fs::create_dir_all(&self.root)
             .and_then(|()| fs::set_permissions(FALLBACK_ROOT, Permissions::from_mode(0o755)))
             .and_then(|()| fs::set_permissions(&self.root, Permissions::from_mode(0o755)));
@@ -82,19 +82,19 @@ impl ClusterPaths {
         Ok(self)
     }
 
-    /// Whether a cluster has been made here.
+    /// Whether there is a complete cluster.
     pub(super) fn has_cluster(&self) -> bool {
         self.cluster.join("PG_VERSION").exists()
     }
 
-    /// The major version of the cluster here, in PostgreSQL's own words.
+    /// The major version of the cluster, as in PG_VERSION.
     pub(super) fn cluster_major(&self) -> Option<String> {
         let version = fs::read_to_string(self.cluster.join("PG_VERSION")).ok()?;
         Some(version.trim().to_owned())
     }
 
-    /// The private folder for the socket, made if missing: in the cluster, or in a short place when
-    /// the cluster's path is too long for a socket.
+    /// The private folder of the socket, created if missing: in the cluster, or in a short path if the cluster's path
+    /// is too long for a socket.
     pub(super) fn socket_dir(&self) -> Result<PathBuf, StartError> {
         let short_name = format!("comanda-{}", digest(&self.root));
         let of_session = PathBuf::from(format!("/run/user/{}", Uid::effective()));
@@ -117,7 +117,7 @@ impl ClusterPaths {
         }))
     }
 
-    /// Waits until no other process is making or starting anything here. The lock ends with the file.
+    /// Waits until no other process creates or starts anything here. The lock ends with the file.
     pub(super) fn lock(&self) -> Result<File, StartError> {
         let path = self.root.join("postgres.lock");
         let open = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
@@ -142,7 +142,7 @@ impl ClusterPaths {
         self.cluster.join("log").join("server.log")
     }
 
-    /// Whether there is something in the cluster's place that is no cluster.
+    /// Whether the place of the cluster contains something else.
     pub(super) fn is_occupied(&self) -> io::Result<bool> {
         if self.has_cluster() {
             return Ok(false);
@@ -155,7 +155,7 @@ impl ClusterPaths {
     }
 }
 
-/// The path PostgreSQL gives to the socket of a port.
+/// The path of PostgreSQL's socket for a port.
 pub(super) fn socket_in(folder: &Path, port: u16) -> PathBuf {
     folder.join(format!(".s.PGSQL.{port}"))
 }

@@ -1,4 +1,4 @@
-//! Why the embedded PostgreSQL did not start, each fault in one line with its remedy.
+//! The errors of starting the embedded PostgreSQL, each in one line with its remedy.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,10 +12,10 @@ pub enum StartError {
          the folder that holds `postgres` and `initdb`, or set DATABASE_URL to a server of your own"
     )]
     BinariesMissing {
-        /// Where was looked, and what was wrong there.
+        /// The searched folders, and the error in each.
         looked: String,
     },
-    /// The data folder cannot be made or written.
+    /// The data folder cannot be created or written.
     #[error(
         "cannot write to the data folder {folder} ({cause}): make it writable for this user, or set \
          DATA_DIR to another folder"
@@ -23,10 +23,10 @@ pub enum StartError {
     FolderNotWritable {
         /// The folder or file that could not be written.
         folder: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         cause: String,
     },
-    /// There is something else where the cluster should be.
+    /// The place of the cluster contains something else.
     #[error("{folder} is there already but is no PostgreSQL cluster: move it away, or set DATA_DIR to another folder")]
     NotACluster {
         /// The folder that should have been the cluster.
@@ -35,10 +35,10 @@ pub enum StartError {
     /// The disk is full.
     #[error("the disk that holds {folder} is full: free some space there, or set DATA_DIR to another disk")]
     DiskFull {
-        /// The folder that could not grow.
+        /// The folder on the full disk.
         folder: PathBuf,
     },
-    /// The cluster was made by another major version, and no programs of that version are installed.
+    /// The cluster was created by another major version, and no programs of that version are installed.
     #[error(
         "the cluster in {folder} is of PostgreSQL {cluster}, the programs found are of {programs}: {remedy}, \
          or move the folder away to begin with an empty one"
@@ -46,30 +46,30 @@ pub enum StartError {
     OtherMajor {
         /// The cluster's folder.
         folder: PathBuf,
-        /// The version that made the cluster.
+        /// The version that created the cluster.
         cluster: String,
-        /// The version or versions that were found.
+        /// The versions that were found.
         programs: String,
-        /// What brings the two together.
+        /// How to install the required version.
         remedy: String,
     },
     /// The server ended before it was ready.
     #[error("PostgreSQL does not start: {line} (see {log})")]
     NotStartable {
-        /// The line of the log that says why.
+        /// The line of the log with the reason.
         line: String,
         /// The server's log.
         log: PathBuf,
     },
-    /// The cluster could not be made.
+    /// The cluster could not be created.
     #[error("PostgreSQL's initdb could not make a cluster in {folder}: {message}")]
     InitdbFailed {
         /// The folder of the cluster.
         folder: PathBuf,
-        /// What initdb said.
+        /// The output of initdb.
         message: String,
     },
-    /// The server is neither ready nor gone.
+    /// The server is neither ready nor has it ended.
     #[error("PostgreSQL was not ready after {seconds} s: it may be recovering from a crash, see {log} and start again")]
     Timeout {
         /// How long was waited.
@@ -80,7 +80,7 @@ pub enum StartError {
 }
 
 impl StartError {
-    /// A fault of the file system, met while writing to `path`.
+    /// An error of the file system, while writing to `path`.
     pub(super) fn from_io(path: &Path, fault: &io::Error) -> Self {
         match fault.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull { folder: path.to_owned() },
@@ -88,7 +88,7 @@ impl StartError {
         }
     }
 
-    /// A fault the server reported to its first connection.
+    /// An error that the server reported to its first connection.
     pub(super) fn from_database(fault: &sqlx::Error, log: &Path) -> Self {
         let code = fault.as_database_error().and_then(sqlx::error::DatabaseError::code);
         if code.as_deref() == Some("53100") {
@@ -97,7 +97,7 @@ impl StartError {
         Self::NotStartable { line: fault.to_string().replace('\n', " "), log: log.to_owned() }
     }
 
-    /// What a program of PostgreSQL said when it gave up.
+    /// The output of a failed program of PostgreSQL.
     pub(super) fn says_disk_is_full(text: &str) -> bool {
         text.contains("No space left on device") || text.contains("Disk quota exceeded")
     }

@@ -1,16 +1,16 @@
-//! The embedded PostgreSQL: a private server in the data folder, for those who set no `DATABASE_URL`.
+//! The embedded PostgreSQL: a private server in the data folder, for installations without `DATABASE_URL`.
 //!
-//! It is an ordinary PostgreSQL from the system's packages, durable (fsync stays on), reachable over
-//! one unix socket in a folder nobody else may enter, and never over TCP. The first process on a data
-//! folder makes the cluster and owns the server; a second one attaches to it. Whoever owns the server
-//! stops it when leaving, also when killed; whoever is still there starts it again.
+//! It is an ordinary PostgreSQL from the system's packages, durable (fsync stays on), reachable through one unix
+//! socket in a folder that other users cannot enter, and never over TCP. The first process on a data folder creates
+//! the cluster and owns the server; a second one attaches to it. The owner of the server stops it at its end, also
+//! when it is killed; a process that still runs starts it again.
 //!
-//! - `cluster_paths`: which folder, which user, which socket
+//! - `cluster_paths`: folder, user and socket
 //! - `account`: the user the server runs as
 //! - `binaries`: where PostgreSQL's programs are
 //! - `cluster`: making a cluster
-//! - `parent_death`: running a program so that it does not outlive us
-//! - `postmaster`: what runs on a cluster already
+//! - `parent_death`: programs that end with this process
+//! - `postmaster`: the server that runs on a cluster
 //! - `server`: starting and stopping the server
 //! - `log`: the server's log
 //! - `supervisor`: the thread that keeps it running
@@ -34,24 +34,24 @@ use sqlx::{ConnectOptions, Connection};
 
 pub use error::StartError;
 
-/// The database, and the superuser who owns it.
+/// The name of the database, and of the superuser who owns it.
 const NAME: &str = "comanda";
-/// How long a server that takes no connections yet is given before `start` gives up on it.
+/// How long `start` waits for a server that accepts no connections yet.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Where the cluster lives and which binaries to use.
+/// The paths of the cluster and of the programs.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The data folder (`DATA_DIR`); the cluster is its subfolder `postgres`.
     pub data_dir: PathBuf,
-    /// The folder of PostgreSQL's programs (`POSTGRES_BIN`); without it they are searched for.
+    /// The folder of PostgreSQL's programs (`POSTGRES_BIN`); `None`: they are searched.
     pub bin_dir: Option<PathBuf>,
 }
 
-/// What `start` found.
+/// What `start` did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StartOutcome {
-    /// There was no cluster: it was made and started.
+    /// There was no cluster: it was created and started.
     Created,
     /// There was a cluster without a server: it was started.
     Started,
@@ -65,8 +65,8 @@ pub struct Embedded {
     supervisor: supervisor::Supervisor,
 }
 
-/// Brings up the server of a data folder: makes the cluster if there is none, starts it or attaches to
-/// a running one, and makes the database if it is missing.
+/// Starts the server of a data folder: creates the cluster if there is none, starts it or attaches to a running one,
+/// and creates the database if it is missing.
 pub async fn start(settings: &Settings) -> Result<Embedded, StartError> {
     let embedded = Embedded { supervisor: supervisor::launch(settings.clone()).await? };
     match embedded.ensure_database().await {
@@ -79,7 +79,7 @@ pub async fn start(settings: &Settings) -> Result<Embedded, StartError> {
 }
 
 impl Embedded {
-    /// How the server was found when this process came up.
+    /// Whether the server was created, started or attached to when this process started.
     pub fn start_outcome(&self) -> StartOutcome {
         self.supervisor.start_outcome
     }
@@ -87,7 +87,7 @@ impl Embedded {
     /// A superuser connection over the private unix socket to the database `comanda`, role `comanda`.
     /// Stays valid across restarts of the server.
     pub fn connect_options(&self) -> PgConnectOptions {
-        // TLS is off and the names are set because sqlx would take them from PGSSLMODE and the like.
+        // TLS is off and the names are set because sqlx would read them from PGSSLMODE and similar variables.
         PgConnectOptions::new_without_pgpass()
             .socket(self.socket_dir())
             .port(self.port())
@@ -102,19 +102,19 @@ impl Embedded {
         &self.supervisor.socket_dir
     }
 
-    /// The port, which here is nothing but a part of the socket's name.
+    /// The port, which is only a part of the socket's name.
     pub fn port(&self) -> u16 {
         self.supervisor.port
     }
 
-    /// Fast shutdown if this process started the server, and waits for its end; a reattached one is
-    /// left alone, unless it was started again here after its owner had left.
+    /// Fast shutdown if this process started the server, and waits for its end; an attached one is not stopped,
+    /// unless it was started again here after its owner had left.
     pub async fn stop(self) {
         self.supervisor.stop().await;
     }
 
-    /// Connects, making the database the first time. A server that is just being started again (its
-    /// former owner left at this very moment) is waited for.
+    /// Connects, and creates the database the first time. Waits for a server that is being started again because its
+    /// former owner has just left.
     async fn ensure_database(&self) -> Result<(), StartError> {
         let deadline = Instant::now() + START_TIMEOUT;
         loop {
@@ -143,14 +143,14 @@ impl Embedded {
         let made = sqlx::raw_sql("create database comanda").execute(&mut connection).await;
         connection.close().await?;
         match made {
-            // Another process on this folder was faster.
+            // Another process on this folder created it first.
             Err(fault) if has_code(&fault, &["42P04", "23505"]) => Ok(()),
             made => made.map(drop),
         }
     }
 }
 
-/// Whether the server may take the connection in a moment: it is starting, stopping or not there.
+/// Whether the server may accept a connection soon: it is starting, stopping or not running.
 fn is_passing(fault: &sqlx::Error) -> bool {
     matches!(fault, sqlx::Error::Io(_)) || has_code(fault, &["57P01", "57P02", "57P03"])
 }

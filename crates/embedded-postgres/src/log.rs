@@ -1,5 +1,5 @@
-//! The server's log: one file beside its data, and one older. PostgreSQL writes it through its error
-//! output, so that nothing is lost, not even what the system's loader says.
+//! The server's log: one file beside its data, and one older file. PostgreSQL writes to it through standard error, so
+//! that nothing is lost, not even messages of the system's loader.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -10,12 +10,12 @@ use nix::fcntl::OFlag;
 
 use crate::account::{Account, give, make_private_folder};
 
-/// Two files of this length at most are kept.
+/// The maximum length of each of the two files.
 const LONGEST: u64 = 8 * 1024 * 1024;
 /// How much of the end is searched for the reason of a failed start.
 const TAIL: u64 = 64 * 1024;
 
-/// The open log of a server we start.
+/// The open log of a server that this process starts.
 #[derive(Debug)]
 pub(super) struct Log {
     path: PathBuf,
@@ -41,13 +41,13 @@ impl Log {
         self.file.try_clone()
     }
 
-    /// Moves what was written aside once it is long. The server appends, so it goes on at the start.
+    /// Moves the log aside when it is long. The server appends, so it continues at the beginning.
     pub(super) fn shorten(&mut self) -> io::Result<()> {
         if self.file.metadata()?.len() <= LONGEST {
             return Ok(());
         }
         let older = self.path.with_extension("log.1");
-        // Removed first, so that a link laid in its place cannot make us write elsewhere.
+        // Deleted first, so that a link in its place cannot redirect the write.
         match fs::remove_file(&older) {
             Err(fault) if fault.kind() != io::ErrorKind::NotFound => return Err(fault),
             _ => {}
@@ -60,12 +60,12 @@ impl Log {
         Ok(())
     }
 
-    /// What the server wrote since it was started, as far as it matters.
+    /// The relevant part of what the server wrote since it was started.
     pub(super) fn since_start(&self) -> String {
         let mut file = &self.file;
         let end = file.metadata().map_or(0, |entry| entry.len());
         let mut bytes = Vec::new();
-        // A log that cannot be read has nothing to say.
+        // A log that cannot be read is ignored.
         let _ = file
             .seek(SeekFrom::Start(self.begin.max(end.saturating_sub(TAIL))))
             .and_then(|_| file.take(TAIL).read_to_end(&mut bytes));
@@ -73,8 +73,8 @@ impl Log {
     }
 }
 
-/// Opens the log for reading and appending, never through a link: the folder is the server's user's,
-/// and we may be root.
+/// Opens the log for reading and appending, without following a link: the folder belongs to the server's user, and
+/// this process may run as root.
 fn open_own(path: &Path) -> io::Result<File> {
     OpenOptions::new()
         .create(true)
@@ -85,8 +85,8 @@ fn open_own(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-/// The line that says why a server gave up, without its time stamp: the last fatal one, else the last.
-/// For faults of the configuration the line before names the setting.
+/// The line with the reason why a server ended, without its timestamp: the last fatal one, else the last. For
+/// configuration errors the line before it names the setting.
 pub(super) fn reason(text: &str) -> String {
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let fatal = |line: &&str| line.contains("FATAL:") || line.contains("PANIC:");

@@ -1,5 +1,4 @@
-//! Running PostgreSQL's programs: as the right user, in a clean environment, and so that they do not
-//! outlive us.
+//! Runs PostgreSQL's programs: as the right user, in a clean environment, and so that they end with this process.
 
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -7,8 +6,8 @@ use std::process::{Command, Stdio};
 
 use crate::account::Account;
 
-/// Variables of the caller that change what PostgreSQL's programs do: those of its client library and
-/// those its server and initdb read.
+/// Environment variables that change what PostgreSQL's programs do: those of its client library, its server and
+/// initdb.
 const PG_VARIABLES: [&str; 50] = [
     "PGAPPNAME",
     "PGCHANNELBINDING",
@@ -68,9 +67,9 @@ pub(super) fn command(program: &Path, account: Option<&Account>) -> Command {
     for name in PG_VARIABLES {
         command.env_remove(name);
     }
-    // Messages in English, whatever the caller speaks: they are read here, not only shown.
+    // Messages in English, whatever the caller's locale: they are parsed here, not only shown.
     command.env("LC_ALL", "C").stdin(Stdio::null());
-    // A group of its own, so that Ctrl-C reaches us and not the database under us.
+    // In a separate process group, so that Ctrl-C reaches this process and not the database.
     command.process_group(0);
     if let Some(account) = account {
         // With a user given, the standard library also drops root's supplementary groups.
@@ -79,14 +78,14 @@ pub(super) fn command(program: &Path, account: Option<&Account>) -> Command {
     command
 }
 
-/// Has the kernel send a signal to a program when the *thread* that started it ends, however it ends.
+/// Makes the kernel send a signal to a program when the *thread* that started it ends, however it ends.
 #[derive(Debug)]
 pub(super) struct ParentDeathSignal {
     setpriv: Option<PathBuf>,
 }
 
 impl ParentDeathSignal {
-    /// Looks for a `setpriv` that can do it; warns if there is none.
+    /// Searches a `setpriv` that supports it; warns if there is none.
     pub(super) fn find() -> Self {
         let candidates = ["/usr/bin/setpriv", "/bin/setpriv", "setpriv"];
         let setpriv = candidates.iter().map(PathBuf::from).find(|program| can_set_parent_death_signal(program));
@@ -99,19 +98,19 @@ impl ParentDeathSignal {
         Self { setpriv }
     }
 
-    /// Like `command`; `signal` reaches the program when this thread ends.
+    /// As `command`; the program receives `signal` when this thread ends.
     pub(super) fn command(&self, program: &Path, account: Option<&Account>, signal: &str) -> Command {
         let Some(setpriv) = &self.setpriv else {
             return command(program, account);
         };
-        // The user is changed before setpriv runs: changing it afterwards would clear the signal.
+        // The user is changed before setpriv runs: a later change would clear the signal.
         let mut command = command(setpriv, account);
         command.args(["--pdeathsig", signal, "--"]).arg(program);
         command
     }
 }
 
-/// The setpriv of busybox and old ones do not know the option.
+/// The setpriv of busybox and old versions do not have the option.
 fn can_set_parent_death_signal(setpriv: &Path) -> bool {
     let mut probe = command(setpriv, None);
     probe.args(["--pdeathsig", "INT", "--"]).arg(setpriv).arg("--version");

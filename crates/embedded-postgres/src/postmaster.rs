@@ -1,7 +1,7 @@
-//! What runs on a cluster already, told by `postmaster.pid` and by the processes themselves.
+//! The server that runs on a cluster, found by `postmaster.pid` and by the processes themselves.
 //!
-//! The file alone cannot be believed: after a crash it names a process that is gone, or one that took
-//! over the number, or a zombie, where the first process of a container reaps no children.
+//! The file alone is not reliable: after a crash it contains the id of a process that has ended, of another process
+//! with the same id, or of a zombie, because the first process of a container may reap no children.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -20,14 +20,14 @@ use nix::unistd::Pid;
 use crate::StartError;
 use crate::cluster_paths::{ClusterPaths, PORT, socket_in};
 
-/// A process number that no system gives out (Linux ends at 4194304).
+/// A process id that no system assigns (Linux ends at 4194304).
 const NO_PID: i32 = 4_194_305;
-/// How long a server may start, recover or stop before we give up on it.
+/// How long a server may start, recover or stop.
 pub(super) const START_TIMEOUT: Duration = Duration::from_mins(2);
-/// How often a change is looked for.
+/// The interval at which changes are polled.
 pub(super) const PAUSE: Duration = Duration::from_millis(4);
 
-/// What a server says of itself in `postmaster.pid`.
+/// The content of `postmaster.pid`.
 #[derive(Clone, Debug)]
 pub(super) struct Postmaster {
     pub(super) pid: i32,
@@ -37,7 +37,7 @@ pub(super) struct Postmaster {
 }
 
 impl Postmaster {
-    /// Reads the file; nothing if there is none or it is not complete yet.
+    /// Reads the file; `None`: there is none, or it is incomplete.
     pub(super) fn read(cluster: &Path) -> Option<Self> {
         let text = fs::read_to_string(cluster.join("postmaster.pid")).ok()?;
         let mut lines = text.lines();
@@ -53,15 +53,15 @@ impl Postmaster {
         })
     }
 
-    /// Whether the server is there. A server in another container on the same folder shows no process,
-    /// but its socket answers.
+    /// Whether the server runs. A server in another container with the same folder has no visible process, but its
+    /// socket responds.
     pub(super) fn is_alive(&self, cluster: &Path) -> bool {
         runs_on(self.pid, cluster) || UnixStream::connect(socket_in(&self.socket_dir, self.port)).is_ok()
     }
 }
 
-/// The server running on a cluster, waited for until it is ready; nothing if there is none, or if it was
-/// stopping and has ended.
+/// The server that runs on a cluster, after waiting until it is ready; `None`: there is none, or it was stopping and
+/// has ended.
 pub(super) fn find_running(paths: &ClusterPaths) -> Result<Option<Postmaster>, StartError> {
     let deadline = Instant::now() + START_TIMEOUT;
     while Instant::now() < deadline {
@@ -75,10 +75,10 @@ pub(super) fn find_running(paths: &ClusterPaths) -> Result<Option<Postmaster>, S
     Err(StartError::Timeout { seconds: START_TIMEOUT.as_secs(), log: paths.log_path() })
 }
 
-/// Prepares a cluster whose server is dead for a new one: waits for the dead server's orphans, and takes
-/// the number out of `postmaster.pid` if it now is a zombie's or a stranger's, which PostgreSQL would
-/// take for a running server. The rest of the file stays: it lets PostgreSQL itself see whether anybody
-/// still uses the old shared memory, and refuse.
+/// Prepares a cluster whose server has died for a new one: waits for the backends of the dead server, and removes the
+/// process id from `postmaster.pid` if it belongs to a zombie or to another program now, which PostgreSQL would take
+/// for a running server. The rest of the file is kept, so that PostgreSQL itself can detect whether the old shared
+/// memory is still in use, and refuse to start.
 pub(super) fn clear_stale_server(paths: &ClusterPaths, socket_dir: &Path) -> io::Result<()> {
     await_orphans(&paths.cluster);
     let path = paths.cluster.join("postmaster.pid");
@@ -87,7 +87,7 @@ pub(super) fn clear_stale_server(paths: &ClusterPaths, socket_dir: &Path) -> io:
     {
         let text = fs::read_to_string(&path)?;
         let rest = text.split_once('\n').map_or("", |(_, rest)| rest);
-        // Not through a link: the folder is the server's user's, and we may be root.
+        // Links are not followed: the folder belongs to the server's user, and this process may run as root.
         let mut options = OpenOptions::new();
         options.write(true).truncate(true).custom_flags(OFlag::O_NOFOLLOW.bits());
         options.open(&path)?.write_all(format!("{NO_PID}\n{rest}").as_bytes())?;
@@ -98,8 +98,8 @@ pub(super) fn clear_stale_server(paths: &ClusterPaths, socket_dir: &Path) -> io:
     }
 }
 
-/// Backends notice the death of their server when they next wait for something; one in the middle of a
-/// long query is told to quit, as its server would have done.
+/// Backends notice the death of their server when they next wait; one in a long query is sent SIGQUIT, as its server
+/// would have done.
 fn await_orphans(cluster: &Path) {
     let begin = Instant::now();
     let mut is_logged = false;
@@ -111,7 +111,7 @@ fn await_orphans(cluster: &Path) {
         if !is_logged && begin.elapsed() > Duration::from_millis(500) {
             is_logged = true;
             for pid in orphans {
-                // It may have ended by itself since.
+                // It may have ended in the meantime.
                 let _ = kill(Pid::from_raw(pid), Signal::SIGQUIT);
             }
         }
@@ -130,8 +130,8 @@ fn is_postgres(pid: i32) -> bool {
     name.is_ok_and(|name| name.starts_with("postgres") || name.starts_with("postmaster"))
 }
 
-/// Whether a process is a server on this cluster: its working directory is the cluster. A zombie has
-/// none. Where the system hides that from us (root without the right to trace), its arguments tell.
+/// Whether a process is a server on this cluster: its working directory is the cluster. A zombie has none. Where the
+/// system hides the directory (root without the privilege to trace), its arguments are compared.
 fn runs_on(pid: i32, cluster: &Path) -> bool {
     if !Path::new("/proc/self/cwd").exists() {
         return exists(pid);
@@ -152,7 +152,7 @@ fn works_in(pid: i32, cluster: &Path) -> io::Result<bool> {
     Ok((there.dev(), there.ino()) == (here.dev(), here.ino()))
 }
 
-/// Whether the number belongs to any process, a zombie included.
+/// Whether any process has this id, including zombies.
 fn exists(pid: i32) -> bool {
     matches!(kill(Pid::from_raw(pid), None), Ok(()) | Err(Errno::EPERM))
 }

@@ -1,4 +1,4 @@
-//! Starting and stopping the server itself.
+//! Starts and stops the server.
 
 use std::ffi::OsString;
 use std::io;
@@ -18,10 +18,10 @@ use crate::log::{Log, reason};
 use crate::parent_death::ParentDeathSignal;
 use crate::postmaster::{PAUSE, Postmaster, START_TIMEOUT};
 
-/// How long a fast shutdown may take before it becomes an immediate one.
+/// How long a fast shutdown may take before an immediate one follows.
 const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A server this process started.
+/// A server that this process started.
 #[derive(Debug)]
 pub(super) struct Server {
     child: Child,
@@ -29,8 +29,8 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Starts the server and waits until it takes connections. The calling thread must stay: the
-    /// kernel stops the server when it ends.
+    /// Starts the server and waits until it accepts connections. The calling thread must continue to run: the kernel
+    /// stops the server when it ends.
     pub(super) fn start(
         paths: &ClusterPaths,
         programs: &Programs,
@@ -80,21 +80,21 @@ impl Server {
         StartError::NotStartable { line: reason(&text), log: paths.log_path() }
     }
 
-    /// Whether the server is gone; reaps it if so.
+    /// Whether the server has ended; reaps it if so.
     pub(super) fn has_ended(&mut self) -> bool {
-        // An error means that there is no such child any more.
+        // An error means that the child does not exist any more.
         !matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Keeps the log short.
+    /// Limits the length of the log.
     pub(super) fn tidy_log(&mut self) {
         if let Err(fault) = self.log.shorten() {
             tracing::warn!(%fault, "the database server's log cannot be shortened");
         }
     }
 
-    /// Stops the server and waits for its end: sessions are ended and everything is written; if that
-    /// does not come to an end, at once, which the next start repairs.
+    /// Stops the server and waits for its end: sessions are ended and everything is written. If that takes too long,
+    /// it is stopped immediately, and the next start recovers.
     pub(super) fn stop(mut self) {
         let steps = [
             (Signal::SIGINT, STOP_TIMEOUT),
@@ -102,7 +102,7 @@ impl Server {
             (Signal::SIGKILL, Duration::from_secs(5)),
         ];
         for (signal, patience) in steps {
-            // The child is reaped by nobody else, so the number is still its own.
+            // Nobody else reaps the child, so the process id is still its own.
             if self.has_ended() || kill(self.pid(), signal).is_err() {
                 return;
             }
@@ -124,12 +124,13 @@ impl Server {
     }
 
     fn pid(&self) -> Pid {
-        // Process numbers end far below; a wrong one would only never be found ready.
+        // Process ids are much smaller; a wrong one would only never be found ready.
         Pid::from_raw(i32::try_from(self.child.id()).unwrap_or(i32::MAX))
     }
 }
 
-/// What we rely on, given at each start so that neither the environment nor a file changes it.
+/// The settings that the program relies on, passed at each start so that neither the environment nor a file changes
+/// them.
 fn settings(socket_dir: &Path) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = vec!["-p".into(), PORT.to_string().into()];
     arguments.extend(["-c".into(), list_of_one("unix_socket_directories", socket_dir)]);
@@ -146,11 +147,11 @@ fn settings(socket_dir: &Path) -> Vec<OsString> {
     arguments
 }
 
-/// A setting that is a list of paths, with one path, whatever letters it is made of.
+/// The value of a setting that is a list of paths, with one path that may contain any character.
 fn list_of_one(name: &str, path: &Path) -> OsString {
     let mut text = format!("{name}=\"").into_bytes();
     for byte in path.as_os_str().as_bytes() {
-        // Inside quotes only the quote itself is special: it is doubled.
+        // Within quotes only the quote itself is special: it is doubled.
         text.extend(std::iter::repeat_n(*byte, if *byte == b'"' { 2 } else { 1 }));
     }
     text.push(b'"');

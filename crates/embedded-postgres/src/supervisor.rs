@@ -1,6 +1,7 @@
-//! The thread that owns the server. The kernel stops a program started with parent-death signal when the thread that
-//! started it ends, so this one lives exactly as long as the server is used: it starts the server, waits, and starts
-//! it again when it died. If the server is another process's, it takes over when that one leaves.
+//! The thread that owns the server. The kernel stops a program that was started with a parent-death signal when the
+//! thread that started it ends, so this thread runs exactly as long as the server is used: it starts the server,
+//! waits, and starts it again after a crash. If another process owns the server, it takes over when that process
+//! leaves.
 
 use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -16,16 +17,16 @@ use crate::postmaster::{Postmaster, clear_stale_server, find_running};
 use crate::server::Server;
 use crate::{Settings, StartError, StartOutcome, cluster};
 
-/// How often the server is looked after.
+/// The interval at which the server is checked.
 const TICK: Duration = Duration::from_millis(100);
-/// How often its log is looked at.
+/// The interval at which the size of its log is checked.
 const LOG_TICK: Duration = Duration::from_secs(30);
-/// The shortest and the longest pause before a dead server is started again.
+/// The shortest and the longest pause before a crashed server is started again.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(10));
-/// A server that lived so long died of something new: the pauses begin anew.
+/// After this time without a crash the pauses begin again with the shortest.
 const LONG_LIFE: Duration = Duration::from_mins(1);
 
-/// The running thread, held by the one who wants the server.
+/// A handle of the running thread.
 #[derive(Debug)]
 pub(super) struct Supervisor {
     pub(super) start_outcome: StartOutcome,
@@ -37,7 +38,7 @@ pub(super) struct Supervisor {
     ended: oneshot::Receiver<()>,
 }
 
-/// What the thread found when it came up.
+/// The result of the thread's start.
 struct Opened {
     start_outcome: StartOutcome,
     socket_dir: PathBuf,
@@ -45,7 +46,7 @@ struct Opened {
     log: PathBuf,
 }
 
-/// Starts the thread, and waits until there is a server.
+/// Starts the thread, and waits until the server runs.
 pub(super) async fn launch(settings: Settings) -> Result<Supervisor, StartError> {
     let (keep_alive, alive) = mpsc::channel();
     let (report, started) = oneshot::channel();
@@ -58,7 +59,7 @@ pub(super) async fn launch(settings: Settings) -> Result<Supervisor, StartError>
     let thread = thread::Builder::new().name("postgres".to_owned());
     let spawned = thread.spawn(move || {
         supervise(&settings, &alive, report);
-        // Whoever waits for the end has it now, or has gone.
+        // The receiver has the result now, or was dropped.
         let _ = leave.send(());
     });
     spawned.map_err(|fault| failed(fault.to_string()))?;
@@ -74,10 +75,10 @@ pub(super) async fn launch(settings: Settings) -> Result<Supervisor, StartError>
 }
 
 impl Supervisor {
-    /// Lets the thread end, and with it the server if it is ours.
+    /// Ends the thread, and the server if this process started it.
     pub(super) async fn stop(self) {
         drop(self.keep_alive);
-        // An error means that the thread has ended, which is what is waited for.
+        // An error means that the thread has ended already.
         let _ = self.ended.await;
     }
 }
@@ -89,7 +90,7 @@ fn supervise(settings: &Settings, alive: &Receiver<()>, report: oneshot::Sender<
     });
     match found {
         Ok((mut supervision, opening)) => {
-            // Without a receiver, the other end of `alive` is dropped too, and the loop ends at once.
+            // Without a receiver, the sender of `alive` is dropped too, and the loop ends at once.
             let _ = report.send(Ok(opening));
             supervision.watch(alive);
             supervision.leave();
@@ -108,11 +109,11 @@ enum RunningServer {
     Foreign(Postmaster),
 }
 
-/// What the thread works on.
+/// The state of the thread.
 struct ServerSupervision {
     bin_dir: Option<PathBuf>,
     paths: ClusterPaths,
-    /// Looked for only when there is something to start.
+    /// Searched only when a server is to be started.
     parent_death: Option<ParentDeathSignal>,
     server: RunningServer,
 }
@@ -127,7 +128,7 @@ impl ServerSupervision {
         })
     }
 
-    /// Attaches to the running server, or starts one, making the cluster first if there is none.
+    /// Attaches to the running server, or starts one, and creates the cluster first if there is none.
     fn open(&mut self) -> Result<Opened, StartError> {
         let _lock = self.paths.lock()?;
         if let Some(running) = find_running(&self.paths)? {
@@ -208,7 +209,7 @@ impl ServerSupervision {
     }
 }
 
-/// Waits for a while; false as soon as `keep_alive` is dropped.
+/// Waits; returns false as soon as `keep_alive` is dropped.
 fn is_alive(alive: &Receiver<()>, pause: Duration) -> bool {
     match alive.recv_timeout(pause) {
         Ok(()) | Err(RecvTimeoutError::Timeout) => true,

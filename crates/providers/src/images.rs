@@ -1,4 +1,4 @@
-//! Pictures: [`prepare`] makes clean ones out of what somebody sent; a [`StoreImage`] keeps them and says where.
+//! Images: [`prepare`] converts uploaded files; a [`StoreImage`] stores them and returns their URLs.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -13,21 +13,21 @@ pub use cloudinary::Cloudinary;
 pub use local::LocalDisk;
 pub use prepare::{Bounds, Picture, Refusal, prepare};
 
-/// The sizes in which every picture can be had.
+/// The sizes in which every image is available.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Variant {
-    /// 160 × 160, cut to fill: lists.
+    /// 160 × 160, cropped: for lists.
     Thumb,
-    /// 400 × 300, cut to fill: cards.
+    /// 400 × 300, cropped: for cards.
     Card,
-    /// At most 800 × 800, whole: a page of its own.
+    /// At most 800 × 800, not cropped: for pages.
     Detail,
-    /// At most 1600 × 1600, whole: as large as it is kept.
+    /// At most 1600 × 1600, not cropped: the largest size.
     Hero,
 }
 
 impl Variant {
-    /// All of them.
+    /// All variants.
     pub const ALL: [Self; 4] = [Self::Thumb, Self::Card, Self::Detail, Self::Hero];
 
     /// The variant's name in URLs.
@@ -41,7 +41,7 @@ impl Variant {
     }
 }
 
-/// Where a stored picture can be had, by variant.
+/// The URLs of a stored image, by variant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Addresses {
     /// 160 × 160.
@@ -55,7 +55,7 @@ pub struct Addresses {
 }
 
 impl Addresses {
-    /// One for each variant.
+    /// The URLs in the order of the variants.
     pub fn of(mut address: impl FnMut(Variant) -> String) -> Self {
         Self {
             thumb: address(Variant::Thumb),
@@ -66,37 +66,37 @@ impl Addresses {
     }
 }
 
-/// Why a picture could not be stored or removed.
+/// Why an image could not be stored or deleted.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// It will not work however often it is tried: the picture, or our request, is not acceptable.
+    /// Permanent: the image, or the request, is not acceptable.
     #[error("refused: {0}")]
     Refused(String),
-    /// The account is not accepted: somebody has to look at the settings.
+    /// The credentials are refused: the settings must be corrected.
     #[error("the account was not accepted: {0}")]
     Account(String),
-    /// The account's share of calls is used up; asking again at once would not help.
+    /// The account's limit on calls is used up; an immediate repetition would fail too.
     #[error("asked too often: {0}")]
     TooOften(String),
-    /// Too much was asked at once, or the other side is away or broken: it may work later.
+    /// Temporary: too many concurrent calls, or the provider is unreachable or has an error.
     #[error("not available: {0}")]
     Unavailable(String),
-    /// The answer makes no sense.
+    /// The response is invalid.
     #[error("an answer that makes no sense: {0}")]
     Garbage(String),
 }
 
-/// What a call to a store comes to.
+/// The result of a call to a store.
 pub type Outcome<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
-/// Keeps pictures under keys. Doing the same twice changes nothing, so that every call may be repeated.
+/// Stores images under keys. All calls are idempotent, so that they may be repeated.
 pub trait StoreImage: Send + Sync + std::fmt::Debug {
-    /// Its name, stored beside every picture.
+    /// The name of the store, which is saved with every image.
     fn provider(&self) -> &'static str;
 
-    /// Keeps a picture under a key of `a–z`, `0–9`, `-` and `/`.
+    /// Stores an image under a key of `a–z`, `0–9`, `-` and `/`.
     fn put<'a>(&'a self, key: &'a str, picture: &'a Picture) -> Outcome<'a, Addresses>;
 
-    /// Removes what is kept under a key; nothing there is as good.
+    /// Deletes the image with a key; succeeds if there is none.
     fn remove<'a>(&'a self, key: &'a str) -> Outcome<'a, ()>;
 }

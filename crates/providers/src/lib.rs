@@ -1,4 +1,4 @@
-//! What Comanda asks of others over HTTP, and the local stand-ins in their place. Nothing here knows of restaurants.
+//! Clients of external providers over HTTP, and the local stand-ins for them. Nothing here depends on restaurants.
 
-/// Pictures: checked, made anew in a few sizes, kept on disk or at Cloudinary.
+/// Images: checked, converted to several sizes, stored on disk or at Cloudinary.
 pub mod images;

@@ -1,4 +1,4 @@
-//! The actors of a day: accounts signed up anew for every run, so that a day can be replayed on the same server.
+//! The actors of a day: new accounts for every run, so that a day can be replayed on the same server.
 
 use std::sync::Arc;
 
@@ -12,9 +12,9 @@ use crate::plane::to_coordinates;
 use crate::progress::Progress;
 use comanda_client::{CallError, Client, Item, Money, NewRestaurant, NewUser, Session};
 
-/// Sign-ups at once. Each costs the server a password hash, so more would only queue.
+/// The number of concurrent sign-ups. Each costs the server a password hash, so more would only wait.
 const AT_ONCE: usize = 4;
-/// One guest for so many orders, within bounds.
+/// The number of orders for each customer, within limits.
 const ORDERS_PER_GUEST: usize = 4;
 const GUESTS: std::ops::RangeInclusive<usize> = 8..=200;
 const CURRENCY: &str = "USD";
@@ -34,13 +34,13 @@ const DISHES: [(&str, i64); 12] = [
     ("Lemonade", 390),
 ];
 
-/// A restaurant on the server and somebody of its staff.
+/// A restaurant on the server and a member of its staff.
 pub struct Table {
     /// The restaurant's id, `rst_…`.
     pub restaurant: String,
-    /// Who works there.
+    /// The session of the member.
     pub staff: Arc<Session>,
-    /// What can be ordered.
+    /// The items of its menu.
     pub items: Vec<Item>,
 }
 
@@ -48,40 +48,40 @@ pub struct Table {
 pub struct Rider {
     /// The driver's id, `drv_…`.
     pub driver: String,
-    /// Who it is.
+    /// The session of the driver.
     pub session: Arc<Session>,
 }
 
-/// Somebody who orders.
+/// A customer on the server.
 pub struct Guest {
-    /// Who it is.
+    /// The session of the customer.
     pub session: Session,
-    /// Held while an order is being placed: there is one cart for each guest and restaurant.
+    /// Held while an order is placed: there is one cart for each customer and restaurant.
     pub ordering: Mutex<()>,
 }
 
 /// All actors, in the order of the day's files.
 pub struct Actors {
-    /// One for each of the day's kitchens.
+    /// The restaurants of the day.
     pub tables: Vec<Table>,
-    /// One for each of the day's shifts.
+    /// The couriers of the day.
     pub riders: Vec<Rider>,
-    /// As many as the day needs.
+    /// The customers.
     pub guests: Vec<Guest>,
 }
 
-/// Signs the actors of one run up.
+/// Signs up the actors of one run.
 pub struct Registration<'a> {
     /// The client of the server under test.
     pub client: &'a Client,
-    /// Opens restaurants and takes on drivers.
+    /// The administrator, who creates restaurants and drivers.
     pub admin: &'a Session,
-    /// Part of every name, so that no two runs share one.
+    /// Part of every name, so that no two runs have the same.
     pub run: &'a str,
 }
 
 impl Registration<'_> {
-    /// Signs up everybody the day needs.
+    /// Signs up all actors of the day.
     pub async fn all(&self, day: &Day, random: &mut StdRng, progress: &Progress) -> Result<Actors, CallError> {
         let menus =
             day.kitchens.iter().map(|_| (random.random_range(0..DISHES.len()), random.random_range(2..=6_usize)));
@@ -151,7 +151,7 @@ impl Registration<'_> {
     }
 }
 
-/// How many people sign up for a day.
+/// The number of customers of a day.
 pub fn size_for(day: &Day) -> usize {
     day.kitchens.len() + day.shifts.len() + guests_for(day)
 }

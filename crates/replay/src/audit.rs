@@ -1,43 +1,43 @@
 //! The audit of events: every event is checked against the contract of the live events.
 //!
-//! The contract: at least once, in order. An event that comes again over a later connection is allowed and counted
-//! apart; an order whose versions double, skip or run backwards is a fault. The tables of allowed steps are written
-//! here a second time on purpose: a server cannot be checked with its own table.
+//! The contract: at least once, in order. An event that is repeated over a later connection is allowed and counted
+//! separately; an order whose versions repeat, skip or decrease is a fault. The tables of allowed transitions are
+//! written here a second time on purpose: a server cannot be checked with its own table.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde_json::Value;
 
-/// Faults that are kept in words; the others are only counted.
+/// The number of faults that are kept as text; further ones are only counted.
 const MAX_FAULTS: usize = 20;
 
-/// What was seen, and what of it was wrong.
+/// The received events, and the faults among them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Findings {
     /// Events about orders and deliveries, each counted once.
     pub seen: u64,
-    /// Events that came again after a reconnect, as they may.
+    /// Events that were repeated after a reconnect, which is allowed.
     pub repeated: u64,
-    /// Versions that never came.
+    /// Versions that were never received.
     pub lost: u64,
-    /// Versions that came twice, and orders that nobody placed.
+    /// Versions that were received twice, and orders that no actor placed.
     pub doubled: u64,
-    /// Events that came after a later one.
+    /// Events that were received after a later one.
     pub out_of_order: u64,
-    /// Events whose content contradicts itself, the table of steps, or what a GET says.
+    /// Events whose content contradicts itself, the table of transitions, or the response of a GET.
     pub wrong: u64,
-    /// The first faults, in words.
+    /// The first faults, as text.
     pub faults: Vec<String>,
 }
 
 impl Findings {
-    /// Whether there was no fault.
+    /// Whether there were no faults.
     pub fn clean(&self) -> bool {
         self.lost + self.doubled + self.out_of_order + self.wrong == 0
     }
 }
 
-/// What an event is about.
+/// The aggregate of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Subject {
     /// The fault concerns an order.
@@ -55,7 +55,7 @@ impl Subject {
         }
     }
 
-    /// The body's field, which is also the beginning of the id's field.
+    /// The name of the field in the body, which is also the prefix of the field with the id.
     fn noun(self) -> &'static str {
         match self {
             Self::Order => "order",
@@ -72,7 +72,7 @@ impl Subject {
                 ("READY", &["ON_THE_WAY", "CANCELLED"]),
                 ("ON_THE_WAY", &["DELIVERED", "CANCELLED"]),
             ],
-            // A restaurant may carry an order itself, and may give it to another driver until it is picked up.
+            // A restaurant may deliver an order itself, and may reassign it until it is picked up.
             Self::Delivery => &[
                 ("WAITING", &["OFFERED", "ASSIGNED", "PICKED_UP", "CANCELLED"]),
                 ("OFFERED", &["WAITING", "ASSIGNED", "PICKED_UP", "CANCELLED"]),
@@ -97,7 +97,7 @@ impl Subject {
 #[derive(Default)]
 struct Stream {
     last: u64,
-    /// Which connection brought an event first.
+    /// The connection over which each event was first received.
     seen: HashMap<u64, u32>,
 }
 
@@ -109,7 +109,7 @@ struct Thread {
     body: Value,
 }
 
-/// Compares what was ordered, delivered and announced.
+/// Compares placed orders, deliveries and events.
 #[derive(Default)]
 pub struct Audit {
     streams: HashMap<String, Stream>,
@@ -119,12 +119,12 @@ pub struct Audit {
 }
 
 impl Audit {
-    /// How many orders and deliveries have come to their end.
+    /// The number of orders and deliveries that ended.
     pub fn ended(&self) -> usize {
         self.ended.len()
     }
 
-    /// Notes a fault that was found elsewhere.
+    /// Records a fault that was found elsewhere.
     pub fn wrong(&mut self, fault: String) {
         self.findings.wrong += 1;
         self.tell(fault);
@@ -136,7 +136,7 @@ impl Audit {
         }
     }
 
-    /// Enters an event that came to the room of a restaurant over its `connection`-th connection.
+    /// Records an event of a restaurant's room that was received over its `connection`-th connection.
     pub fn event(&mut self, restaurant: &str, connection: u32, name: &str, event: &Value) {
         let (Some(seq), Some(version)) = (event["seq"].as_u64(), event["version"].as_u64()) else {
             return self.wrong(format!("{name} without seq or version: {event}"));
@@ -166,7 +166,7 @@ impl Audit {
         self.step(subject, id, version, status, body);
     }
 
-    /// Whether an event is met for the first time in its room.
+    /// Whether an event is received for the first time in its room.
     fn is_new(&mut self, restaurant: &str, connection: u32, name: &str, seq: u64) -> bool {
         let stream = self.streams.entry(restaurant.to_owned()).or_default();
         if let Some(first) = stream.seen.get(&seq) {
@@ -188,7 +188,7 @@ impl Audit {
         true
     }
 
-    /// Moves an order or a delivery on to the version an event brought.
+    /// Applies the version of an event to an order or a delivery.
     fn step(&mut self, subject: Subject, id: &str, version: u64, status: &str, body: &Value) {
         let thread = self.threads.entry((subject, id.to_owned())).or_default();
         let last = thread.versions.last().copied().unwrap_or(0);
@@ -205,7 +205,7 @@ impl Audit {
         if matches!(status, "DELIVERED" | "CANCELLED" | "FAILED") {
             self.ended.insert((subject, id.to_owned()));
         }
-        // A gap is judged when the audit is closed: what is missing may still come, late.
+        // A gap is judged at the end of the audit: missing versions may still be received.
         let allowed = match version {
             1 => status == subject.first(),
             _ if version == last + 1 => subject.may_follow(&from, status),
@@ -216,7 +216,7 @@ impl Audit {
         }
     }
 
-    /// Holds what was seen of an order or a delivery against what a GET says at the end.
+    /// Compares the events of an order or a delivery with the response of a GET at the end.
     pub fn settle(&mut self, subject: Subject, id: &str, document: &Value) {
         let (version, status) = (document["version"].as_u64().unwrap_or(0), &document["status"]);
         let thread = self.threads.remove(&(subject, id.to_owned())).unwrap_or_default();
@@ -239,7 +239,7 @@ impl Audit {
         }
     }
 
-    /// Closes the audit. Orders that are still open in it were placed by no actor of this run.
+    /// Ends the audit. Orders that are still open in it were placed by no actor of this run.
     pub fn close(mut self) -> Findings {
         let strangers: Vec<_> = self.threads.keys().filter(|key| key.0 == Subject::Order).cloned().collect();
         for (_, id) in strangers {

@@ -1,4 +1,4 @@
-//! A courier's day: come, carry, go home when nobody waits.
+//! The day of a courier: goes on duty, delivers, and goes off duty when no order waits.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,41 +14,41 @@ use crate::dispatch::DispatchState;
 use crate::plane::{to_coordinates, to_point};
 use comanda_client::{CallError, DeliveryStatus, Place, Session};
 
-/// Minutes between two looks at whether one may go home.
+/// Minutes between two checks whether the courier may go off duty.
 const LOOK_AGAIN: f64 = 1.0;
-/// How often a courier who waits says that they are still there, in time of the machine.
+/// The interval at which a waiting courier reports the location, in real time.
 const SIGN_OF_LIFE: Duration = Duration::from_mins(1);
-/// How long going home at the end may take.
+/// How long going off duty at the end may take.
 const GOODBYE: Duration = Duration::from_secs(10);
 
-/// One order to carry.
+/// One order to deliver.
 pub struct Job {
     /// The delivery's id, `dlv_…`.
     pub delivery: String,
-    /// Where it is cooked.
+    /// The position of the restaurant.
     pub kitchen: Point,
-    /// Where it goes.
+    /// The destination.
     pub destination: Point,
     /// When it will be ready, in minutes.
     pub ready_at: f64,
-    /// Says that the kitchen has called it ready.
+    /// Signals that the order is ready.
     pub ready: oneshot::Receiver<()>,
-    /// Told when it was handed over, in minutes, or why not.
+    /// Receives the minute of the hand-over, or the reason of the failure.
     pub done: oneshot::Sender<Result<f64, String>>,
 }
 
 /// The courier's position and the time of the next job.
 struct Ride {
     at: Point,
-    /// From when on the next job can begin, in minutes.
+    /// When the next job can begin, in minutes.
     free_at: f64,
     pace: Pace,
     clock: DayClock,
 }
 
 impl Ride {
-    /// Carries an order from the kitchen to the destination. Every leg starts when the last one was planned to end, so
-    /// that slow answers do not add up.
+    /// Delivers an order from the restaurant to the destination. Every leg starts at the planned end of the previous
+    /// one, so that slow responses do not add up.
     async fn carry(&mut self, session: &Session, shares_location: bool, job: &mut Job) -> Result<f64, String> {
         let arrive = self.free_at.max(self.clock.now()) + self.pace.travel(self.at, job.kitchen);
         self.clock.until(arrive).await;
@@ -77,45 +77,45 @@ impl Ride {
             return Ok(());
         }
         match session.share_location(to_coordinates(point)).await {
-            // The day runs faster than any vehicle: then they say where they begin anew.
+            // The day is faster than any vehicle: then they go on duty again at the new location.
             Err(error) if error.status() == Some(422) => session.go_online(to_coordinates(point)).await.map(drop),
             answer => answer,
         }
     }
 }
 
-/// What became of a courier's day.
+/// The result of a courier's day.
 #[derive(Debug, Default)]
 pub struct Worked {
     /// Number of orders delivered.
     pub jobs: usize,
     /// Minutes at work after the end of the shift.
     pub overtime: f64,
-    /// Why they could not work.
+    /// Why they could not work; `None`: they could.
     pub fault: Option<String>,
 }
 
 /// A courier of the day.
 pub struct Courier {
-    /// Who it is on the server.
+    /// The driver on the server.
     pub session: Arc<Session>,
-    /// When they work, and where they begin.
+    /// The shift.
     pub shift: Shift,
-    /// How fast they are.
+    /// The speed, and the times of stops.
     pub pace: Pace,
     /// The day's clock.
     pub clock: DayClock,
-    /// Where jobs come from; its end is the end of the day.
+    /// The jobs; the end of the channel is the end of the day.
     pub jobs: mpsc::Receiver<Job>,
     /// Shared with the dispatcher.
     pub dispatch_state: Arc<DispatchState>,
-    /// The one who stays until every order of the day has a courier.
+    /// Whether this one stays until every order of the day has a courier.
     pub closes: bool,
-    /// Breaks the day off.
+    /// Cancels the day.
     pub cancel: CancellationToken,
 }
 
-/// Where a courier stands in their day.
+/// The state of a courier's day.
 #[derive(Clone, Copy, PartialEq)]
 enum Presence {
     NotYet,
@@ -137,7 +137,7 @@ impl Courier {
             }
         }
         if presence == Presence::AtWork {
-            // Whoever stays on the list would be given orders of the next day that is played.
+            // A driver who stays on duty would be assigned orders of the next replay.
             match timeout(GOODBYE, self.session.go_offline()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => worked.fault = worked.fault.or(Some(error.to_string())),
@@ -164,7 +164,7 @@ impl Courier {
                     let Some(mut job) = job else { return Ok(()) };
                     let result = ride.carry(&self.session, true, &mut job).await;
                     worked.jobs += usize::from(result.is_ok());
-                    // The order may have been given up with the day.
+                    // The order may have been cancelled with the day.
                     let _ = job.done.send(result);
                     match presence {
                         Presence::Left(since) => {
@@ -182,7 +182,7 @@ impl Courier {
         }
     }
 
-    /// Takes up work when it is time, and goes home when it is time and nobody waits.
+    /// Goes on duty at the beginning of the shift, and off duty at its end if no order waits.
     async fn look_around(&self, presence: &mut Presence, at: Point) -> Result<(), CallError> {
         if *presence == Presence::NotYet {
             let came = self.session.go_online(to_coordinates(at)).await;
@@ -201,7 +201,7 @@ impl Courier {
                     *presence = Presence::Left(self.clock.now());
                     self.dispatch_state.left();
                 }
-                // An order was given to them at this moment; its job is on the way.
+                // An order was just assigned to them; its job follows.
                 Err(error) if error.status() == Some(409) => {}
                 Err(error) => return Err(error),
             }
@@ -210,8 +210,8 @@ impl Courier {
     }
 }
 
-/// Stands in for drivers who are on the server but not of this day: its own ones may be nearer. The restaurant's staff
-/// then says how far the delivery is.
+/// Replaces drivers of the server that are not of this day, which may be nearer than its own ones. The restaurant's
+/// staff then update the deliveries.
 pub struct OtherDrivers {
     pace: Pace,
     clock: DayClock,
@@ -219,12 +219,12 @@ pub struct OtherDrivers {
 }
 
 impl OtherDrivers {
-    /// Starts with no courier at work.
+    /// Starts without any job.
     pub fn new(pace: Pace, clock: DayClock) -> Self {
         Self { pace, clock, jobs: JoinSet::new() }
     }
 
-    /// Carries a job while others are carried.
+    /// Delivers a job concurrently with others.
     pub fn carry(&mut self, staff: Arc<Session>, place: Option<Place>, mut job: Job) {
         let at = place.map_or(job.kitchen, to_point);
         let mut ride = Ride { at, free_at: 0.0, pace: self.pace, clock: self.clock.clone() };
@@ -233,7 +233,7 @@ impl OtherDrivers {
             let _ = job.done.send(result);
         });
     }
-    /// Waits until all have arrived.
+    /// Waits until all jobs have ended.
     pub async fn finish(mut self) {
         while self.jobs.join_next().await.is_some() {}
     }

@@ -9,22 +9,22 @@ use std::path::Path;
 
 use crate::table::{DayError, Row, Table};
 
-/// Metres. A day further out than this from its own origin is not one city.
+/// Metres. A day with points farther than this from its origin is refused.
 const FARTHEST: f64 = 200_000.0;
-/// Minutes. Ten days.
+/// Minutes: ten days.
 const LATEST: f64 = 14_400.0;
 
 /// A point on the day's plane, in metres.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Point {
-    /// To the east.
+    /// To the east, in metres.
     pub x: f64,
-    /// To the north.
+    /// To the north, in metres.
     pub y: f64,
 }
 
 impl Point {
-    /// The straight way to another point, in metres.
+    /// The straight distance to another point, in metres.
     pub fn distance(self, other: Self) -> f64 {
         (self.x - other.x).hypot(self.y - other.y)
     }
@@ -35,7 +35,7 @@ impl Point {
 pub struct DayRestaurant {
     /// Its name in the file.
     pub name: String,
-    /// Where it stands.
+    /// Its position.
     pub at: Point,
 }
 
@@ -44,11 +44,11 @@ pub struct DayRestaurant {
 pub struct Shift {
     /// The courier's name in the file.
     pub name: String,
-    /// Where they begin.
+    /// The position at the beginning.
     pub at: Point,
-    /// When they begin, in minutes.
+    /// The beginning, in minutes.
     pub on: f64,
-    /// When they would like to stop, in minutes.
+    /// The planned end, in minutes.
     pub off: f64,
 }
 
@@ -61,42 +61,42 @@ pub struct Meal {
     pub destination: Point,
     /// When it is placed, in minutes.
     pub placed: f64,
-    /// When the kitchen has it ready, in minutes.
+    /// When it is ready, in minutes.
     pub ready: f64,
-    /// Which of the day's kitchens cooks it.
+    /// The index of its restaurant.
     pub kitchen: usize,
 }
 
-/// How fast couriers are.
+/// The speed of couriers, and the times of their stops.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Pace {
-    /// On the way.
+    /// Metres a minute.
     pub metres_per_minute: f64,
-    /// Minutes at the restaurant, half of them before the food is in hand.
+    /// Minutes at the restaurant, half of them before the pickup.
     pub pickup: f64,
-    /// Minutes at the destination, half of them before the food is handed over.
+    /// Minutes at the destination, half of them before the hand-over.
     pub dropoff: f64,
 }
 
 impl Pace {
-    /// Minutes from one point to another: whole ones, rounded up.
+    /// Minutes from one point to another, rounded up to whole minutes.
     pub fn travel(&self, from: Point, to: Point) -> f64 {
         (from.distance(to) / self.metres_per_minute).ceil()
     }
 }
 
-/// Everything that happens on one day.
+/// The data of one day.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Day {
     /// The folder's name.
     pub name: String,
-    /// In the order of the file.
+    /// The restaurants, in the order of the file.
     pub kitchens: Vec<DayRestaurant>,
-    /// In the order of the file.
+    /// The shifts, in the order of the file.
     pub shifts: Vec<Shift>,
-    /// By the time they are placed.
+    /// The orders, by the time of placement.
     pub meals: Vec<Meal>,
-    /// How fast couriers are.
+    /// The speed of couriers, and the times of their stops.
     pub pace: Pace,
 }
 

@@ -1,5 +1,5 @@
-//! Calls a courier for every order: the server picks the nearest one who is free, and who waits is called for again
-//! when somebody becomes free.
+//! Requests a courier for every order: the server assigns the nearest available one, and orders without a courier are
+//! retried when one becomes available.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -12,60 +12,60 @@ use crate::clock::DayClock;
 use crate::courier::{Job, OtherDrivers};
 use comanda_client::{CallError, Delivery, Session};
 
-/// Assignments that are asked for at once.
+/// The number of concurrent assignments.
 const AT_ONCE: usize = 32;
-/// Minutes after which the waiting are called for even if nobody is known to have become free.
+/// Minutes after which waiting orders are retried even if no courier is known to be available.
 const ASK_AGAIN: f64 = 5.0;
 
 /// An order that needs a courier.
 pub struct Need {
     /// The delivery's id, `dlv_…`.
     pub delivery: String,
-    /// The staff that calls.
+    /// The session of the restaurant's staff.
     pub staff: Arc<Session>,
-    /// What the courier will be told.
+    /// The job for the courier.
     pub job: Job,
-    /// Told why when no courier can be called.
+    /// Receives the reason when no courier can be assigned.
     pub failed: oneshot::Sender<String>,
 }
 
 /// The state that orders, couriers and the dispatcher share.
 pub struct DispatchState {
-    /// When each order of the day is to be called for, in minutes, earliest first.
+    /// When a courier is to be requested for each order of the day, in minutes, earliest first.
     due: Vec<f64>,
-    /// Orders that have a courier, or never will.
+    /// The number of orders that have a courier, or will never have one.
     settled: AtomicUsize,
-    /// Couriers who work or will come.
+    /// The number of couriers who are on duty or will be.
     crew: AtomicUsize,
-    /// Couriers who became free since the waiting were last called for.
+    /// The number of couriers who became available since the last retry.
     freed: AtomicUsize,
     change: Notify,
 }
 
 impl DispatchState {
-    /// The state for orders that are to be called for at these minutes, and a crew that has not come yet.
+    /// The state for orders that need couriers at these minutes, before any courier is on duty.
     pub fn new(mut due: Vec<f64>, crew: usize) -> Self {
         due.sort_by(f64::total_cmp);
         Self { due, settled: 0.into(), crew: crew.into(), freed: 0.into(), change: Notify::new() }
     }
 
-    /// Whether an order needs a courier at this minute, be it that nobody is free or that the server is behind.
+    /// Whether an order needs a courier at this minute, because none is available or because the server is slow.
     pub fn someone_waits(&self, now: f64) -> bool {
         self.due.partition_point(|due| *due <= now) > self.settled.load(Ordering::SeqCst)
     }
 
-    /// An order has a courier, or never will have one.
+    /// Records that an order has a courier, or will never have one.
     pub fn settle_one(&self) {
         self.settled.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// A courier can take an order.
+    /// Records that a courier became available.
     pub fn became_free(&self) {
         self.freed.fetch_add(1, Ordering::SeqCst);
         self.change.notify_one();
     }
 
-    /// A courier will take no more orders.
+    /// Records that a courier takes no more orders.
     pub fn left(&self) {
         self.crew.fetch_sub(1, Ordering::SeqCst);
         self.change.notify_one();
@@ -80,17 +80,17 @@ pub struct Dispatcher {
     job_senders: JobSenders,
     dispatch_state: Arc<DispatchState>,
     clock: DayClock,
-    /// Take what the server gives to drivers who are not of this day.
+    /// Take the orders that the server assigns to drivers of other runs.
     other_drivers: OtherDrivers,
-    /// Who waits to be called for, by the order in which they came.
+    /// The waiting orders, in the order of their requests.
     waiting: BTreeMap<u64, Need>,
     requests: JoinSet<AssignmentAnswer>,
-    /// Whether nobody was free at the last answer: then only so many are called for as have become free since.
+    /// Whether no courier was available at the last attempt: then only as many are retried as became available since.
     nobody_free: bool,
     freed: usize,
 }
 
-/// A need that was called for, and what the server said.
+/// A request for a courier, and the response of the server.
 struct AssignmentAnswer {
     number: u64,
     need: Need,
@@ -109,7 +109,7 @@ impl Dispatcher {
         Self { job_senders, dispatch_state, clock, other_drivers, waiting, requests, nobody_free: false, freed: 0 }
     }
 
-    /// Calls a courier for every need until there will be no more.
+    /// Requests a courier for every order until there are no more.
     pub async fn work(mut self, mut needs: mpsc::Receiver<Need>) {
         let (mut open, mut came) = (true, 0);
         while open || !self.waiting.is_empty() || !self.requests.is_empty() {
@@ -142,7 +142,7 @@ impl Dispatcher {
         self.other_drivers.finish().await;
     }
 
-    /// Calls for those who wait, the first to come first, as far as there is hope that somebody is free.
+    /// Requests couriers for waiting orders, oldest first, as long as one may be available.
     fn call(&mut self) {
         if self.waiting.is_empty() && self.requests.is_empty() {
             (self.nobody_free, self.freed) = (false, 0);
@@ -157,7 +157,7 @@ impl Dispatcher {
         }
     }
 
-    /// Tells a courier, or lets the need wait on in its old place.
+    /// Passes the job to the courier, or puts the request back to its place.
     async fn handle(&mut self, answer: AssignmentAnswer) {
         let AssignmentAnswer { number, need, answer } = answer;
         let driver = match answer {
@@ -172,7 +172,7 @@ impl Dispatcher {
         let Some(driver) = driver else { return self.give_up(need, "the server assigned nobody".to_owned()) };
         self.dispatch_state.settle_one();
         match self.job_senders.get(&driver.id) {
-            // A courier who has gone home for good drops the job, and the order hears of it.
+            // A courier who has ended the day drops the job, and the order is told.
             Some(sender) => drop(sender.send(need.job).await),
             None => self.other_drivers.carry(need.staff, driver.place, need.job),
         }
@@ -188,7 +188,7 @@ impl Dispatcher {
 
     fn give_up(&self, need: Need, reason: String) {
         self.dispatch_state.settle_one();
-        // Nobody asks any more when the day was broken off.
+        // Nobody waits any more when the day was cancelled.
         let _ = need.failed.send(reason);
     }
 }

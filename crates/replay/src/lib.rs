@@ -1,9 +1,9 @@
-//! Plays a real delivery day against a running server, through its public API only, and checks what it says.
+//! Replays a real delivery day against a running server, through its public API only, and checks the results.
 //!
-//! A day is a folder of four files ([`day`]). Its people sign up ([`actors`]); its orders are placed, cooked and
-//! carried at their times ([`play`], [`dispatch`], [`courier`]) on a clock that runs faster than ours ([`clock`]);
-//! sockets listen as the staff of every restaurant ([`listener`]) and record an audit ([`audit`]) that is settled with
-//! a GET of every order ([`settle`]). The end is a table ([`report`]).
+//! A day is a folder of four files ([`day`]). Its users sign up ([`actors`]); its orders are placed, prepared and
+//! delivered at their times ([`play`], [`dispatch`], [`courier`]) on a clock that is faster than real time
+//! ([`clock`]); sockets listen as the staff of every restaurant ([`listener`]) and record an audit ([`audit`]) that
+//! is compared with a GET of every order ([`settle`]). The result is a table ([`report`]).
 
 pub mod audit;
 mod actors;
@@ -91,35 +91,35 @@ fn parse_minutes(text: &str) -> Result<f64, String> {
 /// Why a day could not be played.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
-    /// A file is not as it should be.
+    /// A file is invalid.
     #[error(transparent)]
     Day(#[from] DayError),
-    /// The address is not one.
+    /// The address is invalid.
     #[error(transparent)]
     Address(#[from] BadAddress),
-    /// Nobody is there.
+    /// No server responds.
     #[error("no server answers at {url}: {error}; start one with `comanda serve`, or pass its address with --url")]
     NoServer {
-        /// Where it was looked for.
+        /// The address of the server.
         url: String,
-        /// What the network said.
+        /// The error of the network.
         error: CallError,
     },
-    /// Without an administrator there are no restaurants.
+    /// An administrator is required to create restaurants.
     #[error(
         "cannot sign in as the administrator {email}: {error}; make one on the server with \
          `comanda user create --role admin --email EMAIL --name NAME`, then pass --admin-email and --admin-password"
     )]
     Admin {
-        /// Whose login failed.
+        /// The e-mail address of the failed sign-in.
         email: String,
-        /// What the server said.
+        /// The error of the server.
         error: CallError,
     },
-    /// Somebody could not be signed up.
+    /// A user could not sign up.
     #[error("signing up the day's people failed: {0}")]
     SignUp(CallError),
-    /// The live events cannot be listened to.
+    /// The sockets cannot join their rooms.
     #[error("the live events cannot be listened to: {0}")]
     Sockets(String),
     /// Ctrl-C before the day had begun.
@@ -127,8 +127,8 @@ pub enum ReplayError {
     BrokenOff,
 }
 
-/// The command: plays the day, prints the report, and fails if anything was lost, doubled, out of order or undelivered.
-/// The first Ctrl-C ends the day in good order, the second one at once.
+/// The command: replays the day, prints the report, and fails if anything was lost, repeated, out of order or
+/// undelivered. The first Ctrl-C ends the day in order, the second one at once.
 pub async fn run(args: Args) -> ExitCode {
     let cancel = CancellationToken::new();
     let mut replay = Box::pin(replay(&args, &cancel));
@@ -156,12 +156,12 @@ pub async fn run(args: Args) -> ExitCode {
     } else {
         report.to_string()
     };
-    // Whoever reads only the beginning closes the pipe early; the exit code still tells.
+    // A reader may close the pipe early; the exit status is still correct.
     let _ = writeln!(std::io::stdout(), "{text}");
     if report.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Plays the day until its end or until `cancel`.
+/// Replays the day until its end or until `cancel`.
 pub async fn replay(args: &Args, cancel: &CancellationToken) -> Result<Report, ReplayError> {
     let day = Day::read(&args.dir)?;
     let client = Client::new(&args.url)?;
@@ -181,7 +181,7 @@ pub async fn replay(args: &Args, cancel: &CancellationToken) -> Result<Report, R
     let baskets = play::fill_baskets(&day, &actors, &mut random);
     let stage = Arc::new(Stage { day, actors, baskets, call_ahead: args.call_ahead });
 
-    // The figures of the report are those of the day alone, not of signing up and reading back.
+    // The latencies of the report are those of the day only, without sign-ups and final reads.
     client.calls().take();
     let began = Instant::now();
     let progress = Progress::begin("playing the day", expected);
@@ -189,7 +189,7 @@ pub async fn replay(args: &Args, cancel: &CancellationToken) -> Result<Report, R
     drop(progress);
     let (wall, calls) = (began.elapsed(), client.calls().take());
 
-    // An order and its delivery end apart. A day that was broken off has no end to wait for.
+    // An order and its delivery end separately. A cancelled day has no end to wait for.
     let (ends, silence) = if played.broken_off {
         (usize::MAX, Duration::from_secs(1))
     } else {
@@ -215,7 +215,7 @@ pub async fn replay(args: &Args, cancel: &CancellationToken) -> Result<Report, R
     }))
 }
 
-/// Signs everybody up and opens the listener.
+/// Signs up all users and opens the listener.
 async fn prepare(
     args: &Args,
     day: &Day,

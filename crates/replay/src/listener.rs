@@ -11,17 +11,17 @@ use crate::ReplayError;
 use crate::audit::Audit;
 use comanda_client::{News, Session, Socket};
 
-/// Sockets that are opened before the first of them is in its room.
+/// The number of sockets that are opened before the first of them has joined its room.
 const OPENED_AT_ONCE: usize = 16;
-/// How long a group of sockets may take to get into its rooms.
+/// How long a group of sockets may take to join its rooms.
 const ENTRY_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// What the listener has heard so far.
+/// Counts of what was received so far.
 #[derive(Debug, Default)]
 struct EventProgress {
-    /// Rooms entered, each counted once.
+    /// Joined rooms, each counted once.
     entered: usize,
-    /// Orders and deliveries that came to their end.
+    /// Orders and deliveries that ended.
     ended: usize,
     /// Events of any kind, repeated ones included.
     received_events: u64,
@@ -30,7 +30,7 @@ struct EventProgress {
     refused: Option<String>,
 }
 
-/// Everybody who listens.
+/// The sockets of all restaurants, and the audit.
 pub struct Listener {
     sockets: Vec<Socket>,
     audit: JoinSet<Audit>,
@@ -38,7 +38,7 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Opens one socket for each restaurant's staff and waits until all are in their rooms.
+    /// Opens one socket for each restaurant's staff and waits until all have joined their rooms.
     pub async fn open(staff: Vec<(String, Arc<Session>)>) -> Result<Self, ReplayError> {
         let (news_sender, news) = mpsc::channel(4096);
         let (progress_sender, progress) = watch::channel(EventProgress::default());
@@ -69,8 +69,8 @@ impl Listener {
         reason.map_or(Ok(()), |reason| Err(ReplayError::Sockets(reason)))
     }
 
-    /// Waits until `ends` orders and deliveries have been heard to end, or nothing was heard for the time of
-    /// `silence`. Hands over the audit and how often a connection broke.
+    /// Waits until `ends` orders and deliveries have ended, or no event was received for `silence`. Returns the
+    /// audit, and how often a connection was lost.
     pub async fn close(mut self, ends: usize, silence: Duration) -> (Audit, u64) {
         let mut last = (0, Instant::now());
         loop {
@@ -81,12 +81,12 @@ impl Listener {
             if self.progress.borrow().ended >= ends || last.1.elapsed() >= silence {
                 break;
             }
-            // Both news and the end of the wait lead back to the top.
+            // Both an event and the end of the wait continue the loop.
             let left = silence.saturating_sub(last.1.elapsed());
             let _ = timeout(left, self.progress.changed()).await;
         }
         let breaks = self.progress.borrow().breaks;
-        // Without sockets nobody sends news any more, and the audit ends by itself.
+        // When all sockets are closed, the channel ends, and with it the audit.
         self.sockets.clear();
         let mut audit = self.audit.join_next().await.and_then(Result::ok).unwrap_or_default();
         if let Some(refused) = &self.progress.borrow().refused {

@@ -1,4 +1,4 @@
-//! Plays the day: every order from the guest's cart to the destination, each in a task of its own.
+//! Plays the day: every order from the customer's cart to the destination, each in a separate task.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -18,31 +18,31 @@ use crate::plane::to_coordinates;
 use crate::progress::Progress;
 use comanda_client::{CallError, CartLine, NewDeliveryOrder, OrderStatus};
 
-/// Minutes before the first order at which the clock starts, so that the couriers are there.
+/// Minutes before the first order at which the clock starts, so that couriers are on duty in time.
 const PRELUDE: f64 = 5.0;
-/// Jobs a courier can be told before they have finished the first.
+/// The number of jobs that may wait for a courier.
 const DESK: usize = 4;
 
-/// What a guest orders.
+/// The content of an order.
 pub struct Basket {
     guest: usize,
     lines: Vec<CartLine>,
 }
 
-/// Everything a day needs to be played.
+/// Everything that is needed to play a day.
 pub struct Stage {
     /// The day that is replayed.
     pub day: Day,
-    /// Who plays it.
+    /// The accounts on the server.
     pub actors: Actors,
-    /// What each of the day's orders holds.
+    /// The content of each of the day's orders.
     pub baskets: Vec<Basket>,
-    /// Minutes before an order is ready at which a courier is called.
+    /// Minutes before an order is ready at which a courier is requested.
     pub call_ahead: f64,
 }
 
 impl Stage {
-    /// When a courier is called for an order, in minutes.
+    /// When a courier is requested for an order, in minutes.
     fn call_at(&self, meal: &Meal) -> f64 {
         meal.placed.max(meal.ready - self.call_ahead)
     }
@@ -53,32 +53,32 @@ impl Stage {
 pub struct Placed {
     /// The order's id, `ord_…`.
     pub order: String,
-    /// `dlv_…`, from the confirmation on.
+    /// The id of its delivery, `dlv_…`.
     pub delivery: Option<String>,
-    /// Who placed it.
+    /// The index of the customer.
     pub guest: usize,
-    /// Whose it is.
+    /// The index of the restaurant.
     pub kitchen: usize,
 }
 
-/// What came of the day.
+/// The result of the day.
 #[derive(Debug, Default)]
 pub struct Played {
     /// Every acknowledged order.
     pub placed: Vec<Placed>,
-    /// From the order to the delivery, in minutes, for each delivered order.
+    /// The minutes from the order to the delivery, for each delivered order.
     pub click_to_door: Vec<f64>,
-    /// Orders that did not arrive, and why.
+    /// Orders that were not delivered, with the reason.
     pub failures: Vec<String>,
-    /// One for each courier.
+    /// The results of the couriers.
     pub couriers: Vec<Worked>,
-    /// By how many minutes of the day something came too late at worst.
+    /// The largest delay of a planned action, in minutes of the day.
     pub worst_lag: f64,
-    /// Whether the day was broken off.
+    /// Whether the day was cancelled.
     pub broken_off: bool,
 }
 
-/// Decides what every order of the day holds and who places it.
+/// Determines the content and the customer of every order.
 pub fn fill_baskets(day: &Day, actors: &Actors, random: &mut StdRng) -> Vec<Basket> {
     let fill = |kitchen: usize| {
         let menu = &actors.tables[kitchen].items;
@@ -91,7 +91,7 @@ pub fn fill_baskets(day: &Day, actors: &Actors, random: &mut StdRng) -> Vec<Bask
     day.meals.iter().map(|meal| meal.kitchen).map(fill).collect()
 }
 
-/// Plays the whole day, or until `cancel`.
+/// Plays the whole day, or until it is cancelled.
 pub async fn play(stage: Arc<Stage>, speed: f64, progress: &Progress, cancel: &CancellationToken) -> Played {
     let clock = DayClock::start(stage.day.begins() - PRELUDE, speed);
     let (dispatch_state, needs, mut dispatcher, mut couriers) = take_places(&stage, &clock, cancel);
@@ -102,7 +102,7 @@ pub async fn play(stage: Arc<Stage>, speed: f64, progress: &Progress, cancel: &C
         let life = Life { stage, clock, meal, acknowledged, dispatch_state: dispatch_state.clone() };
         orders.spawn(life.live(needs.clone()));
     }
-    // The dispatcher stops when the last order has asked for a courier.
+    // The dispatcher stops when the last order has requested a courier.
     drop(needs);
     let mut played = Played::default();
     loop {
@@ -119,7 +119,7 @@ pub async fn play(stage: Arc<Stage>, speed: f64, progress: &Progress, cancel: &C
         progress.step(());
     }
     orders.shutdown().await;
-    // Its end tells the couriers that the day is over.
+    // Its end tells the couriers that the day has ended.
     dispatcher.shutdown().await;
     while let Some(worked) = couriers.join_next().await {
         let panicked = |panic: tokio::task::JoinError| Worked { fault: Some(panic.to_string()), ..Worked::default() };
@@ -130,7 +130,7 @@ pub async fn play(stage: Arc<Stage>, speed: f64, progress: &Progress, cancel: &C
     played
 }
 
-/// Sets the dispatcher and the couriers to work.
+/// Starts the dispatcher and the couriers.
 fn take_places(
     stage: &Stage,
     clock: &DayClock,
@@ -144,7 +144,7 @@ fn take_places(
     let (mut job_senders, mut couriers) = (JobSenders::new(), JoinSet::new());
     for (number, (shift, rider)) in day.shifts.iter().zip(&stage.actors.riders).enumerate() {
         let closes = closes == Some(number);
-        // Shifts that end before the first order are not begun.
+        // Shifts that end before the first order are skipped.
         if shift.off < day.begins() && !closes {
             dispatch_state.left();
             continue;
@@ -171,7 +171,7 @@ fn take_places(
     (dispatch_state, needs, sender, couriers)
 }
 
-/// The life of one order.
+/// The steps of one order.
 struct Life {
     stage: Arc<Stage>,
     clock: DayClock,
@@ -181,7 +181,7 @@ struct Life {
 }
 
 impl Life {
-    /// From the order to the delivery, in minutes.
+    /// Plays the order; returns the minutes from the order to the delivery.
     async fn live(self, needs: mpsc::Sender<Need>) -> Result<f64, String> {
         let meal = &self.stage.day.meals[self.meal];
         self.clock.until(meal.placed).await;
@@ -215,7 +215,7 @@ impl Life {
 
         self.clock.until(meal.ready).await;
         table.staff.advance(&order, OrderStatus::Ready, None).await.map_err(explained)?;
-        // A courier who has given the job up does not listen.
+        // A courier who has dropped the job does not receive it.
         let _ = call_ready.send(());
         let delivered = tokio::select! {
             Ok(reason) = &mut failure => Err(reason),
@@ -224,7 +224,7 @@ impl Life {
         Ok(delivered.map_err(explain)? - meal.placed)
     }
 
-    /// From the cart to the kitchen; says which order and which delivery it is.
+    /// Places and confirms the order; returns the order and its delivery.
     async fn begin(&self) -> Result<(String, String), String> {
         let order = self.place().await.map_err(|error| error.to_string())?;
         let delivery = self.begin_cooking(&order).await.map_err(|error| error.to_string())?;
@@ -232,7 +232,7 @@ impl Life {
         Ok((order, delivery))
     }
 
-    /// The guest fills the cart and places the order.
+    /// The customer fills the cart and places the order.
     async fn place(&self) -> Result<String, CallError> {
         let (stage, meal) = (&self.stage, &self.stage.day.meals[self.meal]);
         let (basket, restaurant) = (&stage.baskets[self.meal], &stage.actors.tables[meal.kitchen].restaurant);
@@ -247,7 +247,7 @@ impl Life {
         Ok(order)
     }
 
-    /// The kitchen takes the order and begins; says which delivery it will be.
+    /// The restaurant confirms the order and starts preparation; returns the delivery.
     async fn begin_cooking(&self, order: &str) -> Result<Option<String>, CallError> {
         let staff = &self.stage.actors.tables[self.stage.day.meals[self.meal].kitchen].staff;
         staff.advance(order, OrderStatus::Confirmed, None).await?;

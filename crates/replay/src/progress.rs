@@ -1,11 +1,11 @@
-//! How far a long piece of work has come: a bar on a terminal, a line every tenth elsewhere.
+//! The progress of a long task: a bar on a terminal, a line for every tenth elsewhere.
 
 use std::io::{IsTerminal, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// Shows one piece of work on the standard error stream.
+/// Shows the progress of one task on standard error.
 pub struct Progress {
     what: String,
     total: u64,
@@ -14,7 +14,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Begins a piece of work of `total` steps.
+    /// Starts a task of `total` steps.
     pub fn begin(what: &str, total: usize) -> Self {
         let total = total as u64;
         let bar = std::io::stderr().is_terminal().then(|| {
@@ -27,7 +27,7 @@ impl Progress {
         Self { what: what.to_owned(), total, done: AtomicU64::new(0), bar }
     }
 
-    /// Notes that a step has ended and hands its result through.
+    /// Counts a finished step and returns its result.
     pub fn step<T>(&self, result: T) -> T {
         let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
         let tenth = |done: u64| done * 10 / self.total.max(1);
@@ -48,7 +48,7 @@ impl Drop for Progress {
     }
 }
 
-/// Writes a line for whoever watches; that nobody does is no fault.
+/// Writes a line of progress; errors are ignored.
 pub fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }

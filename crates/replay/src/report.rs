@@ -1,4 +1,4 @@
-//! What came of the day, for people and for programs.
+//! The report of the day, for people and for programs.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,13 +10,13 @@ use crate::play::Played;
 use crate::settle::Endings;
 use comanda_client::CallsSoFar;
 
-/// Failures that are kept in words.
+/// The number of failures that are kept as text.
 const MAX_FAILURES: usize = 20;
 
-/// Minutes. Going home takes a request; that is not overtime.
+/// Minutes. Going off duty takes a request; that is not overtime.
 const NOTICEABLE: f64 = 1.0;
 
-/// What came of the day.
+/// The results of the day.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "the names say it, and the table below explains them")]
@@ -24,7 +24,7 @@ pub struct Report {
     pub day: String,
     pub speed: f64,
     pub seed: u64,
-    /// Whether it was broken off before its end.
+    /// Whether it was cancelled before its end.
     pub broken_off: bool,
     pub sign_up: SignUp,
     pub orders: Orders,
@@ -34,9 +34,9 @@ pub struct Report {
     pub http: Http,
     pub events: Events,
     pub wall_seconds: f64,
-    /// Minutes of the day by which something came too late at worst.
+    /// The largest delay of a planned action, in minutes of the day.
     pub worst_lag: f64,
-    /// The first failures and faults, in words.
+    /// The first failures and faults, as text.
     pub faults: Vec<String>,
 }
 
@@ -71,9 +71,9 @@ pub struct Minutes {
 pub struct Couriers {
     pub working: usize,
     pub carrying: usize,
-    /// How many stayed after their shift.
+    /// The number of couriers who worked after their shift.
     pub overtime_couriers: usize,
-    /// How long all of them together did.
+    /// The minutes of all of them together.
     pub overtime_minutes: f64,
 }
 
@@ -83,7 +83,7 @@ pub struct Couriers {
 pub struct Http {
     pub requests: u64,
     pub per_second: f64,
-    /// Requests sent again after a lost connection, a 429 or a 503.
+    /// Requests that were repeated after a lost connection, a 429 or a 503.
     pub repeated: u64,
     pub p50_ms: f64,
     pub p99_ms: f64,
@@ -110,11 +110,11 @@ pub struct Events {
     pub out_of_order: u64,
     pub wrong: u64,
     pub repeated: u64,
-    /// Connections that broke and were made again.
+    /// The number of lost connections.
     pub reconnects: u64,
 }
 
-/// What a report is made of.
+/// The data of a report.
 pub struct Facts {
     pub(super) day: String,
     pub(super) expected: usize,
@@ -130,7 +130,7 @@ pub struct Facts {
 }
 
 impl Report {
-    /// Draws up the report.
+    /// Creates the report.
     pub fn of(facts: Facts) -> Self {
         let Facts { played, findings, calls, endings, .. } = facts;
         let mut minutes = played.click_to_door;
@@ -175,7 +175,7 @@ impl Report {
         }
     }
 
-    /// Whether every order of the day arrived and nothing was lost, doubled, out of order or otherwise wrong.
+    /// Whether every order was delivered and nothing was lost, repeated, out of order or otherwise wrong.
     pub fn is_good(&self) -> bool {
         let events = &self.events;
         !self.broken_off
@@ -210,12 +210,12 @@ fn millis(duration: Duration) -> f64 {
     rounded(duration.as_secs_f64() * 1000.0)
 }
 
-/// To hundredths: what is measured here is not known better.
+/// Rounds to hundredths, the precision of the measurement.
 fn rounded(value: f64) -> f64 {
     (value * 100.0).round() / 100.0
 }
 
-/// The value that so many of a hundred do not exceed.
+/// The percentile of sorted values.
 fn percentile(sorted: &[f64], share: usize) -> f64 {
     let rank = (sorted.len() * share).div_ceil(100);
     sorted.get(rank.max(1) - 1).copied().unwrap_or(0.0)

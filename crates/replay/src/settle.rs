@@ -1,4 +1,4 @@
-//! After the day: every order is read once more, and what it says is held against what was heard of it.
+//! After the day: every order is read, and compared with its events.
 
 use futures_util::{StreamExt, stream};
 use serde_json::Value;
@@ -8,19 +8,19 @@ use crate::play::{Placed, Stage};
 use crate::progress::Progress;
 use comanda_client::CallError;
 
-/// Orders that are read at once.
+/// The number of orders that are read concurrently.
 const AT_ONCE: usize = 8;
 
-/// How the placed orders ended, as a GET of each says.
+/// The final statuses of the placed orders, as read with GET.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Endings {
-    /// Number of orders handed over.
+    /// The number of delivered orders.
     pub delivered: usize,
-    /// Cancelled by anybody.
+    /// The number of cancelled orders.
     pub cancelled: usize,
 }
 
-/// Reads every placed order and its delivery, and completes the audit with them.
+/// Reads every placed order and its delivery, and adds them to the audit.
 pub async fn settle(stage: &Stage, placed: &[Placed], audit: &mut Audit, progress: &Progress) -> Endings {
     let mut endings = Endings::default();
     let mut documents = stream::iter(placed)

@@ -1,21 +1,21 @@
-//! A TAB-separated file with a header row, and faults that name the place they were found at.
+//! A TAB-separated file with a header row, and errors with their positions.
 
 use std::collections::HashSet;
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::Path;
 
-/// A file of the day is not as it should be.
+/// An error in a file of the day.
 #[derive(Debug, thiserror::Error)]
 #[error("{file}{}: {fault}", Where(*.line, .column.as_deref()))]
 pub struct DayError {
     /// The file's name.
     pub file: String,
-    /// Counted from one; `None` when the whole file is meant.
+    /// The line, from 1; `None`: the whole file.
     pub line: Option<usize>,
-    /// The column's name; `None` when the whole line is meant.
+    /// The name of the column; `None`: the whole line.
     pub column: Option<String>,
-    /// What is wrong.
+    /// The error.
     pub fault: String,
 }
 
@@ -37,7 +37,7 @@ impl fmt::Display for Where<'_> {
 pub(super) struct Table {
     file: String,
     header: Vec<String>,
-    /// With their line numbers.
+    /// The rows with their line numbers.
     lines: Vec<(usize, Vec<String>)>,
 }
 
@@ -49,13 +49,13 @@ pub(super) struct Row<'a> {
 }
 
 impl Table {
-    /// Reads a file of which every row has as many fields as the header, and which has at least one row.
+    /// Reads a file with at least one row, in which every row has as many fields as the header.
     pub(super) fn read(folder: &Path, file: &str) -> Result<Self, DayError> {
         let whole =
             |fault: String| DayError { file: folder.join(file).display().to_string(), line: None, column: None, fault };
         let bytes = std::fs::read(folder.join(file)).map_err(|error| whole(format!("cannot be read: {error}")))?;
         let mut table = Self { file: file.to_owned(), header: Vec::new(), lines: Vec::new() };
-        // Files made on Windows may begin with a byte order mark and end their lines with two characters.
+        // Files of Windows may begin with a byte order mark and have CRLF at the end of lines.
         let content = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
         for (number, line) in (1..).zip(content.split(|byte| *byte == b'\n')) {
             let fields = table.split(number, line)?;
@@ -83,7 +83,7 @@ impl Table {
         Ok(line.split('\t').map(|field| field.trim().to_owned()).collect())
     }
 
-    /// Where the named columns are; others may stand between them.
+    /// The indexes of the named columns; there may be others.
     pub(super) fn columns<const N: usize>(&self, names: [&str; N]) -> Result<[usize; N], DayError> {
         let mut found = [0; N];
         for (name, at) in names.iter().zip(&mut found) {
@@ -112,7 +112,7 @@ impl Table {
         }
     }
 
-    /// Refuses a table in which a column holds something twice.
+    /// Refuses a table with a duplicate value in a column.
     pub(super) fn once(&self, column: usize) -> Result<(), DayError> {
         let mut seen = HashSet::new();
         match self.rows().find(|row| !seen.insert(row.fields[column].as_str())) {
@@ -135,7 +135,7 @@ impl Row<'_> {
         }
     }
 
-    /// A number in a range; `what` names what is expected.
+    /// A number in a range; `what` is the expected value as text.
     pub(super) fn number(&self, column: usize, what: &str, range: RangeInclusive<f64>) -> Result<f64, DayError> {
         let text = self.text(column)?;
         let number: f64 = text.parse().map_err(|_| self.fault(column, format!("{text:?} is not {what}")))?;

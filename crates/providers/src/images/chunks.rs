@@ -1,21 +1,21 @@
-//! A PNG without what is not needed to see it. Its texts and its profile are compressed, so that a small file may hold
-//! hundreds of megabytes of them; decoders unpack them before anybody asks.
+//! Removes the chunks of a PNG that are not needed to decode its pixels. Texts and profiles are compressed, so that a
+//! small file may contain hundreds of megabytes of them, and decoders decompress them without being asked.
 
 use std::io::Read as _;
 
 use flate2::read::ZlibDecoder;
 
-/// Largest colour profile that is looked at; those that cameras and screens have take some kilobytes.
+/// The maximum size of a colour profile in bytes; those of cameras and screens have some kilobytes.
 pub const LARGEST_PROFILE: usize = 1 << 20;
-/// Largest EXIF data that is looked at: as much as a JPEG can hold.
+/// The maximum size of EXIF data in bytes: as much as a JPEG can contain.
 const LARGEST_EXIF: usize = 64 << 10;
 
 const SIGNATURE: usize = 8;
-/// Length, kind and check sum around what a chunk holds.
+/// The bytes of a chunk besides its content: length, type and checksum.
 const AROUND: usize = 12;
 
-/// A PNG with the chunks that a picture is made of, and no others; `None`: its chunks do not follow one another to an
-/// IEND that ends the file.
+/// The PNG with only the chunks that its pixels need; `None`: its chunks do not end with an IEND at the end of the
+/// file.
 pub fn bare_png(file: &[u8]) -> Option<Vec<u8>> {
     let mut bare = Vec::with_capacity(file.len());
     bare.extend_from_slice(file.get(..SIGNATURE)?);
@@ -40,9 +40,9 @@ pub fn bare_png(file: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-/// Whether a profile is not larger than it may be: it is unpacked no further than that, and nothing of it is kept.
+/// Whether a profile is within the limit: it is decompressed only up to the limit, and nothing of it is kept.
 fn is_small_profile(content: &[u8]) -> bool {
-    // A name of at most 79 letters, its end, and the way of compressing, of which there is one.
+    // A name of at most 79 letters, a zero byte, and the compression method, of which there is one.
     let Some(name_end) = content.iter().take(80).position(|byte| *byte == 0) else { return false };
     let Some(packed) = content.get(name_end + 2..) else { return false };
     let max = LARGEST_PROFILE as u64 + 1;

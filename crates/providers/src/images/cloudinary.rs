@@ -1,8 +1,8 @@
-//! Pictures at Cloudinary: signed uploads and removals, bounded in time and in what is read of an answer.
+//! Images at Cloudinary: signed uploads and deletions, with limits on their time and on the size of responses.
 //!
-//! <https://cloudinary.com/documentation/image_upload_api_reference>. A picture is uploaded under a name of our
-//! choosing with `overwrite`, so that repeating an upload changes nothing; variants are made at delivery by
-//! transformations that stand in the address.
+//! <https://cloudinary.com/documentation/image_upload_api_reference>. An image is uploaded with a name that we choose
+//! and with `overwrite`, so that repeating an upload changes nothing; variants are generated at delivery by
+//! transformations in the URL.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -16,52 +16,52 @@ use serde::Deserialize;
 
 use super::{Addresses, Outcome, Picture, StoreError, StoreImage, Variant};
 
-/// How to reach an account.
+/// The account and its addresses.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Of the upload API; `https://api.cloudinary.com` unless set.
+    /// The address of the upload API; default: `https://api.cloudinary.com`.
     pub base_url: String,
-    /// From which pictures are delivered; `https://res.cloudinary.com` unless set.
+    /// The address from which images are delivered; default: `https://res.cloudinary.com`.
     pub delivery_url: String,
-    /// The account's cloud.
+    /// The name of the account's cloud.
     pub cloud_name: String,
     /// The key of the API.
     pub api_key: String,
-    /// The secret that requests are signed with.
+    /// The secret for signatures.
     pub api_secret: SecretString,
-    /// How requests and answers are signed.
+    /// The hash of signatures of requests and responses.
     pub signature: Signature,
-    /// For one try of one call.
+    /// The time limit of one attempt.
     pub timeout: Duration,
-    /// Before the second try; doubled before the third.
+    /// The pause before the second attempt; doubled before the third.
     pub pause: Duration,
 }
 
-/// The hash that an account signs with.
+/// The hash with which an account signs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signature {
-    /// Unless the account says otherwise.
+    /// The default of accounts.
     Sha1,
-    /// For accounts that ask for it.
+    /// For accounts that are configured for it.
     Sha256,
 }
 
-/// The real thing.
+/// The store at Cloudinary.
 #[derive(Debug, Clone)]
 pub struct Cloudinary {
     settings: Settings,
     client: reqwest::Client,
 }
 
-/// Tries of a call whose repetition changes nothing.
+/// The number of attempts of an idempotent call.
 const TRIES: u32 = 3;
-/// Most bytes of an answer that are read.
+/// The maximum number of bytes of a response that are read.
 const LONGEST_ANSWER: usize = 64 << 10;
-/// What Cloudinary answers when the calls of the hour are used up; 429 is for too many at once.
+/// Cloudinary's status when the hourly limit is used up; 429 is for too many concurrent calls.
 const ENHANCE_YOUR_CALM: u16 = 420;
 
-/// The signature of parameters: `key=value` in the order of the keys, joined by `&`, the secret behind, hashed, in hex.
-/// An `&` in a value is written `%26`, so that no value can pass for another parameter; empty values are left out.
+/// The signature of parameters: `key=value` sorted by key, joined by `&`, followed by the secret, hashed, in hex. An
+/// `&` in a value is written `%26`, so that no value can be read as another parameter; empty values are left out.
 pub fn sign(signature: Signature, parameters: &BTreeMap<&str, String>, secret: &str) -> String {
     let algorithm = match signature {
         Signature::Sha1 => &digest::SHA1_FOR_LEGACY_USE_ONLY,
@@ -77,7 +77,7 @@ pub fn sign(signature: Signature, parameters: &BTreeMap<&str, String>, secret: &
     })
 }
 
-/// What is read of an upload's answer.
+/// The fields of an upload's response that are read.
 #[derive(Deserialize)]
 struct Uploaded {
     public_id: String,
@@ -101,10 +101,10 @@ struct FailureText {
 }
 
 impl Cloudinary {
-    /// A client of its own: no redirects, a bounded time to connect.
+    /// Creates the client: without redirects, with a limited time to connect.
     ///
     /// # Errors
-    /// When TLS cannot be set up or the address is none.
+    /// When TLS cannot be set up or the address is invalid.
     pub fn new(settings: Settings) -> Result<Self, StoreError> {
         Url::parse(&settings.base_url).map_err(|error| StoreError::Refused(error.to_string()))?;
         let client = reqwest::Client::builder()
@@ -120,9 +120,9 @@ impl Cloudinary {
         self.settings.api_secret.expose_secret()
     }
 
-    /// The parameters with what proves that they are ours.
+    /// The parameters with key, time and signature.
     fn signed(&self, mut parameters: BTreeMap<&'static str, String>) -> BTreeMap<&'static str, String> {
-        // Cloudinary holds it against its own clock, so this is the machine's and no other.
+        // Cloudinary compares it with its own clock, so this is the machine's clock and no other.
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         parameters.insert("timestamp", now.as_secs().to_string());
         let signature = sign(self.settings.signature, &parameters, self.secret());
@@ -131,7 +131,7 @@ impl Cloudinary {
         parameters
     }
 
-    /// Calls until it works, it is refused, or the tries are used up. Every call here may be repeated.
+    /// Calls until it succeeds, is refused, or the attempts are used up. Every call here is idempotent.
     async fn call<T: for<'de> Deserialize<'de>>(
         &self,
         method: &str,
@@ -157,7 +157,7 @@ impl Cloudinary {
         }
     }
 
-    /// One try: the body of an answer that says yes.
+    /// One attempt: the body of a successful response.
     async fn once(
         &self,
         address: &str,
@@ -186,7 +186,7 @@ impl Cloudinary {
     }
 }
 
-/// Parameters as JSON has them: the time is a number, yes is a boolean.
+/// The parameters as in the JSON response: the time is a number, true is a boolean.
 fn in_json(parameters: BTreeMap<&'static str, String>) -> serde_json::Value {
     let typed = |(name, value): (&'static str, String)| {
         let value = match (name, value.parse::<u64>()) {
@@ -199,7 +199,7 @@ fn in_json(parameters: BTreeMap<&'static str, String>) -> serde_json::Value {
     parameters.into_iter().map(typed).collect::<serde_json::Map<_, _>>().into()
 }
 
-/// The class of a refusal, by its status.
+/// The kind of an error, by its status.
 fn failure(status: StatusCode, body: &[u8]) -> StoreError {
     let text = serde_json::from_slice::<Failure>(body).map(|failure| failure.error.message);
     let text: String = text.unwrap_or_else(|_| "without a message".into()).chars().take(300).collect();
@@ -213,7 +213,7 @@ fn failure(status: StatusCode, body: &[u8]) -> StoreError {
     }
 }
 
-/// What is asked for at delivery.
+/// The transformation of a variant at delivery.
 const fn transformation(variant: Variant) -> &'static str {
     match variant {
         Variant::Thumb => "c_fill,g_auto,h_160,w_160/f_auto,q_auto",
@@ -232,7 +232,7 @@ impl StoreImage for Cloudinary {
         Box::pin(async move {
             let parameters = BTreeMap::from([("public_id", key.to_owned()), ("overwrite", "true".to_owned())]);
             let uploaded: Uploaded = self.call("upload", &parameters, Some(&picture.hero)).await?;
-            // Signed by Cloudinary with the same secret: an answer of somebody in between is not believed.
+            // Signed by Cloudinary with the same secret: a response from somebody else is refused.
             let Uploaded { public_id, version, signature } = uploaded;
             let signed = BTreeMap::from([("public_id", public_id.clone()), ("version", version.to_string())]);
             if public_id != key || signature != sign(self.settings.signature, &signed, self.secret()) {

@@ -1,10 +1,10 @@
-//! Pictures on the local disk: a folder a picture, a file a variant.
+//! Images on the local disk: a folder for each image, a file for each variant.
 
 use std::path::{Path, PathBuf};
 
 use super::{Addresses, Outcome, Picture, StoreError, StoreImage, Variant};
 
-/// Keeps pictures in a folder; whoever serves that folder says under which address.
+/// Stores images in a folder, which is served under a configured address.
 #[derive(Debug, Clone)]
 pub struct LocalDisk {
     folder: PathBuf,
@@ -12,17 +12,17 @@ pub struct LocalDisk {
 }
 
 impl LocalDisk {
-    /// In this folder, served at this address.
+    /// A store in this folder, which is served at this address.
     pub fn new(folder: PathBuf, base: impl Into<String>) -> Self {
         Self { folder, base: base.into() }
     }
 
-    /// The file of a variant; `None` for a key that no picture can have.
+    /// The file of a variant; `None`: the key is invalid.
     pub fn file(&self, key: &str, variant: Variant) -> Option<PathBuf> {
         Some(self.folder(key)?.join(format!("{}.jpg", variant.name())))
     }
 
-    /// The folder of a picture. A key that could lead elsewhere has none.
+    /// The folder of an image; `None`: the key is invalid, for example because it would lead outside of the store.
     fn folder(&self, key: &str) -> Option<PathBuf> {
         let plain = |part: &str| {
             let known = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_';
@@ -51,7 +51,7 @@ impl StoreImage for LocalDisk {
             tokio::fs::create_dir_all(&folder).await.map_err(|error| failed(&folder, &error))?;
             for variant in Variant::ALL {
                 let path = folder.join(format!("{}.jpg", variant.name()));
-                // Under another name first, so that nobody is served half a picture.
+                // Written under another name first, so that a partial image is never served.
                 let whole = folder.join(format!("{}.part", variant.name()));
                 tokio::fs::write(&whole, picture.bytes(variant)).await.map_err(|error| failed(&whole, &error))?;
                 tokio::fs::rename(&whole, &path).await.map_err(|error| failed(&path, &error))?;

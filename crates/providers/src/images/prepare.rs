@@ -1,10 +1,10 @@
-//! Makes clean pictures out of what somebody sent: nothing of the file itself is kept.
+//! Converts uploaded files to images without metadata: nothing of the original file is kept.
 //!
-//! The format is recognised by the first bytes, never by the name. The size is read from the header and checked before
+//! The format is detected by the first bytes, never by the name. The size is read from the header and checked before
 //! anything is decoded; other compressed content of the file is ignored (`chunks.rs`). The file must end where its
-//! format says, so that nothing can be hidden behind the picture. Then the picture is decoded, rotated as its EXIF
-//! says, converted to sRGB, put on a white background, and encoded again as JPEG: locations, names and all other
-//! metadata are gone.
+//! format says, so that nothing can be hidden after the image. Then the image is decoded, rotated by its EXIF
+//! orientation, converted to sRGB, put on a white background, and encoded as JPEG, without locations, names and other
+//! metadata.
 
 use std::io::Cursor;
 
@@ -18,71 +18,71 @@ use super::Variant;
 use super::chunks::{LARGEST_PROFILE, bare_png};
 use super::webp::{LARGEST_LOSSLESS, lossless_bytes};
 
-/// Largest width and height.
+/// The maximum width and height in pixels.
 pub const LARGEST_SIDE: u32 = 10_000;
-/// Smallest width and height.
+/// The minimum width and height in pixels.
 pub const SMALLEST_SIDE: u32 = 16;
 const QUALITY: u8 = 85;
 const HERO_SIDE: u32 = 1_600;
 const DETAIL_SIDE: u32 = 800;
 
-/// Most scans of a JPEG: usual encoders write one, or about ten of a progressive one. Each is decoded over the whole
-/// picture.
+/// The maximum number of scans of a JPEG: usual encoders write one, or about ten in a progressive one. Each is
+/// decoded over the whole image.
 const MAX_SCANS: usize = 20;
-/// Bytes that a decoder needs for each pixel of a progressive JPEG: coefficients of 16 bits for three colours, and the
-/// picture itself.
+/// The bytes that a decoder needs for each pixel of a progressive JPEG: coefficients of 16 bits for three components,
+/// and the image itself.
 const PROGRESSIVE_PIXEL: u64 = 9;
 
-/// How large a picture may be.
+/// The maximum size of an image.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
-    /// Most pixels (width × height). A decoded picture may take four bytes a pixel; so a picture with 16 bits a channel
-    /// may have half as many pixels, and a progressive JPEG four ninths.
+    /// The maximum number of pixels (width × height). A decoded image may need four bytes a pixel, so an image with
+    /// 16 bits a channel may have half as many pixels, and a progressive JPEG four ninths.
     pub max_pixels: u32,
 }
 
 impl Bounds {
-    /// Most memory a decoded picture may take.
+    /// The maximum memory of a decoded image in bytes.
     const fn bytes(self) -> u64 {
         self.max_pixels as u64 * 4
     }
 }
 
-/// Why a file is not taken.
+/// Why a file is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// Its first bytes are not those of a supported format.
+    /// It does not begin like a supported format.
     #[error("must be a JPEG, PNG or WebP picture")]
     UnknownFormat,
-    /// A format that phones use for photos, which is not supported.
+    /// A photo format of phones that is not supported.
     #[error("is HEIC or AVIF, which is not supported: send it as JPEG, PNG or WebP")]
     Heif,
-    /// The size in its header is not allowed.
+    /// The size in its header is out of range.
     #[error("must be {SMALLEST_SIDE} to {LARGEST_SIDE} pixels wide and high, and at most {0} pixels in all")]
     Size(u32),
-    /// It goes on behind its end, or breaks off before it.
+    /// There is data after its end, or it is truncated.
     #[error("must end where its format says: it is incomplete, or there is other data after it")]
     Ending,
-    /// More of it is compressed without loss than is decoded.
+    /// It has more losslessly compressed data than is decoded.
     #[error("must hold at most {} kB that are compressed without loss: send it as JPEG, PNG or lossy WebP",
         LARGEST_LOSSLESS >> 10)]
     Lossless,
-    /// It is a JPEG of more scans than any encoder writes.
+    /// It is a JPEG with more scans than any encoder writes.
     #[error("must have at most {MAX_SCANS} scans: save it as an ordinary JPEG")]
     Scans,
-    /// It cannot be decoded; what the decoder says of it is for the log.
+    /// It cannot be decoded; the message of the decoder is for the log.
     #[error("is damaged: open it in a program for pictures, save it again, and send that")]
     Damaged(String),
 }
 
-/// A clean picture: a JPEG for each variant.
+/// A prepared image: a JPEG for each variant.
 #[derive(Debug, Clone)]
 pub struct Picture {
-    /// Width of the largest variant.
+    /// The width of the largest variant in pixels.
     pub width: u32,
-    /// Height of the picture in pixels.
+    /// The height of the largest variant in pixels.
     pub height: u32,
-    /// A blurred picture of it in some 25 bytes, to be shown until the real one has come:
+    /// A blurred placeholder of about 25 bytes, shown while the image is loaded:
     /// <https://evanw.github.io/thumbhash/>.
     pub thumbhash: Vec<u8>,
     /// 160 × 160.
@@ -107,8 +107,8 @@ impl Picture {
     }
 }
 
-/// Checks a file and makes clean pictures out of it. Takes processor time and memory: call it where it blocks nobody,
-/// and only a few at once.
+/// Checks a file and prepares an image from it. It takes processor time and memory: call it on a separate thread, and
+/// only a few times concurrently.
 ///
 /// # Errors
 /// [`Refusal`].
@@ -134,7 +134,7 @@ pub fn prepare(file: &[u8], bounds: Bounds) -> Result<Picture, Refusal> {
     let pixel = if scans.is_progressive { PROGRESSIVE_PIXEL } else { 1 };
     let (picture, profile) = decode(bare.as_deref().unwrap_or(file), format, bounds, pixel)?;
     drop(bare);
-    // Made smaller first: there is less to turn to other colours.
+    // Scaled down first, because fewer pixels are converted then.
     let hero = within(&picture, HERO_SIDE);
     drop(picture);
     let hero = DynamicImage::from(in_srgb(flatten(&hero), profile.as_deref()));
@@ -149,7 +149,7 @@ pub fn prepare(file: &[u8], bounds: Bounds) -> Result<Picture, Refusal> {
     })
 }
 
-/// By the first bytes.
+/// Detects the format by the first bytes.
 fn format_of(file: &[u8]) -> Option<ImageFormat> {
     match file {
         [0xFF, 0xD8, 0xFF, ..] => Some(ImageFormat::Jpeg),
@@ -159,25 +159,25 @@ fn format_of(file: &[u8]) -> Option<ImageFormat> {
     }
 }
 
-/// The end-of-image marker is the last thing, but for zeros that some cameras add. Decoders are content without it.
+/// The end-of-image marker must be last, except for zeros that some cameras add. Decoders accept files without it.
 fn jpeg_ends_well(file: &[u8]) -> bool {
     let length = file.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
     file[..length].ends_with(&[0xFF, 0xD9])
 }
 
-/// The length in the header is the file's, padded to an even number.
+/// The length in the header is that of the file, padded to an even number.
 fn webp_ends_well(file: &[u8]) -> bool {
     let length = file.get(4..8).and_then(|bytes| bytes.try_into().ok()).map(u32::from_le_bytes);
     length.and_then(|length| usize::try_from(length).ok()).is_some_and(|length| length + 8 == file.len())
 }
 
-/// At most so wide and high, and never larger than it was.
+/// Scales an image down to this width and height; it is never enlarged.
 fn within(picture: &DynamicImage, side: u32) -> DynamicImage {
     let fits = picture.width().max(picture.height()) <= side;
     if fits { picture.clone() } else { picture.resize(side, side, FilterType::Triangle) }
 }
 
-/// How the picture of a JPEG is stored (ITU T.81, annex B), as far as its markers say.
+/// The storage of a JPEG (ITU T.81, annex B), as far as its markers describe it.
 #[derive(Debug, Default, Clone, Copy)]
 struct JpegScans {
     is_progressive: bool,
@@ -192,7 +192,7 @@ impl JpegScans {
             at = marker + 2;
             match file[marker + 1] {
                 0xD9 => break,
-                // Without a length.
+                // Markers without a length.
                 0x01 | 0xD0..=0xD8 => continue,
                 0xC2 | 0xC6 | 0xCA | 0xCE => found.is_progressive = true,
                 0xDA => found.count += 1,
@@ -205,7 +205,7 @@ impl JpegScans {
     }
 }
 
-/// The place of the next marker from here on. In a scan, 0xFF is followed by a zero.
+/// The index of the next marker. Within a scan, 0xFF is followed by a zero.
 fn next_marker(file: &[u8], mut at: usize) -> Option<usize> {
     loop {
         at += file.get(at..)?.iter().position(|byte| *byte == 0xFF)?;
@@ -216,8 +216,7 @@ fn next_marker(file: &[u8], mut at: usize) -> Option<usize> {
     }
 }
 
-/// The picture as it is to be looked at, and the profile of its colours. `pixel`: bytes that decoding takes for each
-/// pixel.
+/// The upright image and its colour profile. `pixel`: the bytes that decoding needs for each pixel.
 fn decode(
     file: &[u8],
     format: ImageFormat,
@@ -247,14 +246,14 @@ fn decode(
         return Err(too_large());
     }
     let orientation = decoder.orientation().map_err(damaged)?;
-    // A profile that cannot be read, or is larger than any that is meant, is as good as none.
+    // A profile that cannot be read or exceeds the limit is ignored.
     let profile = decoder.icc_profile().ok().flatten().filter(|profile| profile.len() <= LARGEST_PROFILE);
     let mut picture = DynamicImage::from_decoder(decoder).map_err(damaged)?;
     picture.apply_orientation(orientation);
     Ok((picture, profile))
 }
 
-/// From the colours of a profile to those that everybody assumes. A profile that makes no sense is left aside.
+/// Converts the colours of a profile to sRGB. An invalid profile is ignored.
 fn in_srgb(picture: RgbImage, profile: Option<&[u8]>) -> RgbImage {
     let Some(profile) = profile.and_then(|profile| ColorProfile::new_from_slice(profile).ok()) else { return picture };
     let (srgb, options) = (ColorProfile::new_srgb(), TransformOptions::default());
@@ -266,7 +265,7 @@ fn in_srgb(picture: RgbImage, profile: Option<&[u8]>) -> RgbImage {
     }
 }
 
-/// Eight bits a colour, on white.
+/// Eight bits a channel, on white.
 fn flatten(picture: &DynamicImage) -> RgbImage {
     if !picture.color().has_alpha() {
         return picture.to_rgb8();
@@ -282,7 +281,7 @@ fn flatten(picture: &DynamicImage) -> RgbImage {
     })
 }
 
-/// It is made of a picture of at most 100 × 100.
+/// The placeholder is computed from an image of at most 100 × 100.
 fn thumbhash(picture: &DynamicImage) -> Vec<u8> {
     let small = picture.thumbnail(100, 100).to_rgba8();
     // Both sides are at most 100.
