@@ -24,7 +24,7 @@ mod retention;
 mod sockets;
 mod source;
 mod sync;
-mod tenants;
+mod restaurants;
 
 pub use accounts::{Accounts, SessionLives};
 pub use delivery::DeliverySettings;
@@ -40,7 +40,7 @@ pub use retention::{Retention, StoredResponsesLimit};
 pub use sockets::Sockets;
 pub use source::Source;
 pub use sync::Sync;
-pub use tenants::Tenants;
+pub use restaurants::RestaurantLimits;
 
 use crate::variables::UNREAD;
 use source::Reader;
@@ -81,7 +81,7 @@ pub struct Config {
     /// Orders, quotes and carts.
     pub orders: Orders,
     /// Limits on the rows of one restaurant.
-    pub tenants: Tenants,
+    pub restaurants: RestaurantLimits,
     /// Settings of offline synchronisation.
     pub sync: Sync,
     /// How long rows are kept.
@@ -157,7 +157,7 @@ impl Config {
             menus: Menus::gather(reader),
             delivery: DeliverySettings::gather(reader),
             orders: Orders::gather(reader, mode, sites),
-            tenants: Tenants::gather(reader),
+            restaurants: RestaurantLimits::gather(reader),
             sync: Sync::gather(reader),
             retention: Retention::gather(reader),
             images: Images::gather(reader),

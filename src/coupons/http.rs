@@ -71,7 +71,7 @@ async fn create_coupon(
     staff: Staff,
     IdempotentBody { value: new, key }: IdempotentBody<NewCoupon>,
 ) -> Result<IdempotentResponse, Problem> {
-    let (scope, max) = (staff.scope, app.config.tenants.max_coupons);
+    let (scope, max) = (staff.scope, app.config.restaurants.max_coupons);
     key.makes(&app.db, scope, move |tx| {
         Box::pin(async move {
             row_limit::check(tx, RowLimit::Coupons, scope.restaurant().uuid(), max).await?;

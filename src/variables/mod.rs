@@ -2,14 +2,18 @@
 //! concern.
 
 mod accounts;
-mod orders;
-mod database;
+mod delivery;
 mod general;
 mod http;
-mod live;
-mod logs;
+mod limits;
+mod log;
+mod menus;
+mod orders;
+mod postgres;
 mod providers;
+mod restaurants;
 mod retention;
+mod sockets;
 mod sync;
 
 /// One variable of the configuration.
@@ -44,14 +48,18 @@ const fn secret(section: &'static str, name: &'static str, example: &'static str
 const PARTS: &[&[Variable]] = &[
     general::TABLE,
     http::TABLE,
-    database::TABLE,
+    limits::TABLE,
+    postgres::TABLE,
     accounts::TABLE,
-    live::TABLE,
+    sockets::TABLE,
+    menus::TABLE,
+    delivery::TABLE,
     orders::TABLE,
+    restaurants::TABLE,
     sync::TABLE,
     retention::TABLE,
     providers::TABLE,
-    logs::TABLE,
+    log::TABLE,
 ];
 
 const COUNT: usize = {

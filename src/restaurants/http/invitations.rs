@@ -101,7 +101,7 @@ pub async fn invite(
     role: MemberRole,
 ) -> Result<NewInvitationWithCode, Problem> {
     let code = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 16]>());
-    let (code_hash, max) = (hash(&code), app.config.tenants.max_invitations);
+    let (code_hash, max) = (hash(&code), app.config.restaurants.max_invitations);
     let invitation = app
         .db
         .write(scope.changing_grants(), move |tx| {
@@ -219,7 +219,7 @@ async fn accept_invitation(
         .read(TenancyContext::user(user), move |tx| Box::pin(async move { sql::invitations::to(tx, user).await }))
         .await?;
     let invitation = open.into_iter().find(|invitation| invitation.id == id).ok_or_else(Problem::not_found)?;
-    let (code_hash, max) = (hash(given.code.as_str()), app.config.tenants.max_members);
+    let (code_hash, max) = (hash(given.code.as_str()), app.config.restaurants.max_members);
     let with_factor = app.config.accounts.admin_second_factor;
     // The statement accepts only an invitation to the caller's address with the correct code.
     let scope = RestaurantScope::system("an invitation to the caller's address", invitation.restaurant_id);

@@ -92,7 +92,7 @@ async fn add_member(
         let invited = invite(&app, staff.scope, email, new.role).await?;
         return Ok((StatusCode::ACCEPTED, Json(AddedMember::Invited(invited))));
     };
-    let (scope, max) = (platform.restaurant(staff.scope.restaurant()), app.config.tenants.max_members);
+    let (scope, max) = (platform.restaurant(staff.scope.restaurant()), app.config.restaurants.max_members);
     let member = app
         .db
         .write(scope.changing_grants(), move |tx| {

@@ -4,7 +4,7 @@ use super::source::Reader;
 
 /// Limits on the rows of one restaurant; those of its menu are in [`super::Menus`].
 #[derive(Debug, Clone, Copy)]
-pub struct Tenants {
+pub struct RestaurantLimits {
     /// `COUPON_MAX`: maximum number of coupons of one restaurant, deleted ones excluded (1 to 100000).
     pub max_coupons: i64,
     /// `MEMBER_MAX`: maximum number of members of one restaurant (1 to 10000).
@@ -13,7 +13,7 @@ pub struct Tenants {
     pub max_invitations: i64,
 }
 
-impl Tenants {
+impl RestaurantLimits {
     pub(super) fn gather(reader: &mut Reader<'_>) -> Self {
         Self {
             max_coupons: reader.number("COUPON_MAX", 1, 100_000),
