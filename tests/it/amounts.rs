@@ -299,7 +299,7 @@ async fn totals_computed_by_the_server_have_no_limit() {
         let from_quote = json!({ "quoteId": id_of(&quote), "address": details["address"] });
         let quoted = ada.asks_for_order(&Uuid::new_v4().to_string(), &from_quote).await.expect(201);
         assert_eq!(quoted["totals"], order["totals"], "{code}");
-        shop.owner.walks(&order, &["CONFIRMED", "PREPARING", "READY"]).await;
+        shop.owner.makes_steps(&order, &["CONFIRMED", "PREPARING", "READY"]).await;
         let listed = shop.owner.get(&format!("/api/orders?restaurantId={}", shop.id)).await.expect(200);
         assert_eq!(listed["data"].as_array().map(Vec::len), Some(3), "{code}");
         ada.reads_events(&order, 5).await;

@@ -22,7 +22,7 @@ async fn a_database_owner_without_superuser_rights_can_run_the_check() {
     let luigi = app.restaurant("Luigi").sells("Margherita", 850).opens().await;
     let ada = app.customer("Ada").await;
     let order = ada.places_order(&luigi, &[(luigi.any_dish(), 2)]).await;
-    luigi.owner.walks(&order, &["CONFIRMED", "PREPARING"]).await;
+    luigi.owner.makes_steps(&order, &["CONFIRMED", "PREPARING"]).await;
     app.without_audit();
     let mut database = PgConnection::connect(&app.database_url).await.unwrap();
     let owner = format!("owner_{}", uuid::Uuid::new_v4().simple());
@@ -208,7 +208,7 @@ async fn the_check_finds_wrong_stock_returns_and_coupons_without_discount() {
     ada.cancels(&uncounted, "Not hungry").await;
     luigi.owner.put(&stock, &json!({ "stock": 50 })).await.expect(200);
     let late = ada.places_order(&luigi, &lines).await;
-    luigi.owner.walks(&late, &["CONFIRMED", "PREPARING", "READY"]).await;
+    luigi.owner.makes_steps(&late, &["CONFIRMED", "PREPARING", "READY"]).await;
     luigi.owner.cancels(&late, "Burnt").await;
     assert!(broken_rules(&app).await.is_empty(), "{:?}", broken_rules(&app).await);
     app.without_audit();

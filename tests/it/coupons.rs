@@ -137,7 +137,7 @@ async fn a_cancelled_order_returns_its_coupon() {
     app.passes(TimeDelta::minutes(11));
     eventually("the system cancels", async || redeemed().await == 0).await;
     let order = orders_with(&bob, &luigi, "ONCE", 1, false).await.expect(201);
-    luigi.owner.walks(&order, &["CONFIRMED", "PREPARING", "READY", "DELIVERED"]).await;
+    luigi.owner.makes_steps(&order, &["CONFIRMED", "PREPARING", "READY", "DELIVERED"]).await;
     assert_eq!(redeemed().await, 1, "what was eaten stays redeemed");
     assert_eq!(app.count("select count(*) from coupon_redemptions where returned_at is not null").await, 2);
 }

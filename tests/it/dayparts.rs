@@ -36,9 +36,9 @@ fn oracle(windows: &[DayPart], zone: Tz, at: DateTime<Utc>) -> bool {
     if windows.is_empty() {
         return true;
     }
-    let wall = zone.from_utc_datetime(&at.naive_utc()).naive_local();
-    let wall = wall.with_second(0).unwrap().with_nanosecond(0).unwrap();
-    covered_minutes(windows, wall.date()).contains(&wall)
+    let local = zone.from_utc_datetime(&at.naive_utc()).naive_local();
+    let local = local.with_second(0).unwrap().with_nanosecond(0).unwrap();
+    covered_minutes(windows, local.date()).contains(&local)
 }
 
 /// The first transition of a zone after an instant, found by bisection; `None`: there is none within 400 days.

@@ -38,7 +38,7 @@ async fn a_delivery_passes_from_ready_to_delivered() {
     assert_eq!(profile(&mario).await["status"], "BUSY");
     assert_eq!(mario.get("/api/deliveries").await.expect(200)["data"], json!([assigned]));
 
-    luigi.owner.walks(&order, &["PREPARING", "READY"]).await;
+    luigi.owner.makes_steps(&order, &["PREPARING", "READY"]).await;
     assert_eq!(mario.brings(&assigned, "ARRIVED").await["status"], "ARRIVED");
     assert_eq!(mario.brings(&assigned, "PICKED_UP").await["status"], "PICKED_UP");
     assert_eq!(ada.reads_order(&order).await["status"], "ON_THE_WAY");

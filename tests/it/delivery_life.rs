@@ -94,7 +94,7 @@ async fn a_driver_sees_the_address_until_the_delivery_is_closed_or_handed_back()
         for secret in SECRETS {
             assert!(before.contains(secret), "{end}: {secret} in {before}");
         }
-        scene.luigi.owner.walks(&order, &["PREPARING", "READY"]).await;
+        scene.luigi.owner.makes_steps(&order, &["PREPARING", "READY"]).await;
         let answer = match end {
             "CANCELLED" => scene.luigi.owner.tries_to_move(&order, "CANCELLED", Some("sold out")).await.status == 200,
             "REASSIGNED" => {
@@ -134,7 +134,7 @@ async fn a_driver_sees_the_address_until_the_delivery_is_closed_or_handed_back()
 async fn a_status_response_for_a_closed_order_shows_the_driver_no_address() {
     let scene = Scene::set().await;
     let (order, delivery) = scene.carried().await;
-    scene.luigi.owner.walks(&order, &["PREPARING", "READY"]).await;
+    scene.luigi.owner.makes_steps(&order, &["PREPARING", "READY"]).await;
     let taken = scene.mario.moves(&order, "ON_THE_WAY").await;
     assert_eq!(taken["address"], "Via del Pratello 12");
     let closed = scene.mario.moves(&order, "DELIVERED").await;
@@ -159,7 +159,7 @@ async fn the_location_of_a_driver_is_shown_while_they_are_on_the_way_with_this_d
             assert_eq!(person.finds_delivery(&order).await["driver"]["place"], expected);
         }
     };
-    scene.luigi.owner.walks(&order, &["PREPARING", "READY"]).await;
+    scene.luigi.owner.makes_steps(&order, &["PREPARING", "READY"]).await;
     seen(Value::Null).await;
     scene.mario.brings(&delivery, "ARRIVED").await;
     seen(Value::Null).await;
@@ -169,7 +169,7 @@ async fn the_location_of_a_driver_is_shown_while_they_are_on_the_way_with_this_d
     seen(Value::Null).await;
     // With the next delivery, on the way to another customer.
     let (next, other) = scene.carried().await;
-    scene.luigi.owner.walks(&next, &["PREPARING", "READY"]).await;
+    scene.luigi.owner.makes_steps(&next, &["PREPARING", "READY"]).await;
     scene.mario.brings(&other, "PICKED_UP").await;
     seen(Value::Null).await;
     // Events do not contain locations either.
@@ -184,7 +184,7 @@ async fn the_location_of_a_driver_is_shown_while_they_are_on_the_way_with_this_d
 async fn the_location_of_a_driver_before_the_trip_is_not_shown() {
     let scene = Scene::set().await;
     let (order, delivery) = scene.carried().await;
-    scene.luigi.owner.walks(&order, &["PREPARING", "READY"]).await;
+    scene.luigi.owner.makes_steps(&order, &["PREPARING", "READY"]).await;
     scene.mario.brings(&delivery, "ARRIVED").await;
     // The phone has not reported since they were at home.
     scene.app.passes(chrono::TimeDelta::minutes(6));
@@ -211,7 +211,7 @@ async fn administrators_see_where_a_driver_is_only_while_they_are_on_duty_and_pr
     assert_eq!(listed().await, ("AVAILABLE".into(), true));
     let (order, delivery) = scene.carried().await;
     assert_eq!(listed().await, ("BUSY".into(), true));
-    scene.luigi.owner.walks(&order, &["PREPARING", "READY"]).await;
+    scene.luigi.owner.makes_steps(&order, &["PREPARING", "READY"]).await;
     scene.mario.brings(&delivery, "PICKED_UP").await;
     scene.app.passes(chrono::TimeDelta::minutes(4));
     assert_eq!(listed().await, ("BUSY".into(), false), "carries an order, and has not been heard of");
@@ -225,7 +225,7 @@ async fn administrators_see_where_a_driver_is_only_while_they_are_on_duty_and_pr
 async fn offline_results_repeated_to_a_driver_have_no_address() {
     let scene = Scene::set().await;
     let (order, _) = scene.carried().await;
-    scene.luigi.owner.walks(&order, &["PREPARING", "READY"]).await;
+    scene.luigi.owner.makes_steps(&order, &["PREPARING", "READY"]).await;
     let step = |seq: i64, status: &str, version: Option<i64>| {
         let mut payload = json!({ "orderId": id_of(&order), "status": status });
         if let Some(version) = version {
@@ -274,7 +274,7 @@ async fn a_delivery_is_handed_back_before_pickup_and_reassigned() {
     let lucia = scene.app.driver("Lucia").await;
     let theirs = lucia.goes_online(44.4970, 11.3400).await;
     let (order, delivery) = scene.carried().await;
-    scene.luigi.owner.walks(&order, &["PREPARING", "READY"]).await;
+    scene.luigi.owner.makes_steps(&order, &["PREPARING", "READY"]).await;
     scene.mario.tries_to_bring(&delivery, "FAILED", Some("a puncture")).await.refused(409, "illegal_transition");
     scene.mario.brings(&delivery, "ARRIVED").await;
     scene.mario.tries_to_bring(&delivery, "FAILED", Some("a puncture")).await.refused(409, "illegal_transition");
@@ -302,7 +302,7 @@ async fn a_delivery_is_handed_back_before_pickup_and_reassigned() {
 async fn a_failed_delivery_does_not_deliver_the_order() {
     let scene = Scene::set().await;
     let (order, delivery) = scene.carried().await;
-    scene.luigi.owner.walks(&order, &["PREPARING", "READY"]).await;
+    scene.luigi.owner.makes_steps(&order, &["PREPARING", "READY"]).await;
     scene.mario.brings(&delivery, "PICKED_UP").await;
     let failed = scene.mario.tries_to_bring(&delivery, "FAILED", Some("nobody opened")).await.expect(200);
     assert_eq!(failed["reason"], Value::Null, "a closed delivery tells its driver nothing that was written about it");
@@ -314,7 +314,7 @@ async fn a_failed_delivery_does_not_deliver_the_order() {
     assert_eq!(scene.luigi.owner.cancels(&order, "nobody opened").await["status"], "CANCELLED");
     // An order that is cancelled on its way is a failed delivery, also without a step of the driver.
     let (order, delivery) = scene.carried().await;
-    scene.luigi.owner.walks(&order, &["PREPARING", "READY"]).await;
+    scene.luigi.owner.makes_steps(&order, &["PREPARING", "READY"]).await;
     scene.mario.brings(&delivery, "PICKED_UP").await;
     scene.luigi.owner.cancels(&order, "the driver called").await;
     let failed = scene.ada.finds_delivery(&order).await;

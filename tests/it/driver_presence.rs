@@ -39,7 +39,7 @@ async fn an_absent_driver_is_assigned_nothing_and_then_set_off_duty() {
 async fn a_driver_on_the_way_keeps_the_delivery_without_a_sign_of_life() {
     let scene = Scene::set().await;
     let (order, delivery) = scene.carried().await;
-    scene.luigi.owner.walks(&order, &["PREPARING", "READY"]).await;
+    scene.luigi.owner.makes_steps(&order, &["PREPARING", "READY"]).await;
     scene.mario.brings(&delivery, "PICKED_UP").await;
     scene.app.passes(TimeDelta::hours(1));
     assert_eq!(presence::sweep(&scene.app.running().app).await.unwrap(), 0);
@@ -125,7 +125,7 @@ async fn reports_of_a_slow_clock_count_at_once() {
         scene.sends((44.4970, 11.3410), Some(phone())).await.expect(204);
         assert_eq!(place().await, json!({ "lat": 44.497, "lng": 11.341 }), "{slow}");
         let (order, delivery) = scene.carried().await;
-        scene.luigi.owner.walks(&order, &["PREPARING", "READY"]).await;
+        scene.luigi.owner.makes_steps(&order, &["PREPARING", "READY"]).await;
         scene.mario.brings(&delivery, "PICKED_UP").await;
         scene.app.passes(TimeDelta::minutes(1));
         let measured = phone();
@@ -202,7 +202,7 @@ async fn no_location_is_stored_for_a_driver_off_duty_without_a_delivery() {
     for end in ["DELIVERED", "FAILED", "CANCELLED", "WAITING", "another driver"] {
         comes().await;
         let (order, delivery) = scene.carried().await;
-        owner.walks(&order, &["PREPARING", "READY"]).await;
+        owner.makes_steps(&order, &["PREPARING", "READY"]).await;
         assert!(!goes_off().await && stored().await, "{end}");
         scene.sends((44.4970, 11.3410), None).await.expect(204);
         let cancel = json!({ "status": "CANCELLED", "reason": "Closed." });
@@ -247,7 +247,7 @@ async fn the_location_of_an_absent_driver_is_deleted_in_every_race() {
     for round in 0..12 {
         mario.goes_online(44.4960, 11.3400).await;
         let (order, delivery) = scene.carried().await;
-        owner.walks(&order, &["PREPARING", "READY"]).await;
+        owner.makes_steps(&order, &["PREPARING", "READY"]).await;
         mario.brings(&delivery, "PICKED_UP").await;
         let done = json!({ "status": "DELIVERED" });
         let path = format!("/api/deliveries/{}/status", id_of(&delivery));

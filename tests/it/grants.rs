@@ -282,7 +282,7 @@ async fn a_driver_cannot_change_a_delivery_that_was_reassigned() {
         let (ada, first, second) = (app.customer("Ada").await, app.driver("First").await, app.driver("Second").await);
         let on_duty = [first.goes_online(44.4949, 11.3426).await, second.goes_online(44.4949, 11.3426).await];
         let order = ada.orders_delivery(&shop, &[(shop.any_dish(), 1)]).await;
-        shop.owner.walks(&order, &["CONFIRMED", "PREPARING", "READY"]).await;
+        shop.owner.makes_steps(&order, &["CONFIRMED", "PREPARING", "READY"]).await;
         let delivery = ada.finds_delivery(&order).await;
         shop.owner.assigns(&delivery, Some(&on_duty[0])).await.expect(200);
         let path = format!("/api/deliveries/{}", id_of(&delivery));

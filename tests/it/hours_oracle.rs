@@ -157,10 +157,10 @@ fn hours_agree_with_a_calendar_of_minutes_in_every_zone() {
             let intervals: Vec<Vec<_>> = known.iter().map(|(_, schedule)| between(schedule)).collect();
             for minute in &minutes {
                 let instant = *at + TimeDelta::minutes(*minute);
-                let wall = instant.naive_utc() + offset(*zone, instant);
+                let local = instant.naive_utc() + offset(*zone, instant);
                 for ((open, schedule), intervals) in known.iter().zip(&intervals) {
-                    let expected = open.get(&wall).copied().unwrap_or(Fulfilments::NONE);
-                    assert_eq!(schedule.open_for(*zone, instant), expected, "{zone} at {instant}, {wall} on the wall");
+                    let expected = open.get(&local).copied().unwrap_or(Fulfilments::NONE);
+                    assert_eq!(schedule.open_for(*zone, instant), expected, "{zone} at {instant}, {local} on the wall");
                     for (fulfilment, open) in intervals {
                         let is_open = open.contains(instant);
                         assert_eq!(is_open, expected.contains(*fulfilment), "{zone} at {instant}, from edge to edge");

@@ -32,9 +32,9 @@ use serde_json::{Value, json};
 use crate::app::eventually;
 use crate::reply::Reply;
 use crate::socket::{Received, Socket};
-use callers::{CALLERS, CANARY, Caller, GAPS, Target, assert_no_canary};
+use callers::{CALLERS, CANARY, Caller, PARAMETERS, Target, assert_no_canary};
 use canaries::SHOWN;
-use exercise::{gaps, send};
+use exercise::{path_parameters, send};
 use world::World;
 
 /// The expected result of one cell by the permission table.
@@ -156,8 +156,8 @@ async fn try_every_cell(mut world: World, area: impl Fn(&str) -> bool) {
 
 /// The document in five parts, by its paths.
 const PARTS: [fn(&str) -> bool; 5] = [
-    |path| path.starts_with("/api/restaurants") && gaps(path).len() < 2,
-    |path| path.starts_with("/api/restaurants") && gaps(path).len() >= 2,
+    |path| path.starts_with("/api/restaurants") && path_parameters(path).len() < 2,
+    |path| path.starts_with("/api/restaurants") && path_parameters(path).len() >= 2,
     |path| path.starts_with("/api/orders") || path.starts_with("/api/deliveries"),
     |path| path.starts_with("/api/me"),
     |path| !["/api/restaurants", "/api/orders", "/api/deliveries", "/api/me"].iter().any(|part| path.starts_with(part)),
@@ -241,7 +241,7 @@ async fn rooms_follow_the_permission_table_and_only_members_receive_events() {
         for (kind, operation, path) in ROOMS {
             for target in Target::ALL {
                 let ids = world.ids(target);
-                let id = &ids[gaps(path)[0]];
+                let id = &ids[path_parameters(path)[0]];
                 let answer = socket.joins(&format!("{kind}:{id}")).await;
                 match expected(operation, path, caller, target) {
                     Expected::Allowed => {
@@ -319,7 +319,7 @@ fn every_operation_is_called_by_the_permission_matrix() {
         let operation = Operation::by_id(&id).unwrap();
         let described = &document["paths"][&path][method.as_str().to_lowercase()];
         let has_body = described["requestBody"] != Value::Null;
-        let is_known = gaps(&path).iter().all(|gap| GAPS.contains(gap));
+        let is_known = path_parameters(&path).iter().all(|parameter| PARAMETERS.contains(parameter));
         if !is_known || has_body != exercise::has_body(operation) {
             without.push(format!("{id}: {method} {path}"));
         }

@@ -15,14 +15,14 @@ use crate::reply::Reply;
 use crate::shop::Shop;
 
 /// Another server on the same database.
-pub struct Neighbour {
+pub struct SecondServer {
     /// The server itself.
     pub running: Running,
     /// A client without a sign-in.
     pub guest: Person,
 }
 
-impl Neighbour {
+impl SecondServer {
     /// Starts it, with some variables set.
     pub async fn of(app: &TestApp, changes: &[(&str, &str)]) -> Self {
         let config = app::config(&app.database_url, changes);
@@ -163,7 +163,7 @@ async fn concurrent_cache_misses_build_a_menu_once() {
 /// Every change that one node has acknowledged is in the next menu read from the other, in both directions.
 async fn nodes_agree(app: &TestApp, changes: &[(&str, &str)]) {
     let luigi = app.restaurant("Luigi").sells("Margherita", 850).opens().await;
-    let other = Neighbour::of(app, changes).await;
+    let other = SecondServer::of(app, changes).await;
     let nodes = [app.stranger(), other.guest.clone()];
     let item = luigi.path(&format!("/items/{}", luigi.any_dish().id));
     for round in 0..40 {
@@ -201,7 +201,7 @@ async fn a_menu_built_by_one_node_is_not_built_again_by_another() {
     let app = TestApp::with(&changes).await;
     let luigi = app.restaurant("Luigi").opens().await;
     let first = read(&app.stranger(), &luigi).await;
-    let other = Neighbour::of(&app, &changes).await;
+    let other = SecondServer::of(&app, &changes).await;
     let second = read(&other.guest, &luigi).await;
     assert_eq!((first.bytes, first.headers["etag"].clone()), (second.bytes, second.headers["etag"].clone()));
     assert_eq!(other.running.app.menus.cache().builds(), 0);
@@ -238,7 +238,7 @@ async fn values_in_redis_are_used_only_if_they_are_intact() {
     let version = honest.json()["version"].as_i64().unwrap();
     let name = format!("comanda:menu:{}:{version}::", restaurant.uuid().simple());
     let _: () = redis.set(&name, format!("{version} 99999999999999 {version}-aa\n{{}}")).await.unwrap();
-    let other = Neighbour::of(&app, &[("REDIS_URL", url.as_str())]).await;
+    let other = SecondServer::of(&app, &[("REDIS_URL", url.as_str())]).await;
     assert_eq!(read(&other.guest, &luigi).await.bytes, honest.bytes);
     other.running.stop().await;
 }

@@ -9,7 +9,7 @@ use redis::AsyncCommands as _;
 use serde_json::{Value, json};
 
 use crate::app::{TestApp, server_url};
-use crate::menu::Neighbour;
+use crate::menu::SecondServer;
 use crate::people::Person;
 
 #[tokio::test]
@@ -38,7 +38,7 @@ async fn while_the_database_is_down_a_menu_is_served_until_it_expires() {
 async fn nobody_reads_what_was_overtaken(changes: &[(&str, &str)]) {
     let app = TestApp::with(changes).await;
     let luigi = app.restaurant("Luigi").sells("Margherita", 1).opens().await;
-    let other = Neighbour::of(&app, changes).await;
+    let other = SecondServer::of(&app, changes).await;
     let nodes = [app.stranger(), other.guest.clone()];
     let item = luigi.path(&format!("/items/{}", luigi.any_dish().id));
     let (acknowledged, done) = (AtomicI64::new(1), AtomicBool::new(false));

@@ -61,9 +61,9 @@ async fn the_same_document_again_changes_nothing() {
     let luigi = app.restaurant("Luigi").opens().await;
     let first = puts(&luigi, &pizzeria()).await.expect(200);
     assert_eq!(first["applied"], true);
-    let fates: Vec<_> =
+    let changes: Vec<_> =
         first["changes"].as_array().unwrap().iter().map(|one| one["change"].as_str().unwrap()).collect();
-    assert_eq!(fates.iter().filter(|fate| **fate == "DELETED").count(), 2, "what was there before goes: {first}");
+    assert_eq!(changes.iter().filter(|change| **change == "DELETED").count(), 2, "existing entities are deleted: {first}");
     let (shown, before) = (menu(&luigi).await, versions(&app).await);
     assert_eq!(shown["version"], first["version"]);
     assert_eq!(shown["language"], "it");

@@ -15,7 +15,7 @@ async fn an_order_passes_from_cart_to_pickup() {
     assert_eq!(order["status"], "PENDING");
     assert_eq!(order["number"], 1);
     assert_eq!(order["totals"]["total"], json!({ "amount": 2300, "currency": "EUR" }));
-    let order = staff.walks(&order, &["CONFIRMED", "PREPARING", "READY", "DELIVERED"]).await;
+    let order = staff.makes_steps(&order, &["CONFIRMED", "PREPARING", "READY", "DELIVERED"]).await;
     assert_eq!(order["version"], 5);
     assert!(order["closedAt"].is_string());
     assert_eq!(ada.reads_order(&order).await, order);
@@ -210,7 +210,7 @@ async fn the_timeline_of_an_order_is_read_in_pages() {
     let ada = app.customer("Ada").await;
     let cart = ada.puts_in_cart(&luigi, &[(luigi.any_dish(), 1)]).await;
     let order = ada.orders_cart(&cart, &delivery_details()).await.expect(201);
-    let order = luigi.owner.walks(&order, &["CONFIRMED", "PREPARING", "ON_THE_WAY", "DELIVERED"]).await;
+    let order = luigi.owner.makes_steps(&order, &["CONFIRMED", "PREPARING", "ON_THE_WAY", "DELIVERED"]).await;
     let path = format!("/api/orders/{}/events", id_of(&order));
     let all = ada.reads_events(&order, 8).await;
     let names: Vec<_> = all.iter().map(|event| event["name"].as_str().unwrap()).collect();
@@ -243,7 +243,7 @@ async fn pages_of_large_events_are_short_and_leave_none_out() {
     let line = json!({ "itemId": luigi.any_dish().id, "quantity": 1, "note": "n".repeat(100) });
     let order = json!({ "restaurantId": luigi.id, "fulfilment": "PICKUP", "lines": vec![line; 100] });
     let order = ada.asks_for_order("long", &order).await.expect(201);
-    luigi.owner.walks(&order, &["CONFIRMED", "PREPARING", "READY"]).await;
+    luigi.owner.makes_steps(&order, &["CONFIRMED", "PREPARING", "READY"]).await;
     app.log_is_final().await;
     let path = format!("/api/orders/{}/events", id_of(&order));
     let (mut after, mut pages, mut names) = (String::new(), 0, Vec::new());

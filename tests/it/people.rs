@@ -133,7 +133,7 @@ impl Person {
     }
 
     /// Changes an order's status several times.
-    pub async fn walks(&self, order: &Value, steps: &[&str]) -> Value {
+    pub async fn makes_steps(&self, order: &Value, steps: &[&str]) -> Value {
         let mut order = order.clone();
         for step in steps {
             order = self.moves(&order, step).await;

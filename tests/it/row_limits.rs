@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::app::{TestApp, eventually};
 use crate::extract::Redis;
 use crate::images::files;
-use crate::menu::Neighbour;
+use crate::menu::SecondServer;
 use crate::people::{PASSWORD, Person, id_of};
 use crate::reply::Reply;
 use crate::sync::{op, sends};
@@ -342,7 +342,7 @@ async fn nodes_share_the_daily_write_limits() {
         ("REDIS_OPERATION_TIMEOUT", "5s"),
     ];
     let app = TestApp::with(&limits).await;
-    let other = Neighbour::of(&app, &limits).await;
+    let other = SecondServer::of(&app, &limits).await;
     let here = app.customer("Ada").await;
     let there = Person { endpoint: other.guest.endpoint.clone(), ..here.clone() };
     let passed = async |turns: usize| {

@@ -250,7 +250,7 @@ async fn a_transition_by_another_actor_is_refused() {
     let (ada, staff) = (app.customer("Ada").await, app.staff_of(&luigi).await);
     let order = ada.places_order(&luigi, &[(luigi.any_dish(), 1)]).await;
     ada.tries_to_move(&order, "CONFIRMED", None).await.refused(403, "forbidden");
-    let order = staff.walks(&order, &["CONFIRMED", "PREPARING"]).await;
+    let order = staff.makes_steps(&order, &["CONFIRMED", "PREPARING"]).await;
     ada.tries_to_move(&order, "CANCELLED", Some("I changed my mind")).await.refused(403, "forbidden");
     let refusal = staff.tries_to_move(&order, "CANCELLED", None).await.refused(422, "invalid_request");
     assert_eq!(refusal["errors"][0]["pointer"], "/reason");
@@ -263,7 +263,7 @@ async fn an_administrator_does_what_staff_do() {
     let luigi = app.restaurant("Luigi").opens().await;
     let (ada, admin) = (app.customer("Ada").await, app.admin().await);
     let order = ada.places_order(&luigi, &[(luigi.any_dish(), 1)]).await;
-    let order = admin.walks(&order, &["CONFIRMED", "PREPARING", "READY", "DELIVERED"]).await;
+    let order = admin.makes_steps(&order, &["CONFIRMED", "PREPARING", "READY", "DELIVERED"]).await;
     assert_eq!(order["status"], "DELIVERED");
     let events = admin.reads_events(&order, 5).await;
     let actors: Vec<_> = events.iter().map(|event| event["actor"].clone()).collect();

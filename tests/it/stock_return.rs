@@ -94,7 +94,7 @@ async fn portions_come_back_before_cooking_and_afterwards_only_if_staff_say_so()
                 let mut body = crate::people::delivery_details();
                 (body["restaurantId"], body["lines"]) = (json!(shop.id), line.clone());
                 let order = ada.asks_for_order(&uuid::Uuid::new_v4().to_string(), &body).await.expect(201);
-                shop.owner.walks(&order, steps).await;
+                shop.owner.makes_steps(&order, steps).await;
                 let before = stocks().await;
                 let mut request_body = json!({ "status": "CANCELLED", "reason": "Burnt" });
                 if let Some(said) = said {

@@ -144,7 +144,7 @@ fn every_statement_on_a_restaurants_rows_asks_for_the_restaurant_first() {
 }
 
 /// Statements that set the restaurant of the transaction, by a part of each, with the reason.
-const DOORS: &[(&str, &str)] = &[
+const SET_SHOP_STATEMENTS: &[(&str, &str)] = &[
     ("from carts where id = $1 and user_id = $2 for no key update", "the restaurant of one's own cart"),
     ("where q.id = $1 and q.user_id = $2 for no key update", "the restaurant of one's own quote"),
 ];
@@ -157,11 +157,11 @@ fn a_statement_sets_a_restaurant_only_by_a_row_of_the_caller() {
         let statement = record["query"].as_str().unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(!statement.contains("set_config"), "only uow.rs says who acts: {statement}");
         if statement.contains("set_shop(") {
-            let endpoint = DOORS.iter().find(|(part, _)| statement.contains(part));
-            used.insert(endpoint.map_or(statement.clone(), |(part, _)| (*part).to_owned()));
+            let listed = SET_SHOP_STATEMENTS.iter().find(|(part, _)| statement.contains(part));
+            used.insert(listed.map_or(statement.clone(), |(part, _)| (*part).to_owned()));
         }
     }
-    only_as_listed("statements that enter a restaurant", &used, DOORS);
+    only_as_listed("statements that set the restaurant", &used, SET_SHOP_STATEMENTS);
 }
 
 /// Files with SQL other than the `sql.rs` and `sql/` of a feature, with the reason.
@@ -366,10 +366,10 @@ fn no_two_schemas_share_a_name() {
 
 #[test]
 fn the_clock_and_the_environment_are_each_read_in_one_file() {
-    let doors = [("Utc::now()", "src/clock.rs"), ("std::env::var(", "src/config/source.rs")];
-    for (word, endpoint) in doors {
+    let readers = [("Utc::now()", "src/clock.rs"), ("std::env::var(", "src/config/source.rs")];
+    for (word, reader) in readers {
         for (name, text) in sources() {
-            assert!(name == endpoint || !text.contains(word), "{name} uses {word}, which is {endpoint}'s");
+            assert!(name == reader || !text.contains(word), "{name} uses {word}, which is {reader}'s");
         }
     }
 }

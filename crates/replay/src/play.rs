@@ -21,7 +21,7 @@ use comanda_client::{CallError, CartLine, NewDeliveryOrder, OrderStatus};
 /// Minutes before the first order at which the clock starts, so that couriers are on duty in time.
 const PRELUDE: f64 = 5.0;
 /// The number of jobs that may wait for a courier.
-const DESK: usize = 4;
+const MAX_WAITING_JOBS: usize = 4;
 
 /// The content of an order.
 pub struct Basket {
@@ -149,7 +149,7 @@ fn take_places(
             dispatch_state.left();
             continue;
         }
-        let (sender, jobs) = mpsc::channel(DESK);
+        let (sender, jobs) = mpsc::channel(MAX_WAITING_JOBS);
         job_senders.insert(rider.driver.clone(), sender);
         let courier = Courier {
             session: rider.session.clone(),

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::callers::{Caller, Target};
-use super::exercise::gaps;
+use super::exercise::path_parameters;
 use super::id_fields::id_fields_of_bodies;
 use super::world::{Ids, World};
 use crate::people::{PASSWORD, Person, id_of};
@@ -93,7 +93,7 @@ impl Stage {
         let (shop, ada) = (&world.shops[0], world.person(Caller::Ada));
         let order = id_of(&ada.places_order(shop, &[(shop.any_dish(), 1)]).await).to_owned();
         let cart = id_of(&ada.puts_in_cart(shop, &[(shop.any_dish(), 1)]).await).to_owned();
-        let spare = world.fresh(Operation::AssignDelivery, "", Caller::Admin, Target::Neighbour).await;
+        let spare = world.fresh(Operation::AssignDelivery, "", Caller::Admin, Target::OtherCustomer).await;
         let guarded = sets_up(&world.app, world.app.customer("Guarded").await).await.person;
         let login = json!({ "email": guarded.email, "password": PASSWORD });
         let half = world.app.stranger().post("/api/auth/login", &login).await.expect(200);
@@ -190,7 +190,7 @@ impl Stage {
     /// Existing objects of a kind that do not belong to the caller. None where the caller may refer to all of them.
     fn foreign(&self, caller: Caller, field: &str, prefix: &str) -> Vec<String> {
         let is_nested = field.matches("modifiers").count() > 1;
-        let of = |target: Target, gap: &str| self.world.ids(target)[gap].clone();
+        let of = |target: Target, parameter: &str| self.world.ids(target)[parameter].clone();
         match (prefix, caller) {
             // Administrators may refer to everybody's objects, customers to any restaurant, staff to any driver.
             (_, Caller::Admin) | ("rst", Caller::Ada) | ("drv", _) => vec![],
@@ -200,9 +200,9 @@ impl Stage {
             ("mgr", _) => vec![self.theirs.inner_group.clone(), self.theirs.outer_group.clone()],
             ("mod", _) if is_nested => vec![self.theirs.inner.clone()],
             ("mod", _) => vec![self.theirs.outer.clone()],
-            ("crt", _) => vec![of(Target::Neighbour, "cartId"), of(Target::B, "cartId")],
-            ("quo", _) => vec![of(Target::Neighbour, "quoteId"), of(Target::B, "quoteId")],
-            ("ord", Caller::Ada) => vec![of(Target::Neighbour, "orderId"), of(Target::B, "orderId")],
+            ("crt", _) => vec![of(Target::OtherCustomer, "cartId"), of(Target::B, "cartId")],
+            ("quo", _) => vec![of(Target::OtherCustomer, "quoteId"), of(Target::B, "quoteId")],
+            ("ord", Caller::Ada) => vec![of(Target::OtherCustomer, "orderId"), of(Target::B, "orderId")],
             ("ord", _) => vec![of(Target::B, "orderId")],
             ("rec", _) => vec![self.reset.clone()],
             ("chl", _) => vec![self.challenge.clone()],
@@ -224,18 +224,18 @@ impl Stage {
     async fn send(&self, case: &Case, method: &Method, path: &str, body: &Value) -> Reply {
         let ids: Ids = self.world.ids(Target::A);
         let fill =
-            |path: String, gap: &&'static str| path.replace(&format!("{{{gap}}}"), self.in_path(case, gap, &ids));
-        let path = gaps(path).iter().fold(path.to_owned(), fill);
+            |path: String, parameter: &&'static str| path.replace(&format!("{{{gap}}}"), self.in_path(case, parameter, &ids));
+        let path = path_parameters(path).iter().fold(path.to_owned(), fill);
         let person: &Person = self.world.person(case.caller);
         let key = Uuid::new_v4().to_string();
         person.send(person.request(method.clone(), &path).header("idempotency-key", key).json(body)).await
     }
 
     /// The object of the path, which the body is about.
-    fn in_path<'a>(&'a self, case: &Case, gap: &str, ids: &'a Ids) -> &'a str {
-        match (case.operation, gap) {
+    fn in_path<'a>(&'a self, case: &Case, parameter: &str, ids: &'a Ids) -> &'a str {
+        match (case.operation, parameter) {
             (Operation::UpdateModifierGroup, "groupId") => &self.own.outer_group,
-            _ => &ids[gap],
+            _ => &ids[parameter],
         }
     }
 }

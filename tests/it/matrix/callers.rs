@@ -3,14 +3,14 @@
 use comanda::actor::MemberRole;
 use comanda::permission::Relation;
 
-use super::exercise::gaps;
+use super::exercise::path_parameters;
 use crate::reply::Reply;
 
 /// The canary in every private text of restaurant A.
 pub const CANARY: &str = "canarya";
 
 /// The parameters that a path, a query or a body can contain.
-pub const GAPS: [&str; 17] = [
+pub const PARAMETERS: [&str; 17] = [
     "restaurantId",
     "itemId",
     "categoryId",
@@ -81,7 +81,7 @@ pub enum Target {
     /// Restaurant A with the objects of Ada; Mario delivers her order.
     A,
     /// Restaurant A with the objects of Bob.
-    Neighbour,
+    OtherCustomer,
     /// Restaurant B with the objects of Carl.
     B,
     /// Restaurant A with objects of B.
@@ -94,35 +94,35 @@ pub enum Target {
 
 impl Target {
     /// All kinds of objects.
-    pub const ALL: [Self; 6] = [Self::A, Self::Neighbour, Self::B, Self::Crossed, Self::Missing, Self::Nowhere];
+    pub const ALL: [Self; 6] = [Self::A, Self::OtherCustomer, Self::B, Self::Crossed, Self::Missing, Self::Nowhere];
 
     /// Those that differ for a path.
     pub fn of(path: &str) -> Vec<Self> {
-        match gaps(path).as_slice() {
+        match path_parameters(path).as_slice() {
             [] => vec![Self::A],
             ["restaurantId"] => vec![Self::A, Self::B, Self::Nowhere],
             ["restaurantId", ..] => vec![Self::A, Self::B, Self::Crossed, Self::Missing, Self::Nowhere],
-            _ => vec![Self::A, Self::Neighbour, Self::B, Self::Missing],
+            _ => vec![Self::A, Self::OtherCustomer, Self::B, Self::Missing],
         }
     }
 
     /// Whether all objects of the path exist and belong together.
     pub fn has(self, path: &str) -> bool {
-        let names_more = gaps(path).iter().any(|gap| *gap != "restaurantId");
+        let names_more = path_parameters(path).iter().any(|parameter| *parameter != "restaurantId");
         match self {
-            Self::A | Self::Neighbour | Self::B => true,
-            Self::Crossed => !names_more || gaps(path).len() == 1,
+            Self::A | Self::OtherCustomer | Self::B => true,
+            Self::Crossed => !names_more || path_parameters(path).len() == 1,
             Self::Missing => !names_more,
-            Self::Nowhere => gaps(path).is_empty(),
+            Self::Nowhere => path_parameters(path).is_empty(),
         }
     }
 
-    fn owner(self, gap: &str) -> Option<Caller> {
-        match (self, gap) {
+    fn owner(self, parameter: &str) -> Option<Caller> {
+        match (self, parameter) {
             (Self::A, "driverId") => Some(Caller::Mario),
             (Self::B | Self::Crossed, "driverId") => Some(Caller::Luca),
             (Self::A, _) => Some(Caller::Ada),
-            (Self::Neighbour, "addressId" | "deviceId" | "sessionId" | "cartId" | "invitationId" | "accountId") => {
+            (Self::OtherCustomer, "addressId" | "deviceId" | "sessionId" | "cartId" | "invitationId" | "accountId") => {
                 Some(Caller::Bob)
             }
             (Self::B | Self::Crossed, _) => Some(Caller::Carl),
@@ -168,9 +168,9 @@ impl Caller {
 
     /// Their relations to the object of the path.
     pub fn relations_to(self, path: &str, target: Target) -> Vec<Relation> {
-        let gaps = gaps(path);
-        let is_restaurants = gaps.contains(&"restaurantId") && target != Target::Nowhere;
-        let is_ordered = gaps.contains(&"orderId") || gaps.contains(&"deliveryId");
+        let path_parameters = path_parameters(path);
+        let is_restaurants = path_parameters.contains(&"restaurantId") && target != Target::Nowhere;
+        let is_ordered = path_parameters.contains(&"orderId") || path_parameters.contains(&"deliveryId");
         let is_there = is_ordered && !matches!(target, Target::Missing | Target::Nowhere);
         // An order of B belongs to B, with every restaurant in the path.
         let is_at_a = target != Target::B && !(is_ordered && target == Target::Crossed);
@@ -181,7 +181,7 @@ impl Caller {
         if is_there {
             let customer = match target {
                 Target::A => Self::Ada,
-                Target::Neighbour => Self::Bob,
+                Target::OtherCustomer => Self::Bob,
                 _ => Self::Carl,
             };
             held.extend((self == customer).then_some(Relation::Customer));
@@ -192,11 +192,11 @@ impl Caller {
 
     /// Whether a personal object belongs to this caller.
     pub fn owns(self, path: &str, target: Target) -> bool {
-        let is_own = |gap: &&str| {
-            matches!(*gap, "addressId" | "deviceId" | "sessionId" | "cartId" | "quoteId" | "driverId" | "accountId")
-                || (*gap == "invitationId" && path.starts_with("/api/me"))
+        let is_own = |parameter: &&str| {
+            matches!(*parameter, "addressId" | "deviceId" | "sessionId" | "cartId" | "quoteId" | "driverId" | "accountId")
+                || (*parameter == "invitationId" && path.starts_with("/api/me"))
         };
-        gaps(path).iter().filter(|gap| is_own(gap)).all(|gap| target.owner(gap) == Some(self))
+        path_parameters(path).iter().filter(|parameter| is_own(parameter)).all(|parameter| target.owner(parameter) == Some(self))
     }
 }
 

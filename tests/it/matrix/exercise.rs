@@ -7,16 +7,16 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::callers::{Caller, GAPS, Target};
+use super::callers::{Caller, PARAMETERS, Target};
 use super::world::{Ids, World};
 use crate::images::files;
 use crate::people::{PASSWORD, id_of};
 use crate::reply::Reply;
 
 /// The names of the parameters of a path, a query, or a placeholder in a body (`#{cartId}`).
-pub fn gaps(path: &str) -> Vec<&'static str> {
+pub fn path_parameters(path: &str) -> Vec<&'static str> {
     let names = path.split('{').skip(1).filter_map(|rest| rest.split('}').next());
-    names.map(|name| *GAPS.iter().find(|gap| **gap == name).unwrap_or(&"unknown")).collect()
+    names.map(|name| *PARAMETERS.iter().find(|parameter| **parameter == name).unwrap_or(&"unknown")).collect()
 }
 
 /// Operations that end what the others need: run after all others.
@@ -54,7 +54,7 @@ pub async fn send(
         person.token = Some(token.clone());
     }
     let path = path.split('#').next().unwrap_or_default();
-    let filled = gaps(path).iter().fold(path.to_owned(), |path, gap| path.replace(&format!("{{{gap}}}"), &ids[gap]));
+    let filled = path_parameters(path).iter().fold(path.to_owned(), |path, parameter| path.replace(&format!("{{{gap}}}"), &ids[parameter]));
     let mut request = person.request(method.clone(), &filled);
     if matches!(operation, Operation::PlaceOrder | Operation::SyncOperations) {
         request = request.header("idempotency-key", Uuid::new_v4().to_string());
@@ -168,7 +168,7 @@ pub fn body(operation: Operation, caller: Caller, target: Target, ids: &Ids, now
         Operation::SetDriverAvailability => json!({ "status": "AVAILABLE", "place": place }),
         Operation::ReportLocation => json!({ "place": place }),
         // Only Bob's delivery is reassigned, so that the others keep their drivers.
-        Operation::AssignDelivery if target == Target::Neighbour => json!({ "driverId": id("spareDriver") }),
+        Operation::AssignDelivery if target == Target::OtherCustomer => json!({ "driverId": id("spareDriver") }),
         Operation::AssignDelivery => json!({ "driverId": id("busyDriver") }),
         Operation::UpdateDeliveryStatus => json!({ "status": "ARRIVED" }),
         _ => return None,
@@ -239,7 +239,7 @@ impl World {
             Operation::UpdateOrderStatus if caller != Caller::Mario => {
                 let customer = match target {
                     Target::A => Caller::Ada,
-                    Target::Neighbour => Caller::Bob,
+                    Target::OtherCustomer => Caller::Bob,
                     _ => Caller::Carl,
                 };
                 let order = self.person(customer).places_order(shop, &[(shop.any_dish(), 1)]).await;
@@ -254,7 +254,7 @@ impl World {
             }
             _ => {}
         }
-        debug_assert!(gaps(path).iter().all(|gap| ids.contains_key(gap)), "{path}");
+        debug_assert!(path_parameters(path).iter().all(|parameter| ids.contains_key(parameter)), "{path}");
         ids
     }
 
@@ -263,7 +263,7 @@ impl World {
         let newest = self.app.count("select coalesce(max(seq), 0) from events").await;
         for (caller, target) in [(Caller::Ada, Target::A), (Caller::Carl, Target::B)] {
             let shop = &self.shops[usize::from(target == Target::B)];
-            let ids = self.fresh(Operation::AssignDelivery, "", Caller::Admin, Target::Neighbour).await;
+            let ids = self.fresh(Operation::AssignDelivery, "", Caller::Admin, Target::OtherCustomer).await;
             let mark = if target == Target::A { super::CANARY } else { "plain" };
             let cart = self.person(caller).puts_in_cart(shop, &[(shop.any_dish(), 1)]).await;
             let mut details = crate::people::delivery_details();

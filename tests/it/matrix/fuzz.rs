@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::callers::{Caller, Target};
-use super::exercise::{self, gaps};
+use super::exercise::{self, path_parameters};
 use super::hostile_values::{escaped_values, header_values, json_fragments, words_of_a_library};
 use super::world::World;
 use crate::people::Person;
@@ -166,7 +166,7 @@ impl Fuzz<'_> {
         let described = &self.document["paths"][path][method.as_str().to_lowercase()];
         let ids = self.world.ids(Target::A);
         let fill = |path: &str| {
-            gaps(path).iter().fold(path.to_owned(), |path, gap| path.replace(&format!("{{{gap}}}"), &ids[gap]))
+            path_parameters(path).iter().fold(path.to_owned(), |path, parameter| path.replace(&format!("{{{gap}}}"), &ids[parameter]))
         };
         let fallback = Caller::Ada;
         let allowed = CALLERS.into_iter().find(|caller| {

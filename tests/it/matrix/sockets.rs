@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::callers::{CALLERS, Caller, Target};
-use super::exercise::gaps;
+use super::exercise::path_parameters;
 use super::world::World;
 use super::{ROOMS, id_field};
 use crate::socket::Socket;
@@ -17,7 +17,7 @@ pub async fn leaving_tells_nothing(world: &World, sockets: &mut [Inside]) {
     for (caller, socket, entitled) in sockets {
         for (kind, _, path) in ROOMS {
             for target in Target::ALL {
-                let room = format!("{kind}:{}", world.ids(target)[gaps(path)[0]]);
+                let room = format!("{kind}:{}", world.ids(target)[path_parameters(path)[0]]);
                 let answer = socket.asks("leave", &json!({ "room": room })).await.1;
                 assert_eq!(answer, json!({ "ok": true, "room": room }), "{caller:?} leaves {kind} {target:?}");
                 if entitled.contains(&(kind, target)) {

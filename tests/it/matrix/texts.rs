@@ -115,7 +115,7 @@ async fn text_fields_refuse_invisible_and_deceptive_text() {
         });
         let (Some(caller), false) = (allowed, places.is_empty()) else { continue };
         let filled =
-            exercise::gaps(&path).iter().fold(path.clone(), |path, gap| path.replace(&format!("{{{gap}}}"), &ids[gap]));
+            exercise::path_parameters(&path).iter().fold(path.clone(), |path, parameter| path.replace(&format!("{{{gap}}}"), &ids[parameter]));
         let good =
             exercise::body(operation, caller, Target::A, &ids, world.app.clock.now()).unwrap_or_else(|| json!({}));
         // A new user for each: an earlier request may have ended a session.

@@ -92,7 +92,7 @@ impl World {
     }
 
     async fn furnish(&mut self) {
-        let staffed = [(Target::A, Caller::Ada, 0), (Target::Neighbour, Caller::Bob, 0), (Target::B, Caller::Carl, 1)];
+        let staffed = [(Target::A, Caller::Ada, 0), (Target::OtherCustomer, Caller::Bob, 0), (Target::B, Caller::Carl, 1)];
         for (target, customer, shop) in staffed {
             let ids = self.furnish_for(target, &self.people[&customer], &self.shops[shop]).await;
             self.ids.insert(target, ids);
@@ -110,7 +110,7 @@ impl World {
         self.shops[0].owner.post(&assign, &json!({ "driverId": mario })).await.expect(200);
         self.people[&Caller::Luca].goes_online(44.4960, 11.3400).await;
         let ids = |target: &Target| self.ids[target].clone();
-        let (mut a, mut bobs, mut b) = (ids(&Target::A), ids(&Target::Neighbour), ids(&Target::B));
+        let (mut a, mut bobs, mut b) = (ids(&Target::A), ids(&Target::OtherCustomer), ids(&Target::B));
         a.insert("driverId", mario);
         bobs.insert("driverId", DriverId::new().to_string());
         b.insert("driverId", luca);
@@ -140,7 +140,7 @@ impl World {
         let (crossed, missing) = (at_a(b.clone()), at_a(nothing.clone()));
         self.ids = BTreeMap::from([
             (Target::A, a),
-            (Target::Neighbour, bobs),
+            (Target::OtherCustomer, bobs),
             (Target::B, b),
             (Target::Crossed, crossed),
             (Target::Missing, missing),

@@ -166,7 +166,7 @@ async fn a_driver_receives_the_end_of_a_delivery_without_the_address_and_nothing
         let (here, there) = (scene.stage.url().to_owned(), scene.there());
         let mut phones =
             [scene.listening(&here, &order, &delivery).await, scene.listening(&there, &order, &delivery).await];
-        owner.walks(&order, &["PREPARING", "READY"]).await;
+        owner.makes_steps(&order, &["PREPARING", "READY"]).await;
         match end {
             "CANCELLED" => _ = owner.cancels(&order, "sold out").await,
             "WAITING" => _ = scene.mario.person.brings(&delivery, "WAITING").await,

@@ -21,7 +21,7 @@ async fn ready() -> (Scene, Value, Value) {
 
 async fn carried(scene: &Scene) -> (Value, Value) {
     let (order, delivery) = scene.carried().await;
-    scene.luigi.owner.walks(&order, &["PREPARING", "READY"]).await;
+    scene.luigi.owner.makes_steps(&order, &["PREPARING", "READY"]).await;
     (order, delivery)
 }
 

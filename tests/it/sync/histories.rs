@@ -59,8 +59,8 @@ fn write(random: &mut StdRng, shop: &Shop, now: DateTime<Utc>, phone: usize, mod
                 let good = random.random_bool(0.85);
                 let item = if good { counted.id.as_str() } else { "itm_01h455vb4pex5vsknk084sn02q" };
                 let lines = json!([{ "itemId": item, "quantity": quantity }]);
-                let fate = good.then_some((OrderStatus::Pending, 1, quantity));
-                model.orders.insert((phone, op_id.clone()), fate);
+                let expected = good.then_some((OrderStatus::Pending, 1, quantity));
+                model.orders.insert((phone, op_id.clone()), expected);
                 model.stock -= if good { quantity } else { 0 };
                 places.push(op_id.clone());
                 let body = json!({ "restaurantId": shop.id, "fulfilment": "PICKUP", "lines": lines });
@@ -135,9 +135,9 @@ fn pieces(random: &mut StdRng, phones: &[Vec<Value>]) -> Vec<(usize, Vec<Value>)
 async fn plays(app: &TestApp, random: &mut StdRng, owner: &Person, phones: &[Vec<Value>]) {
     let mut under_way = JoinSet::new();
     for (phone, piece) in pieces(random, phones) {
-        let (owner, fate) = (owner.clone(), random.random_range(0..10));
+        let (owner, fault) = (owner.clone(), random.random_range(0..10));
         let patience = Duration::from_micros(random.random_range(0..20_000));
-        if fate == 0 {
+        if fault == 0 {
             // A worker that took a lease and died.
             let until = app.clock.now() + TimeDelta::seconds(15);
             app.does(&format!(
@@ -149,7 +149,7 @@ async fn plays(app: &TestApp, random: &mut StdRng, owner: &Person, phones: &[Vec
         }
         under_way.spawn(async move {
             let request = sends(&owner, PHONES[phone], &piece);
-            if fate < 4 {
+            if fault < 4 {
                 // The device loses the connection before the response.
                 let _ = tokio::time::timeout(patience, request).await;
             } else {
@@ -158,7 +158,7 @@ async fn plays(app: &TestApp, random: &mut StdRng, owner: &Person, phones: &[Vec
         });
         if under_way.len() >= 3 {
             under_way.join_next().await.unwrap().unwrap();
-            app.passes(TimeDelta::seconds(if fate == 0 { 16 } else { 0 }));
+            app.passes(TimeDelta::seconds(if fault == 0 { 16 } else { 0 }));
         }
     }
     app.passes(TimeDelta::seconds(16));
