@@ -40,7 +40,7 @@ impl PromiseChange {
 
 impl Order {
     /// Postpones the promised time to `promised_at`, which is at most `longest` from now. Before preparation has begun,
-    /// the customer may cancel again.
+    /// the customer may cancel again. `None`: this is the promised time already.
     ///
     /// # Errors
     /// The reason why it cannot be postponed.
@@ -49,18 +49,21 @@ impl Order {
         promised_at: DateTime<Utc>,
         now: DateTime<Utc>,
         longest: Duration,
-    ) -> Result<PromiseChange, CannotPromise> {
+    ) -> Result<Option<PromiseChange>, CannotPromise> {
         let cancellable_until = match self.status {
             OrderStatus::Confirmed => Some(now + CANCEL_WINDOW),
             OrderStatus::Preparing => None,
             _ => return Err(CannotPromise::NotInProgress),
         };
+        if self.promised_at == Some(promised_at) {
+            return Ok(None);
+        }
         if promised_at <= now || self.promised_at.is_some_and(|before| promised_at <= before) {
             return Err(CannotPromise::NotLater);
         }
         if promised_at > now + longest {
             return Err(CannotPromise::TooFar);
         }
-        Ok(PromiseChange { promised_at, cancellable_until })
+        Ok(Some(PromiseChange { promised_at, cancellable_until }))
     }
 }

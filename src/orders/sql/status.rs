@@ -27,7 +27,7 @@ pub async fn save_status(
              where $11::timestamptz is not null and restaurant_id = $1 and order_id = $2
          )
          update orders set status = $5, version = $6, promised_at = $7, cancellable_until = $8, cancel_reason = $9,
-             updated_at = $10, closed_at = $11
+             updated_at = $10, closed_at = $11, slot = $12
          where restaurant_id = $1 and id = $2 and version = $3 and status = $4",
         scope.restaurant() as RestaurantId,
         order.id as OrderId,
@@ -40,6 +40,7 @@ pub async fn save_status(
         changed.cancel_reason,
         changed.updated_at,
         changed.closed_at,
+        changed.slot,
     )
     .execute(tx.connection())
     .await?;
