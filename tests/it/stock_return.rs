@@ -214,10 +214,9 @@ async fn a_cancellation_returns_stock_up_to_the_maximum() {
     ada.cancels(&fourth, "I am not hungry any more").await;
     assert_eq!((stocks().await, returned(&fourth).await), ((1_000_000, 1_000_000), Vec::new()));
     // More is refused, with the reason.
-    for (change, message) in [
-        (1, "must leave a stock of at most 1000000"),
-        (i32::MIN, "must be between -1000000 and 1000000"),
-    ] {
+    for (change, message) in
+        [(1, "must leave a stock of at most 1000000"), (i32::MIN, "must be between -1000000 and 1000000")]
+    {
         let refused = shop.owner.put(&format!("{item}/stock"), &json!({ "change": change })).await;
         refused.refused(422, "invalid_request");
         assert_eq!(refused.json()["errors"][0]["message"], message);

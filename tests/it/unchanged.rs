@@ -278,9 +278,7 @@ async fn a_cart_has_a_new_version_when_its_lines_look_different() {
     let scene = Scene::set().await;
     let ada = scene.app.customer("Ada").await;
     let path = scene.shop.path("/cart");
-    let line = |key: &str, quantity: u8, note: Option<&str>| {
-        json!({ "key": key, "itemId": scene.shop.any_dish().id, "quantity": quantity, "note": note })
-    };
+    let line = |key: &str, quantity: u8, note: Option<&str>| json!({ "key": key, "itemId": scene.shop.any_dish().id, "quantity": quantity, "note": note });
     let (a, b) = (line("a", 1, None), line("b", 2, None));
     let put = async |lines: Value| ada.put(&path, &json!({ "lines": lines })).await.expect(200)["version"].clone();
     assert_eq!(put(json!([a, b])).await, 1);
