@@ -17,7 +17,7 @@ use crate::problem::FieldError;
 mod cells;
 mod written;
 
-use cells::{price_units, push_allergens, push_keys, push_list, push_text};
+use cells::{price_units, push_allergens, push_keys, push_list, push_text, whole_number};
 pub use written::write;
 
 /// The columns, in the order of the export, with the kinds of line that may have a value in each; an import may have
@@ -326,9 +326,7 @@ impl TableReader {
         let _ = write!(fields, ",\"{name}\":");
         match name {
             "price" => {
-                let digits = self.currency.exponent();
-                let units = price_units(text, self.currency)
-                    .ok_or_else(|| format!("must be an amount such as 12.50, with at most {digits} decimal digits"))?;
+                let units = price_units(text, self.currency)?;
                 let _ = write!(fields, "{{\"amount\":{units},\"currency\":\"{}\"}}", self.currency);
             }
             "currency" if text == self.currency.code() => fields.truncate(start),
@@ -337,7 +335,7 @@ impl TableReader {
             "available" if text.eq_ignore_ascii_case("no") => fields.push_str("false"),
             "available" => return Err("must be yes or no, or empty".into()),
             "stock" | "min" | "max" => {
-                let number = text.parse::<i32>().map_err(|_| "must be a whole number")?;
+                let number = whole_number(text)?;
                 let _ = write!(fields, "{number}");
             }
             "modifierGroups" => push_keys(fields, text)?,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::status::CANCEL_WINDOW;
 use super::{Order, OrderStatus};
@@ -16,6 +16,8 @@ pub enum CannotPromise {
     NotLater,
     /// The new time is further away than `ORDER_LONGEST_DELAY`.
     TooFar,
+    /// The new time is after the last hand-over, which is at this time.
+    AfterHandOver(DateTime<Utc>),
 }
 
 /// Proof that the promised time may be postponed. Only [`Order::promise`] creates one.
@@ -39,7 +41,8 @@ impl PromiseChange {
 }
 
 impl Order {
-    /// Postpones the promised time to `promised_at`, which is at most `longest` from now. Before preparation has begun,
+    /// Postpones the promised time to `promised_at`, which is at most `longest` from now, and within the last hand-over
+    /// unless the kitchen is later than that already. Before preparation has begun,
     /// the customer may cancel again. `None`: this is the promised time already.
     ///
     /// # Errors
@@ -63,6 +66,12 @@ impl Order {
         }
         if promised_at > now + longest {
             return Err(CannotPromise::TooFar);
+        }
+        if let Some(ready_until) = self.ready_until.filter(|until| *until > now) {
+            let last = ready_until + TimeDelta::minutes(self.lead_minutes.into());
+            if promised_at > last {
+                return Err(CannotPromise::AfterHandOver(last));
+            }
         }
         Ok(Some(PromiseChange { promised_at, cancellable_until }))
     }

@@ -215,6 +215,14 @@ async fn an_invalid_search_is_refused() {
         let refusal = app.stranger().get(&format!("/api/restaurants?{question}")).await.refused(422, "invalid_request");
         assert_eq!(refusal["errors"][0]["pointer"], pointer, "{question}: {refusal}");
     }
+    for (question, message) in [
+        ("near=0,0", "must not be 0, 0, which devices report when they do not know their location"),
+        ("deliversTo=91,1", "lat must be between -90 and 90, lng between -180 and 180"),
+        ("deliversTo=1", "must be latitude and longitude such as 44.4938,11.3430"),
+    ] {
+        let refusal = app.stranger().get(&format!("/api/restaurants?{question}")).await.refused(422, "invalid_request");
+        assert_eq!(refusal["errors"][0]["message"], message, "{question}");
+    }
 }
 
 /// Many restaurants, a few hundred metres from one another, three on each spot, with a dish each; every fourth has a

@@ -238,6 +238,25 @@ async fn a_postponed_order_counts_for_the_slot_of_its_promise_only() {
 }
 
 #[tokio::test]
+async fn an_order_is_postponed_within_the_last_hand_over() {
+    let (app, day) = a_morning().await;
+    app.passes(TimeDelta::hours(11));
+    let luigi = evenings(app.restaurant("Luigi")).opens().await;
+    let ada = app.customer("Ada").await;
+    let order = orders(&ada, &luigi, None, Value::Null).await.expect(201);
+    luigi.owner.moves(&order, "CONFIRMED").await;
+    let path = format!("/api/orders/{}/promise", id_of(&order));
+    let promises = async |at: DateTime<Utc>| luigi.owner.patch(&path, &json!({ "promisedAt": at })).await;
+    let refusal = promises(at(day, 22, 1)).await.refused(422, "invalid_request");
+    assert_eq!(refusal["errors"][0]["pointer"], "/promisedAt");
+    assert_eq!(refusal["latest"], json!(at(day, 22, 0)));
+    promises(at(day, 22, 0)).await.expect(200);
+    // A kitchen that is later than that says so.
+    app.passes(TimeDelta::minutes(61));
+    promises(at(day, 22, 15)).await.expect(200);
+}
+
+#[tokio::test]
 async fn an_order_that_is_confirmed_late_counts_for_the_slot_of_its_promise() {
     let (app, day) = a_morning().await;
     app.passes(TimeDelta::hours(8));

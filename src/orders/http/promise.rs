@@ -27,7 +27,8 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct NewPromise {
-    /// Later than the current value, and at most `ORDER_LONGEST_DELAY` from now; the current value changes nothing.
+    /// Later than the current value, at most `ORDER_LONGEST_DELAY` from now, and not after the last hand-over, as long as
+    /// that has not passed. The current value changes nothing.
     promised_at: Timestamp,
 }
 
@@ -92,6 +93,10 @@ fn problem(refusal: CannotPromise, order: &Order) -> Problem {
         }
         CannotPromise::TooFar => {
             Problem::invalid_field("/promisedAt", "must be within ORDER_LONGEST_DELAY of the server's configuration")
+        }
+        CannotPromise::AfterHandOver(last) => {
+            Problem::invalid_field("/promisedAt", "must not be after the last hand-over of the restaurant")
+                .with("latest", last)
         }
     }
 }
