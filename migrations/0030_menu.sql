@@ -25,6 +25,7 @@ create table menu_categories (
     -- The client's own key, by which a menu document refers to it; null: none.
     key             text,
     name            text        not null,
+    search_words    text[]      not null default '{}',
     position        integer     not null,
     -- Weekly windows in local time, [{"days":[1,2],"from":"07:00","to":"11:00"}]; empty: at any time.
     day_parts       jsonb       not null default '[]',
@@ -46,6 +47,9 @@ create table menu_categories (
     constraint menu_categories_translations check (jsonb_typeof(translations) = 'object')
 );
 comment on table menu_categories is 'The sections of a menu, in the order in which they are shown.';
+comment on column menu_categories.search_words is 'The words of its name, as restaurants.search_words.';
+create index menu_categories_words_idx on menu_categories using gin (array_to_tsvector(search_words))
+    where deleted_at is null;
 -- Only rows with a key: without statistics the planner would use this index for queries by id, and read all of it.
 create unique index menu_categories_key_key on menu_categories (restaurant_id, key)
     where deleted_at is null and key is not null;

@@ -1,4 +1,4 @@
--- Search of restaurants by words of their names, cuisines and items. No extension is required.
+-- Search of restaurants by words of their names, cuisines, categories and items. No extension is required.
 
 create function beginning_with(word text) returns tsquery language sql immutable parallel safe strict
     return ('''' || replace(replace(word, '\', '\\'), '''', '''''') || ''':*')::tsquery;
@@ -12,8 +12,14 @@ begin atomic
         select r.id from restaurants r where array_to_tsvector(r.search_words) @@ beginning_with(word)
         union
         select i.restaurant_id from menu_items i
-        where i.deleted_at is null and array_to_tsvector(i.search_words) @@ beginning_with(word)) found
+        where i.deleted_at is null and array_to_tsvector(i.search_words) @@ beginning_with(word)
+        union
+        select c.restaurant_id from menu_categories c
+        where c.deleted_at is null and array_to_tsvector(c.search_words) @@ beginning_with(word)
+            and exists (select from menu_items i where i.restaurant_id = c.restaurant_id and i.category_id = c.id
+                        and i.deleted_at is null)) found
     group by found.id having count(distinct word) = cardinality(words);
 end;
 comment on function restaurants_matching(text[]) is
-    'Restaurants in which each word is the beginning of a word of their name, of their cuisines or of an item''s name.';
+    'Restaurants in which each word is the beginning of a word of their name, of their cuisines, of an item''s name or of '
+    'the name of a category with items.';

@@ -68,8 +68,8 @@ create table orders (
     -- The slot it was ordered for. Null: as soon as possible.
     scheduled_from  timestamptz,
     scheduled_until timestamptz,
-    -- Start of the slot whose capacity it takes until it is cancelled; null: the restaurant had no capacity when it was
-    -- placed.
+    -- Start of the slot whose capacity it takes until it is cancelled: the one in which it is promised, if that is later
+    -- than the one it was ordered for. Null: the restaurant had no capacity when it was placed.
     slot            timestamptz,
     -- The earliest and the latest time at which it can be ready: opening plus preparation, and closing. Null: no bound.
     ready_from      timestamptz,
@@ -113,8 +113,8 @@ create table orders (
     constraint orders_dine_in_has_table check (fulfilment <> 'DINE_IN' or dining_table is not null),
     constraint orders_schedule_whole
         check ((scheduled_from is null) = (scheduled_until is null) and scheduled_until > scheduled_from),
-    -- An order for a slot with a capacity uses that slot.
-    constraint orders_slot_of_schedule check (slot is null or scheduled_from is null or slot = scheduled_from),
+    -- An order for a slot with a capacity uses that slot, or a later one in which it is promised.
+    constraint orders_slot_of_schedule check (slot is null or scheduled_from is null or slot >= scheduled_from),
     constraint orders_closed_at_the_end check ((status in ('DELIVERED', 'CANCELLED')) = (closed_at is not null)),
     constraint orders_cancelled_with_reason check (status <> 'CANCELLED' or cancel_reason is not null),
     constraint orders_version_positive check (version >= 1),

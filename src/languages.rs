@@ -101,24 +101,57 @@ fn canonical_form(tag: &str) -> Option<String> {
     is_known.then(|| locale.id.to_string().to_ascii_lowercase())
 }
 
-/// The languages of an `Accept-Language` header, the preferred one first.
-pub fn asked_for(header: &str) -> Vec<String> {
-    let mut wanted: Vec<(f32, String)> = header
-        .split(',')
-        .take(MAX_HEADER_LANGUAGES)
-        .filter_map(|entry| {
-            let (tag, weight) = entry.split_once(';').unwrap_or((entry, ""));
-            let weight = weight.trim();
-            let weight = weight
-                .strip_prefix("q=")
-                .or_else(|| weight.strip_prefix("Q="))
-                .map_or(Some(1.0), |q| q.trim().parse().ok())?;
-            (weight > 0.0).then_some(())?;
-            Some((weight, canonical(tag)?))
-        })
-        .collect();
-    wanted.sort_by(|one, other| other.0.total_cmp(&one.0));
-    wanted.into_iter().map(|(_, tag)| tag).collect()
+/// The languages that a client requests.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WantedLanguages {
+    /// Canonical tags, the preferred one first; `*` is any other language.
+    pub accepted: Vec<String>,
+    /// Canonical tags of languages that the client does not read (`q=0`); `*` is any other language.
+    pub refused: Vec<String>,
+}
+
+/// Any language that the client does not name.
+const ANY: &str = "*";
+
+/// The languages of an `Accept-Language` header (RFC 9110, 12.5.4). Entries that are not valid are left out.
+pub fn asked_for(header: &str) -> WantedLanguages {
+    let entries = header.split(',').take(MAX_HEADER_LANGUAGES).filter_map(|entry| {
+        let (tag, weight) = entry.split_once(';').unwrap_or((entry, ""));
+        let weight = weight.trim();
+        let weight: f32 = weight
+            .strip_prefix("q=")
+            .or_else(|| weight.strip_prefix("Q="))
+            .map_or(Some(1.0), |q| q.trim().parse().ok())?;
+        let tag = if tag.trim() == ANY { ANY.to_owned() } else { canonical(tag)? };
+        (weight >= 0.0).then_some((weight, tag))
+    });
+    let (mut accepted, refused): (Vec<_>, Vec<_>) = entries.partition(|(weight, _)| *weight > 0.0);
+    accepted.sort_by(|one, other| other.0.total_cmp(&one.0));
+    let tags = |entries: Vec<(f32, String)>| entries.into_iter().map(|(_, tag)| tag).collect();
+    WantedLanguages { accepted: tags(accepted), refused: tags(refused) }
+}
+
+impl WantedLanguages {
+    /// Whether the client does not read a language: its most specific entry about the language refuses it.
+    fn refuses(&self, tag: &Tag<'_>) -> bool {
+        let most_specific = |entries: &[String]| entries.iter().filter_map(|entry| specificity(entry, tag)).max();
+        most_specific(&self.refused) > most_specific(&self.accepted)
+    }
+}
+
+/// How specific an entry is about a language, by its number of subtags; 0 for `*`, `None` if it is about others. A
+/// script is also that of a language which is usually written in it: `zh-Hant` is about `zh-TW`.
+fn specificity(entry: &str, tag: &Tag<'_>) -> Option<usize> {
+    if entry == ANY {
+        return Some(0);
+    }
+    let (about, full) = (LanguageIdentifier::from_str(entry).ok()?, &tag.full);
+    let written = LanguageIdentifier::from_str(tag.written).ok()?;
+    let is_about = about.language == full.language
+        && about.script.is_none_or(|script| full.script == Some(script))
+        && about.region.is_none_or(|region| written.region == Some(region))
+        && about.variants.iter().all(|variant| written.variants.iter().any(|other| other == variant));
+    is_about.then(|| entry.split('-').count())
 }
 
 /// A language with its fallbacks.
@@ -218,20 +251,34 @@ fn distance(wanted: &Tag<'_>, offered: &Tag<'_>) -> Option<(u8, usize, bool, usi
 }
 
 /// The translation to show; `None`: the menu's own texts. `own` is the language of these, if known: a client that
-/// prefers it gets no translation.
-pub fn choose<'a>(wanted: &[String], own: Option<&str>, offered: &'a [String]) -> Option<&'a str> {
+/// prefers it gets no translation. A language that the client refuses is shown only if it refuses all of them.
+pub fn choose<'a>(wanted: &WantedLanguages, own: Option<&str>, offered: &'a [String]) -> Option<&'a str> {
     if offered.is_empty() {
         return None;
     }
     // Of two equally near ones the menu's own language comes first.
     let own = own.and_then(Tag::of).map(|own| (own, None));
+    let is_own_known = own.is_some();
     let translated = offered.iter().filter_map(|one| Some((Tag::of(one)?, Some(one.as_str()))));
-    let there: Vec<_> = own.into_iter().chain(translated).collect();
-    for tag in wanted.iter().filter_map(|tag| Tag::of(tag)) {
+    let mut there: Vec<_> = own.into_iter().chain(translated).collect();
+    if !wanted.refused.is_empty() && there.iter().any(|(tag, _)| !wanted.refuses(tag)) {
+        there.retain(|(tag, _)| !wanted.refuses(tag));
+    }
+    let named = |tag: &Tag<'_>| wanted.accepted.iter().any(|entry| specificity(entry, tag) > Some(0));
+    for entry in &wanted.accepted {
+        if entry == ANY {
+            match there.iter().find(|(tag, _)| !named(tag)) {
+                Some((_, shown)) if is_own_known => return *shown,
+                // The menu's own language is not known, and may be any.
+                _ => return None,
+            }
+        }
+        let Some(tag) = Tag::of(entry) else { continue };
         let near = there.iter().filter_map(|(offered, shown)| Some((distance(&tag, offered)?, *shown)));
         if let Some((_, nearest)) = near.min_by_key(|(distance, _)| *distance) {
             return nearest;
         }
     }
-    None
+    // The first is the menu's own language, unless the client refuses it.
+    there.first().filter(|_| is_own_known).and_then(|(_, shown)| *shown)
 }

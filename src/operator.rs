@@ -38,6 +38,9 @@ pub enum OperatorError {
     /// No password was sent to standard input.
     #[error("no password on standard input: pipe it in, as in `printf %s \"$PASSWORD\" | comanda user create …`")]
     NoPassword,
+    /// What was sent to standard input is not UTF-8, or cannot be read.
+    #[error("the password on standard input is not UTF-8 text")]
+    UnreadablePassword,
     /// The address already has an account.
     #[error("{0} already has an account")]
     Exists(String),
@@ -67,7 +70,7 @@ pub enum OperatorError {
 /// When the address is taken, or the password is too weak.
 pub async fn create_user(config: &Config, email: &str, name: &str, role: UserRole) -> Result<UserId, OperatorError> {
     let email = address(email)?;
-    let given = std::io::read_to_string(std::io::stdin()).unwrap_or_default();
+    let given = std::io::read_to_string(std::io::stdin()).map_err(|_| OperatorError::UnreadablePassword)?;
     let given = given.trim_end_matches(['\r', '\n']);
     if given.is_empty() {
         return Err(OperatorError::NoPassword);

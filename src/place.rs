@@ -96,14 +96,15 @@ impl Place {
 pub struct LatLng(pub Place);
 
 impl TryFrom<String> for LatLng {
-    type Error = &'static str;
+    type Error = String;
 
-    fn try_from(text: String) -> Result<Self, &'static str> {
+    fn try_from(text: String) -> Result<Self, String> {
         let read = || {
             let (lat, lng) = text.split_once(',')?;
             let degrees = |text: &str| f64::from_str(text.trim()).ok().filter(|degrees| degrees.is_finite());
-            Place::new(degrees(lat)?, degrees(lng)?).ok()
+            Some((degrees(lat)?, degrees(lng)?))
         };
-        read().map(Self).ok_or("must be latitude and longitude such as 44.4938,11.3430")
+        let (lat, lng) = read().ok_or("must be latitude and longitude such as 44.4938,11.3430")?;
+        Place::new(lat, lng).map(Self).map_err(|error| error.to_string())
     }
 }

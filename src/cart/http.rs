@@ -213,6 +213,9 @@ async fn patch_cart(
         .write(scope, move |tx| {
             Box::pin(async move {
                 shopper.extend_life(tx).await?;
+                if writes.is_empty() {
+                    return lines::read(tx, &scope, owner).await;
+                }
                 lines::write(tx, &scope, owner, &writes, Extent::Lines, limits).await
             })
         })

@@ -143,7 +143,7 @@ pub struct Cart {
     pub id: Option<CartId>,
     /// The id of the restaurant.
     pub restaurant_id: RestaurantId,
-    /// Increases with every change.
+    /// Increases with every change of its lines; not when lines are written again as they are.
     pub version: i64,
     /// `OPEN` until an order is placed from the cart, then `ORDERED`.
     pub status: CartStatus,
@@ -151,6 +151,6 @@ pub struct Cart {
     pub lines: Vec<CartLine>,
     /// The sum of the lines at current menu prices, without fees.
     pub items_total: Money,
-    /// When the cart was last changed.
+    /// When its lines were last changed.
     pub updated_at: Option<DateTime<Utc>>,
 }

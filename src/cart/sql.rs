@@ -22,7 +22,7 @@ mod priced_lines;
 pub mod lines;
 pub mod merge;
 mod open_carts;
-pub use open_carts::touch;
+pub use open_carts::{LockedCart, lock_or_open};
 pub use priced_lines::LoadedGroups;
 use priced_lines::{named, priced_lines};
 

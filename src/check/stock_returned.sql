@@ -1,5 +1,12 @@
 -- Orders of which more or less stock was returned than the table of steps requires. Items that are not counted any
--- more, or were counted again after the sale, need not be returned.
+-- more, or were counted again after the sale, need not be returned; nor those of which as many were left since as a stock
+-- can have (`LARGEST_STOCK` in src/menu/stock.rs).
+with largest as materialized (
+    select restaurant_id, item_id, modifier_id, max(id) as last
+    from (select restaurant_id, item_id, modifier_id, id,
+              sum(delta) over (partition by restaurant_id, item_id, modifier_id order by id) as stock
+          from stock_ledger) l
+    where stock >= 1000000 group by restaurant_id, item_id, modifier_id)
 select taken.id::text
 from (
     select o.id, o.status, o.version, o.restaurant_id, l.returned, l.returned = 0
@@ -10,7 +17,11 @@ from (
         and not exists (
             select from stock_ledger s
             where s.restaurant_id = o.restaurant_id and s.modifier_id = l.modifier_id and s.id > l.sold
-                and s.reason = 'SET') as is_missing
+                and s.reason = 'SET')
+        and not exists (
+            select from largest s
+            where s.restaurant_id = o.restaurant_id and s.last > l.sold
+                and (s.item_id, s.modifier_id) is not distinct from (l.item_id, l.modifier_id)) as is_missing
     from (
         select restaurant_id, order_id, item_id, modifier_id, min(id) as sold,
             count(*) filter (where reason = 'RETURNED') as returned

@@ -28,8 +28,12 @@ impl Source {
         let mut values = BTreeMap::new();
         if file.is_some() || path.exists() {
             let fault = |error: &dyn std::fmt::Display| Faults(vec![format!("{}: {error}", path.display())]);
-            for line in dotenvy::from_path_iter(&path).map_err(|error| fault(&error))? {
-                let (name, value) = line.map_err(|error| fault(&error))?;
+            let bytes = std::fs::read(&path).map_err(|error| fault(&error))?;
+            let text = std::str::from_utf8(&bytes).map_err(|_| fault(&"is not UTF-8: save it as UTF-8"))?;
+            // Editors on Windows begin a file with a byte order mark.
+            let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+            for line in dotenvy::from_read_iter(text.as_bytes()) {
+                let (name, value) = line.map_err(|error| fault(&not_a_setting(text, &error)))?;
                 values.insert(name, value);
             }
         }
@@ -48,6 +52,16 @@ impl Source {
         let set = self.values.get(name).map(String::as_str).filter(|value| !value.is_empty());
         set.or_else(|| VARIABLES.iter().find(|variable| variable.name == name)?.default)
     }
+}
+
+/// Which line of a configuration file cannot be read. The line itself may contain a secret.
+fn not_a_setting(text: &str, error: &dotenvy::Error) -> String {
+    let line = match error {
+        dotenvy::Error::LineParse(found, _) => found.lines().next().unwrap_or_default().trim(),
+        _ => return "cannot be read".into(),
+    };
+    let number = text.lines().position(|one| one.trim() == line).map_or(0, |index| index + 1);
+    format!("line {number} is not NAME=value; a value with spaces, quotes or # is written in quotes")
 }
 
 /// Reads values and collects errors.

@@ -3,4 +3,5 @@
 pub mod assign;
 pub mod late_step;
 pub mod presence;
+pub mod repeated;
 pub mod status;

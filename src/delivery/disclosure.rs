@@ -4,6 +4,7 @@
 //! shown only while the driver is on the way with this order (`delivery/sql.rs`).
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
 
 use super::{Delivery, Driver, DriverStatus};
 use crate::ids::DriverId;
@@ -28,6 +29,15 @@ impl Delivery {
         match scope.driver_id() {
             Some(driver) => self.for_driver(driver),
             None => self,
+        }
+    }
+}
+
+/// Removes from a delivery in an event what [`Delivery::for_driver`] hides from a driver who does not carry it any more.
+pub fn hide_from_former_driver(delivery: &mut Value) {
+    for name in ["/dropoff/address", "/dropoff/place", "/reason", "/driver"] {
+        if let Some(field) = delivery.pointer_mut(name) {
+            *field = Value::Null;
         }
     }
 }

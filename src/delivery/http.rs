@@ -5,12 +5,12 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::access::{DeliveryAccess, RepeatableAccess};
+use super::actions::repeated::settle_refusal;
 use super::actions::status::advance;
 use super::sql::{self, DeliveryFilter};
 use super::{Delivery, DeliveryStatus, actions};
@@ -19,10 +19,9 @@ use crate::accounts::caller::SignedIn;
 use crate::app::App;
 use crate::extract::{Body, IfMatch, Json, Query, Versioned};
 use crate::ids::{DeliveryId, DriverId, OrderId, RestaurantId};
-use crate::orders::former_driver::{NamedBy, explain};
 use crate::paging::{Cursor, List, Page};
 use crate::permission::Operation;
-use crate::problem::{Code, Problem, ProblemBody};
+use crate::problem::{Problem, ProblemBody};
 use crate::restaurants::access;
 use crate::tenancy::TenancyContext;
 use crate::text::MultiLine;
@@ -209,28 +208,9 @@ async fn update_delivery_status(
     };
     match done.await {
         Ok(body) => Ok(Versioned { version: body.version, body }.into_response()),
-        // The driver lost access with the hand-back, and repeats it because its response was lost.
-        Err(refused) if refused.code() == Code::NotFound && to == DeliveryStatus::Waiting => {
-            match handed_back(&app, &caller, delivery).await? {
-                Some(first) => Ok(first.into_response()),
-                None => Err(explain(&app, &caller, NamedBy::Delivery(delivery), to, refused).await),
-            }
+        Err(refused) => {
+            let first = settle_refusal(&app, &caller, delivery, to, refused).await?;
+            Ok(Versioned { version: first.version, body: first.body }.into_response())
         }
-        Err(refused) => Err(explain(&app, &caller, NamedBy::Delivery(delivery), to, refused).await),
     }
-}
-
-/// The delivery as the response to the driver's hand-back showed it; `None`: the caller did not hand it back.
-async fn handed_back(app: &App, caller: &Caller, delivery: DeliveryId) -> Result<Option<Versioned<Value>>, Problem> {
-    let Some(driver) = caller.driver else { return Ok(None) };
-    let found =
-        app.db.read(caller.tenancy(), move |tx| Box::pin(async move { sql::handed_back(tx, delivery, driver).await }));
-    Ok(found.await?.map(|(version, mut body)| {
-        for name in ["/dropoff/address", "/dropoff/place", "/reason", "/driver"] {
-            if let Some(field) = body.pointer_mut(name) {
-                *field = Value::Null;
-            }
-        }
-        Versioned { body, version }
-    }))
 }

@@ -163,11 +163,19 @@ pub async fn relations_to(
     Ok(relations)
 }
 
-/// The body of the event with which this driver handed the delivery back last, with the version that the delivery had
-/// then; `None`: they never did.
-pub async fn handed_back(tx: &mut Tx, delivery: DeliveryId, driver: DriverId) -> Result<Option<(i64, Value)>, Problem> {
-    let event = sqlx::query!(
-        r#"select version, payload -> 'delivery' as "delivery!" from events
+/// A delivery as an event showed it.
+pub struct PastDelivery {
+    /// The version that it had then.
+    pub version: i64,
+    /// The delivery in the event, with everything that the restaurant may see.
+    pub body: Value,
+}
+
+/// The delivery after this driver handed it back last; `None`: they never did.
+pub async fn handed_back(tx: &mut Tx, delivery: DeliveryId, driver: DriverId) -> Result<Option<PastDelivery>, Problem> {
+    let found = sqlx::query_as!(
+        PastDelivery,
+        r#"select version, payload -> 'delivery' as "body!" from events
            where aggregate = 'delivery' and aggregate_id = $1 and former_driver_id = $2 and driver_id is null
                and not closed
            order by seq desc limit 1"#,
@@ -176,7 +184,7 @@ pub async fn handed_back(tx: &mut Tx, delivery: DeliveryId, driver: DriverId) ->
     )
     .fetch_optional(tx.connection())
     .await?;
-    Ok(event.map(|event| (event.version, event.delivery)))
+    Ok(found)
 }
 
 /// Drivers who handed this delivery back.

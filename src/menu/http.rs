@@ -16,7 +16,7 @@ use super::translations;
 use crate::app::App;
 use crate::extract::{Path, Query};
 use crate::ids::{CategoryId, RestaurantId};
-use crate::languages;
+use crate::languages::{self, WantedLanguages};
 use crate::problem::{Problem, ProblemBody};
 
 mod categories;
@@ -56,13 +56,16 @@ struct MenuQuery {
 }
 
 impl MenuQuery {
-    /// The requested languages, the preferred one first.
-    fn languages(&self, headers: &HeaderMap) -> Result<Vec<String>, Problem> {
-        let named = self.lang.iter().map(|tag| languages::canonical(tag));
-        let named = named.map(|tag| tag.ok_or_else(|| Problem::invalid_field("?lang", translations::NO_LANGUAGE)));
-        let mut wanted = named.collect::<Result<Vec<_>, _>>()?;
-        let header = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
-        wanted.extend(languages::asked_for(header.unwrap_or_default()));
+    /// The requested languages, the preferred one first. `lang` is chosen by the user, the header by their browser.
+    fn languages(&self, headers: &HeaderMap) -> Result<WantedLanguages, Problem> {
+        let values = headers.get_all(header::ACCEPT_LANGUAGE).iter().filter_map(|value| value.to_str().ok());
+        let mut wanted = languages::asked_for(&values.collect::<Vec<_>>().join(","));
+        if let Some(lang) = &self.lang {
+            let named = languages::canonical(lang);
+            let named = named.ok_or_else(|| Problem::invalid_field("?lang", translations::NO_LANGUAGE))?;
+            wanted.accepted.insert(0, named);
+            wanted.refused.clear();
+        }
         Ok(wanted)
     }
 }
@@ -75,11 +78,13 @@ impl MenuQuery {
     params(
         ("restaurantId" = RestaurantId, Path),
         MenuQuery,
-        ("Accept-Language" = Option<String>, Header, description = "The preferred languages, as in RFC 9110"),
+        ("Accept-Language" = Option<String>, Header, description = "The preferred languages, as in RFC 9110; \
+            `q=0` excludes one, unless all languages of the menu are excluded"),
         ("If-None-Match" = Option<String>, Header, description = "The ETag of a menu received before"),
     ),
     responses(
-        (status = 200, description = "The menu; its ETag identifies these bytes", body = Menu),
+        (status = 200, description = "The menu; its ETag identifies these bytes, and Content-Language is the language \
+                                      that was chosen, if known", body = Menu),
         (status = 304, description = "The menu has not changed since the version in If-None-Match"),
         (status = 404, description = "The restaurant or category does not exist",
             body = ProblemBody, content_type = "application/problem+json"),

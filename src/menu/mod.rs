@@ -105,11 +105,23 @@ pub struct Item {
     pub translations: Translations,
 }
 
+/// The search words of a name, in all languages.
+fn search_words(name: &str, translations: &Translations) -> Vec<String> {
+    let translated = translations.values().filter_map(|texts| texts.name.as_deref());
+    fold::words_of(std::iter::once(name).chain(translated))
+}
+
+impl Category {
+    /// The search words of its name, in all languages.
+    pub fn search_words(&self) -> Vec<String> {
+        search_words(&self.name, &self.translations)
+    }
+}
+
 impl Item {
     /// The search words of its name, in all languages.
     pub fn search_words(&self) -> Vec<String> {
-        let translated = self.translations.values().filter_map(|texts| texts.name.as_deref());
-        fold::words_of(std::iter::once(self.name.as_str()).chain(translated))
+        search_words(&self.name, &self.translations)
     }
 }
 

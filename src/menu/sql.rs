@@ -234,11 +234,11 @@ pub async fn save_category(tx: &mut Tx, scope: &RestaurantScope, category: &Cate
     let now = tx.now();
     sqlx::query!(
         "insert into menu_categories
-             (restaurant_id, id, key, name, position, day_parts, translations, created_at, updated_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $8)
+             (restaurant_id, id, key, name, position, day_parts, translations, created_at, updated_at, search_words)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9)
          on conflict (restaurant_id, id) do update set key = excluded.key, name = excluded.name,
              position = excluded.position, day_parts = excluded.day_parts, translations = excluded.translations,
-             updated_at = excluded.updated_at",
+             updated_at = excluded.updated_at, search_words = excluded.search_words",
         scope.restaurant() as RestaurantId,
         category.id as CategoryId,
         category.key,
@@ -247,6 +247,7 @@ pub async fn save_category(tx: &mut Tx, scope: &RestaurantScope, category: &Cate
         Json(&category.day_parts) as _,
         Json(&category.translations) as _,
         now,
+        &category.search_words(),
     )
     .execute(tx.connection())
     .await

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use crate::ids::{ItemId, ModifierId, OrderId};
 
 /// The largest stock, in portions.
-const LARGEST_STOCK: i32 = 1_000_000;
+pub const LARGEST_STOCK: i32 = 1_000_000;
 
 /// Portions of a counted stock: 0 to 1,000,000.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
@@ -54,8 +54,10 @@ impl StockChange {
 /// The result of a change of stock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StockOutcome {
-    /// Whether the change was made; otherwise the stock is lower than the reduction, or is not counted.
-    pub done: bool,
+    /// Whether the change was made; otherwise it is too much, the stock is lower than the reduction, or is not counted.
+    pub is_done: bool,
+    /// Whether the stock would be more than the largest one.
+    pub is_too_much: bool,
     /// Whether the change may be visible on the menu.
     pub visible: bool,
 }

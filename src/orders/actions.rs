@@ -6,4 +6,5 @@ pub mod overdue;
 pub mod place;
 pub mod price;
 pub mod quotes;
+pub mod slots;
 pub mod status;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::status::CANCEL_WINDOW;
 use super::{Order, OrderStatus};
@@ -16,6 +16,8 @@ pub enum CannotPromise {
     NotLater,
     /// The new time is further away than `ORDER_LONGEST_DELAY`.
     TooFar,
+    /// The new time is after the last hand-over, which is at this time.
+    AfterHandOver(DateTime<Utc>),
 }
 
 /// Proof that the promised time may be postponed. Only [`Order::promise`] creates one.
@@ -39,8 +41,9 @@ impl PromiseChange {
 }
 
 impl Order {
-    /// Postpones the promised time to `promised_at`, which is at most `longest` from now. Before preparation has begun,
-    /// the customer may cancel again.
+    /// Postpones the promised time to `promised_at`, which is at most `longest` from now, and within the last hand-over
+    /// unless the kitchen is later than that already. Before preparation has begun,
+    /// the customer may cancel again. `None`: this is the promised time already.
     ///
     /// # Errors
     /// The reason why it cannot be postponed.
@@ -49,18 +52,27 @@ impl Order {
         promised_at: DateTime<Utc>,
         now: DateTime<Utc>,
         longest: Duration,
-    ) -> Result<PromiseChange, CannotPromise> {
+    ) -> Result<Option<PromiseChange>, CannotPromise> {
         let cancellable_until = match self.status {
             OrderStatus::Confirmed => Some(now + CANCEL_WINDOW),
             OrderStatus::Preparing => None,
             _ => return Err(CannotPromise::NotInProgress),
         };
+        if self.promised_at == Some(promised_at) {
+            return Ok(None);
+        }
         if promised_at <= now || self.promised_at.is_some_and(|before| promised_at <= before) {
             return Err(CannotPromise::NotLater);
         }
         if promised_at > now + longest {
             return Err(CannotPromise::TooFar);
         }
-        Ok(PromiseChange { promised_at, cancellable_until })
+        if let Some(ready_until) = self.ready_until.filter(|until| *until > now) {
+            let last = ready_until + TimeDelta::minutes(self.lead_minutes.into());
+            if promised_at > last {
+                return Err(CannotPromise::AfterHandOver(last));
+            }
+        }
+        Ok(Some(PromiseChange { promised_at, cancellable_until }))
     }
 }

@@ -21,6 +21,29 @@ mod local_time;
 pub use local_time::LocalTime;
 use local_time::MINUTES_A_DAY;
 
+/// Whether two lists are the same weekly hours, in whatever order.
+pub fn are_same(one: &[Span], other: &[Span]) -> bool {
+    let sorted = |spans: &[Span]| {
+        let mut spans = spans.to_vec();
+        spans.sort_by_key(|span| (span.weekday, span.opens, span.closes));
+        spans
+    };
+    sorted(one) == sorted(other)
+}
+
+/// Whether two lists are the same exceptions, in whatever order.
+pub fn are_same_exceptions(one: &[Exception], other: &[Exception]) -> bool {
+    let sorted = |days: &[Exception]| {
+        let mut days = days.to_vec();
+        days.sort_by_key(|day| day.date);
+        for day in &mut days {
+            day.spans.sort_by_key(|span| (span.opens, span.closes));
+        }
+        days
+    };
+    sorted(one) == sorted(other)
+}
+
 /// Opening hours from one local time to another (exclusive); if `closes` is not after `opens`, on the next day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -12,7 +12,7 @@ use utoipa_axum::routes;
 use super::Restaurant;
 use super::access::Staff;
 use super::contact::Contact;
-use super::hours::Span;
+use super::hours::{Span, are_same};
 use super::last_orders::LastOrders;
 use super::service_fee::ServiceFeeTerms;
 use super::slots::SlotRules;
@@ -228,7 +228,7 @@ fn present<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(deserializer: 
 }
 
 /// The changes of a restaurant; absent fields stay unchanged. The currency cannot be changed.
-#[derive(Deserialize, ToSchema)]
+#[derive(Default, Deserialize, ToSchema)]
 #[expect(clippy::option_option, reason = "absent stays, null takes away")]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct RestaurantPatch {
@@ -354,6 +354,10 @@ async fn update_restaurant(
                 let current = sql::get(tx, scope.restaurant()).await?.ok_or_else(Problem::not_found)?;
                 if_match.check(current.version, &current)?;
                 let (profile, spans) = patch.apply(&current)?;
+                let has_these_hours = spans.as_deref().is_none_or(|spans| are_same(spans, &current.hours));
+                if has_these_hours && RestaurantPatch::default().apply(&current)?.0 == profile {
+                    return Ok(current);
+                }
                 sql::update(tx, &scope, &profile).await?;
                 if let Some(spans) = spans {
                     sql::hours::set_week(tx, &scope, &spans).await?;

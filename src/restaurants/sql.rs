@@ -246,6 +246,19 @@ pub async fn preparation(tx: &mut Tx, restaurant: RestaurantId) -> Result<TimeDe
     Ok(TimeDelta::minutes(row.preparation_minutes.into()))
 }
 
+/// The rules of the slots of a restaurant, and its time zone.
+pub async fn slot_rules(tx: &mut Tx, restaurant: RestaurantId) -> Result<(SlotRules, Tz), Problem> {
+    let row = sqlx::query!(
+        "select slot_minutes, slot_capacity, schedule_days, timezone from restaurants where id = $1",
+        restaurant as RestaurantId,
+    )
+    .fetch_optional(tx.connection())
+    .await?
+    .ok_or_else(Problem::not_found)?;
+    let rules = SlotRules { minutes: row.slot_minutes, capacity: row.slot_capacity, days_ahead: row.schedule_days };
+    Ok((rules, row.timezone.parse().map_err(|error| Problem::internal(&error))?))
+}
+
 /// These restaurants, in any order.
 pub async fn among(tx: &mut Tx, restaurants: &[Uuid]) -> Result<Vec<Restaurant>, Problem> {
     let now = tx.now();

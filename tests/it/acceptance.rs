@@ -131,10 +131,11 @@ async fn a_longer_preparation_moves_the_promised_time() {
     promises(&staff, &order, now + TimeDelta::hours(1)).await.refused(409, "illegal_transition");
     let order = staff.moves(&order, "CONFIRMED").await;
     let promised = time(&order, "promisedAt");
-    for bad in [promised, promised - TimeDelta::minutes(1), now - TimeDelta::hours(1), now + TimeDelta::hours(5)] {
+    for bad in [promised - TimeDelta::minutes(1), now - TimeDelta::hours(1), now + TimeDelta::hours(5)] {
         let refusal = promises(&staff, &order, bad).await.refused(422, "invalid_request");
         assert_eq!(refusal["errors"][0]["pointer"], "/promisedAt");
     }
+    assert_eq!(promises(&staff, &order, promised).await.expect(200), order, "it is promised for then already");
     promises(&ada, &order, promised + TimeDelta::minutes(30)).await.refused(403, "forbidden");
     app.customer("Bob")
         .await
@@ -150,6 +151,9 @@ async fn a_longer_preparation_moves_the_promised_time() {
     assert_eq!(time(&later, "promisedAt"), promised + TimeDelta::minutes(30));
     assert_eq!(time(&later, "cancellableUntil"), time(&later, "updatedAt") + CANCEL_WINDOW);
     assert_eq!(ada.reads_order(&order).await, later);
+    // The response was lost, and the request is sent again.
+    app.passes(TimeDelta::seconds(5));
+    assert_eq!(promises(&staff, &order, promised + TimeDelta::minutes(30)).await.expect(200), later);
 
     let cooking = staff.moves(&order, "PREPARING").await;
     assert_eq!(cooking["cancellableUntil"], Value::Null);

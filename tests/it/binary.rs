@@ -76,8 +76,16 @@ fn the_configuration_is_shown_with_secrets_hidden_and_faults_named() {
     assert!(said(&comanda(&["config", "--config", path], &[])).contains("5555"));
     assert!(said(&comanda(&["config", "--config", path], &[("PORT", "6666")])).contains("6666"));
     assert!(complaint(&comanda(&["config", "--config", "nowhere.env"], &[])).contains("error(s)"));
-    std::fs::write(&file, "this is no assignment\n").unwrap();
-    assert!(!comanda(&["config", "--config", path], &[]).status.success());
+    // As editors on Windows write it.
+    std::fs::write(&file, "\u{feff}PORT=7777\r\nMODE=development\r\n").unwrap();
+    assert!(said(&comanda(&["config", "--config", path], &[])).contains("7777"));
+    std::fs::write(&file, "PORT=5555\nthis is no assignment\n").unwrap();
+    let refused = comanda(&["config", "--config", path], &[]);
+    assert!(!refused.status.success());
+    assert!(complaint(&refused).contains("line 2 is not NAME=value"), "{}", complaint(&refused));
+    assert!(!complaint(&refused).contains("assignment"), "the line may be a secret: {}", complaint(&refused));
+    std::fs::write(&file, b"P\0O\0R\0T\0\xff\xfe").unwrap();
+    assert!(complaint(&comanda(&["config", "--config", path], &[])).contains("is not UTF-8"));
     std::fs::remove_dir_all(file.parent().unwrap()).unwrap();
 }
 

@@ -47,6 +47,27 @@ async fn a_driver_on_the_way_keeps_the_delivery_without_a_sign_of_life() {
 }
 
 #[tokio::test]
+async fn every_step_of_a_driver_is_activity_also_one_of_the_order() {
+    let scene = Scene::set().await;
+    let (order, delivery) = scene.carried().await;
+    scene.luigi.owner.walks(&order, &["PREPARING", "READY"]).await;
+    let seen_at = async || scene.mario.get("/api/me").await.expect(200)["driver"]["seenAt"].clone();
+    let before = seen_at().await;
+    scene.app.passes(TimeDelta::minutes(4));
+    assert_eq!(seen_at().await, before, "reading is no activity");
+    scene.mario.moves(&order, "ON_THE_WAY").await;
+    assert_eq!(seen_at().await, json!(scene.app.clock.now()));
+    scene.app.passes(TimeDelta::minutes(4));
+    scene.mario.brings(&delivery, "PICKED_UP").await;
+    assert_eq!(seen_at().await, json!(scene.app.clock.now()), "a repeated one, too");
+    // Those of the restaurant are not.
+    let before = seen_at().await;
+    scene.app.passes(TimeDelta::minutes(4));
+    scene.luigi.owner.moves(&order, "DELIVERED").await;
+    assert_eq!(seen_at().await, before);
+}
+
+#[tokio::test]
 async fn a_disabled_driver_gets_no_orders_and_deliveries_before_pickup_wait_again() {
     assert_gets_no_orders_after(json!({ "disabled": true })).await;
 }

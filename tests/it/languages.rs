@@ -136,6 +136,22 @@ fn the_nearest_translation_is_shown() {
         ("de-AT-1996", "en", "de-de", "de-de"),
         ("gsw", "en", "de", "de"),
         ("*", "it", "en", "own"),
+        // A refused language is shown only if all are refused.
+        ("de;q=0", "de", "en", "en"),
+        ("de;q=0.000", "de-at", "en", "en"),
+        ("fr, de;q=0", "de", "en", "en"),
+        ("fr, de;q=0", "en", "de", "own"),
+        ("de;q=0, de-CH", "de", "en de-ch", "de-ch"),
+        ("pt-PT, pt;q=0", "en", "pt-br", "own"),
+        ("en-US;q=0", "en", "de", "own"),
+        ("zh-Hant;q=0, zh", "en", "zh-tw zh-cn", "zh-cn"),
+        ("en, *;q=0", "it", "fr en-gb", "en-gb"),
+        ("en;q=0", "it", "en", "own"),
+        ("*;q=0", "de", "en", "own"),
+        ("en;q=0,de;q=0", "de", "en", "own"),
+        ("de;q=0,*", "de", "en fr", "en"),
+        ("*, it;q=0.5", "it", "en", "en"),
+        ("*;q=0.5, it", "it", "en", "own"),
         ("fr;q=0.5;x=1, en;q=0.9", "it", "fr en", "en"),
         ("EN-us ; q=1", "it", "en-gb", "en-gb"),
         ("de;Q=0.1, fr;Q=0.5", "it", "de fr", "fr"),
@@ -187,6 +203,17 @@ async fn a_menu_is_read_in_every_spelling_of_its_languages() {
     ] {
         assert_eq!(name(query, header).await, found, "{query} {header}");
     }
+    // Content-Language and Vary are there with 304 too; an unknown language of the menu has no Content-Language.
+    let language = async |header: &str, held: &str| {
+        let request = guest.request(Method::GET, &luigi.path("/menu")).header("accept-language", header);
+        let reply = guest.send(request.header("if-none-match", held)).await;
+        assert_eq!(reply.header("vary"), "accept-encoding, accept-language");
+        (reply.status, reply.header("content-language").to_owned(), reply.header("etag").to_owned())
+    };
+    let (status, shown, tag) = language("pt", "").await;
+    assert_eq!((status, shown.as_str()), (200, "pt-br"));
+    assert_eq!(language("pt", &tag).await, (304, "pt-br".to_owned(), tag));
+    assert_eq!(language("de", "").await.1, "");
     guest.get(&luigi.path("/menu?lang=portuguese")).await.refused(422, "invalid_request");
     let twice = json!({ "pt-BR": { "name": "a" }, "pt_br": { "name": "b" } });
     luigi.owner.patch(&item, &json!({ "translations": twice })).await.refused(422, "invalid_request");
@@ -198,4 +225,11 @@ async fn a_menu_is_read_in_every_spelling_of_its_languages() {
     luigi.owner.put(&luigi.path("/menu"), &menu).await.expect(200);
     assert_eq!(luigi.owner.get(&luigi.path("/menu/document")).await.expect(200)["language"], "it-it");
     assert_eq!(name("", "it,pt;q=0.5").await, "Polpo");
+    assert_eq!(language("de", "").await.1, "it-it");
+    assert_eq!(name("", "it;q=0").await, "Polvo");
+    assert_eq!(name("?lang=it", "it;q=0").await, "Polpo");
+    assert_eq!(name("?lang=it-CH", "it;q=0").await, "Polpo");
+    let lines = luigi.path("/menu");
+    let lines = guest.request(Method::GET, &lines).header("accept-language", "fr").header("accept-language", "pt");
+    assert_eq!(guest.send(lines).await.header("content-language"), "pt-br");
 }

@@ -121,6 +121,7 @@ mod tidy;
 mod times;
 mod timestamps;
 mod typescript;
+mod unchanged;
 mod uow;
 mod zones;
 mod zones_geojson;

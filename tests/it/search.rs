@@ -148,6 +148,48 @@ async fn words_are_found_in_names_cuisines_and_items() {
 }
 
 #[tokio::test]
+async fn a_category_with_items_is_found_by_its_name() {
+    let app = TestApp::start().await;
+    let luigi = opens(&app, "Luigi", 44.4949, 11.3426, &[]).await;
+    let category = luigi.path(&format!("/categories/{}", luigi.category));
+    assert_eq!(finds(&app, "q=dessert").await, [""; 0]);
+    let texts = json!({ "de": { "name": "Süßspeisen" } });
+    luigi.owner.patch(&category, &json!({ "name": "Crème & Desserts", "translations": texts })).await.expect(200);
+    for words in ["desserts", "DESS", "creme", "s%C3%BCssspeisen", "marg%20dess", "luigi%20creme"] {
+        assert_eq!(finds(&app, &format!("q={words}")).await, ["Luigi"], "{words}");
+    }
+    assert_eq!(finds(&app, "q=menu").await, [""; 0], "its name before");
+    // A category in which nothing is finds nothing.
+    let empty = luigi.owner.post(&luigi.path("/categories"), &json!({ "name": "Gelato" })).await.expect(201);
+    assert_eq!(finds(&app, "q=gelato").await, [""; 0]);
+    let item = luigi.path(&format!("/items/{}", luigi.any_dish().id));
+    luigi.owner.patch(&item, &json!({ "categoryId": empty["id"] })).await.expect(200);
+    assert_eq!(finds(&app, "q=gelato").await, ["Luigi"]);
+    assert_eq!(finds(&app, "q=desserts").await, [""; 0]);
+    // Neither descriptions nor modifiers are searched.
+    luigi.owner.patch(&item, &json!({ "description": "With pistachio" })).await.expect(200);
+    let group = json!({ "name": "Toppings", "min": 0, "max": 1,
+        "modifiers": [{ "name": "Hazelnut", "price": { "amount": 0, "currency": "EUR" } }] });
+    let group = luigi.owner.post(&luigi.path("/modifier-groups"), &group).await.expect(201);
+    luigi.owner.patch(&item, &json!({ "modifierGroups": [group["id"]] })).await.expect(200);
+    for words in ["pistachio", "toppings", "hazelnut"] {
+        assert_eq!(finds(&app, &format!("q={words}")).await, [""; 0], "{words}");
+    }
+    // As in a whole menu.
+    let mut menu = luigi.owner.get(&luigi.path("/menu/document")).await.expect(200);
+    for category in menu["categories"].as_array_mut().unwrap() {
+        category["name"] = json!(category["name"].as_str().unwrap().replace("Gelato", "Sorbetto"));
+    }
+    luigi.owner.put(&luigi.path("/menu"), &menu).await.expect(200);
+    assert_eq!(finds(&app, "q=sorbetto").await, ["Luigi"]);
+    assert_eq!(finds(&app, "q=gelato").await, [""; 0]);
+    luigi.owner.delete(&item).await.expect(204);
+    assert_eq!(finds(&app, "q=sorbetto").await, [""; 0]);
+    luigi.owner.delete(&luigi.path(&format!("/categories/{}", id_of(&empty)))).await.expect(204);
+    assert_eq!(finds(&app, "q=sorbetto").await, [""; 0]);
+}
+
+#[tokio::test]
 async fn an_invalid_search_is_refused() {
     let app = TestApp::start().await;
     for (question, pointer) in [
@@ -172,6 +214,14 @@ async fn an_invalid_search_is_refused() {
     ] {
         let refusal = app.stranger().get(&format!("/api/restaurants?{question}")).await.refused(422, "invalid_request");
         assert_eq!(refusal["errors"][0]["pointer"], pointer, "{question}: {refusal}");
+    }
+    for (question, message) in [
+        ("near=0,0", "must not be 0, 0, which devices report when they do not know their location"),
+        ("deliversTo=91,1", "lat must be between -90 and 90, lng between -180 and 180"),
+        ("deliversTo=1", "must be latitude and longitude such as 44.4938,11.3430"),
+    ] {
+        let refusal = app.stranger().get(&format!("/api/restaurants?{question}")).await.refused(422, "invalid_request");
+        assert_eq!(refusal["errors"][0]["message"], message, "{question}");
     }
 }
 
@@ -254,6 +304,8 @@ async fn pages_are_stable_and_complete_and_carried_by_indexes() {
     let newest = plan("select id from restaurants order by created_at desc, id desc limit 51").await;
     assert!(newest.contains("restaurants_created_at_idx") && !newest.contains("Sort"), "{newest}");
     let words = plan("select id from restaurants_matching(array['house', '2999']) as id").await;
-    assert!(words.contains("restaurants_words_idx") && words.contains("menu_items_words_idx"), "{words}");
+    for index in ["restaurants_words_idx", "menu_items_words_idx", "menu_categories_words_idx"] {
+        assert!(words.contains(index), "{words}");
+    }
     assert!(!words.contains("Seq Scan"), "{words}");
 }

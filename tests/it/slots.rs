@@ -196,6 +196,93 @@ async fn a_full_slot_names_the_next_and_a_cancellation_frees_capacity() {
     assert_eq!(app.count("select sum(taken) from slots").await, taken);
 }
 
+#[tokio::test]
+async fn a_postponed_order_counts_for_the_slot_of_its_promise_only() {
+    let (app, day) = a_morning().await;
+    app.passes(TimeDelta::hours(8));
+    let luigi = evenings(app.restaurant("Luigi")).with("slots", json!({ "minutes": 30, "capacity": 1 })).opens().await;
+    let ada = app.customer("Ada").await;
+    let promises = async |order: &Value, at: DateTime<Utc>| {
+        let path = format!("/api/orders/{}/promise", id_of(order));
+        luigi.owner.patch(&path, &json!({ "promisedAt": at })).await.expect(200)
+    };
+    let scheduled = orders(&ada, &luigi, Some(at(day, 19, 0)), Value::Null).await.expect(201);
+    luigi.owner.moves(&scheduled, "CONFIRMED").await;
+    // Within its slot it stays.
+    promises(&scheduled, at(day, 19, 29)).await;
+    orders(&ada, &luigi, Some(at(day, 19, 0)), Value::Null).await.refused(409, "slot_full");
+    let other = orders(&ada, &luigi, Some(at(day, 19, 30)), Value::Null).await.expect(201);
+    // Staff may promise it for a slot that is full: it is counted there, and no longer in its own.
+    let later = promises(&scheduled, at(day, 19, 40)).await;
+    assert_eq!(later["scheduledFor"], slot(day, (19, 0), (19, 30)), "what the customer asked for");
+    let taken = "select max(taken) from slots";
+    assert_eq!(app.count(taken).await, 2);
+    let next = orders(&ada, &luigi, Some(at(day, 19, 0)), Value::Null).await.expect(201);
+    ada.cancels(&other, "I am not hungry any more").await;
+    orders(&ada, &luigi, Some(at(day, 19, 30)), Value::Null).await.refused(409, "slot_full");
+    // Cancelled, it gives back the place that it has now.
+    luigi.owner.cancels(&scheduled, "sold out").await;
+    orders(&ada, &luigi, Some(at(day, 19, 30)), Value::Null).await.expect(201);
+    orders(&ada, &luigi, Some(at(day, 19, 0)), Value::Null).await.refused(409, "slot_full");
+    // So does one as soon as possible, and one of a restaurant whose slots have another length now.
+    luigi.owner.patch(&luigi.path(""), &json!({ "slots": { "minutes": 60, "capacity": 9 } })).await.expect(200);
+    luigi.owner.moves(&next, "CONFIRMED").await;
+    promises(&next, at(day, 20, 10)).await;
+    assert_eq!(app.count("select sum(taken) from slots").await, 2);
+    // One that takes no slot takes none by being postponed.
+    luigi.owner.patch(&luigi.path(""), &json!({ "slots": { "capacity": null } })).await.expect(200);
+    let free = orders(&ada, &luigi, Some(at(day, 19, 0)), Value::Null).await.expect(201);
+    luigi.owner.moves(&free, "CONFIRMED").await;
+    promises(&free, at(day, 20, 40)).await;
+    assert_eq!(app.count("select sum(taken) from slots").await, 2);
+}
+
+#[tokio::test]
+async fn an_order_is_postponed_within_the_last_hand_over() {
+    let (app, day) = a_morning().await;
+    app.passes(TimeDelta::hours(11));
+    let luigi = evenings(app.restaurant("Luigi")).opens().await;
+    let ada = app.customer("Ada").await;
+    let order = orders(&ada, &luigi, None, Value::Null).await.expect(201);
+    luigi.owner.moves(&order, "CONFIRMED").await;
+    let path = format!("/api/orders/{}/promise", id_of(&order));
+    let promises = async |at: DateTime<Utc>| luigi.owner.patch(&path, &json!({ "promisedAt": at })).await;
+    let refusal = promises(at(day, 22, 1)).await.refused(422, "invalid_request");
+    assert_eq!(refusal["errors"][0]["pointer"], "/promisedAt");
+    assert_eq!(refusal["latest"], json!(at(day, 22, 0)));
+    promises(at(day, 22, 0)).await.expect(200);
+    // A kitchen that is later than that says so.
+    app.passes(TimeDelta::minutes(61));
+    promises(at(day, 22, 15)).await.expect(200);
+}
+
+#[tokio::test]
+async fn an_order_that_is_confirmed_late_counts_for_the_slot_of_its_promise() {
+    let (app, day) = a_morning().await;
+    app.passes(TimeDelta::hours(8));
+    let luigi = evenings(app.restaurant("Luigi")).with("slots", json!({ "minutes": 30, "capacity": 1 }));
+    let luigi = luigi.with("acceptMinutes", json!(60)).opens().await;
+    let ada = app.customer("Ada").await;
+    let minute_of_the_slot = "select sum(60 * extract(hour from starts_at at time zone 'UTC')
+        + extract(minute from starts_at))::bigint from slots where taken > 0";
+    let order = orders(&ada, &luigi, None, Value::Null).await.expect(201);
+    assert_eq!(app.count(minute_of_the_slot).await, 18 * 60);
+    app.passes(TimeDelta::minutes(25));
+    let order = luigi.owner.moves(&order, "CONFIRMED").await;
+    assert_eq!(order["promisedAt"], json!(at(day, 18, 45)));
+    assert_eq!(app.count(minute_of_the_slot).await, 18 * 60 + 30);
+    orders(&ada, &luigi, None, Value::Null).await.refused(409, "slot_full");
+    orders(&ada, &luigi, Some(at(day, 18, 50)), Value::Null).await.refused(409, "slot_full");
+    ada.cancels(&order, "It takes too long").await;
+    orders(&ada, &luigi, None, Value::Null).await.expect(201);
+    // One for later, too.
+    let later = orders(&ada, &luigi, Some(at(day, 19, 0)), Value::Null).await.expect(201);
+    app.passes(TimeDelta::minutes(55));
+    let later = luigi.owner.moves(&later, "CONFIRMED").await;
+    assert_eq!(later["promisedAt"], json!(at(day, 19, 40)));
+    orders(&ada, &luigi, Some(at(day, 19, 50)), Value::Null).await.refused(409, "slot_full");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn thirty_buyers_of_a_slot_for_seven_get_seven() {
     let (app, day) = a_morning().await;

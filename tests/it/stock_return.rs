@@ -165,3 +165,65 @@ async fn orders_ask_once_for_each_group_whether_the_menu_shows_its_stock() {
     ada.tries_to_move(&order, "CANCELLED", None).await.expect(200);
     assert_eq!(app.count("select count(*) from asked_of").await, 2);
 }
+
+/// The stock was counted again while orders were open, and they are cancelled.
+#[tokio::test]
+async fn a_cancellation_returns_stock_up_to_the_maximum() {
+    let app = TestApp::start().await;
+    let shop = app.restaurant("Luigi").sells_counted("Margherita", 850, 1_000_000).opens().await;
+    let extras = json!({ "name": "Extras", "min": 0, "max": 3, "modifiers": [
+        { "name": "Olives", "price": { "amount": 50, "currency": "EUR" }, "stock": 1_000_000 }] });
+    let extras = shop.owner.post(&shop.path("/modifier-groups"), &extras).await.expect(201);
+    let dish = shop.any_dish();
+    let item = shop.path(&format!("/items/{}", dish.id));
+    shop.owner.patch(&item, &json!({ "modifierGroups": [id_of(&extras)] })).await.expect(200);
+    let olives = extras["modifiers"][0]["id"].as_str().unwrap().to_owned();
+    let of_olives = shop.path(&format!("/modifier-groups/{}/modifiers/{olives}/stock", id_of(&extras)));
+    let ada = app.customer("Ada").await;
+    let places = async || {
+        let line =
+            json!([{ "itemId": dish.id, "quantity": 3, "modifiers": [{ "modifierId": olives, "quantity": 1 }] }]);
+        let wish = json!({ "restaurantId": shop.id, "fulfilment": "PICKUP", "lines": line });
+        ada.asks_for_order(&uuid::Uuid::new_v4().to_string(), &wish).await.expect(201)
+    };
+    let returned = async |order: &Value| {
+        let of_order = shop.path(&format!("/stock-ledger?orderId={}", id_of(order)));
+        let rows = shop.owner.get(&of_order).await.expect(200);
+        let rows = rows["data"].as_array().unwrap().clone();
+        rows.iter()
+            .filter(|row| row["reason"] == "RETURNED")
+            .map(|row| row["change"].as_i64().unwrap())
+            .collect::<Vec<_>>()
+    };
+    let (first, second) = (places().await, places().await);
+    // Six are gone, and five are counted again.
+    for path in [format!("{item}/stock"), of_olives] {
+        shop.owner.put(&path, &json!({ "change": 5 })).await.expect(200);
+    }
+    let (third, fourth) = (places().await, places().await);
+    let stocks = async || {
+        let group = shop.owner.get(&shop.path(&format!("/modifier-groups/{}", id_of(&extras)))).await.expect(200);
+        (shop.stock_of(dish).await.unwrap(), group["modifiers"][0]["stock"].as_i64().unwrap())
+    };
+    assert_eq!(stocks().await, (999_993, 999_993));
+    let expected = [(first, 999_996, vec![3, 3]), (second, 999_999, vec![3, 3]), (third, 1_000_000, vec![1, 1])];
+    for (order, left, change) in expected {
+        ada.cancels(&order, "I am not hungry any more").await;
+        assert_eq!((stocks().await, returned(&order).await), ((left, left), change));
+    }
+    ada.cancels(&fourth, "I am not hungry any more").await;
+    assert_eq!((stocks().await, returned(&fourth).await), ((1_000_000, 1_000_000), Vec::new()));
+    // More is refused, with the reason.
+    for (change, message) in
+        [(1, "must leave a stock of at most 1000000"), (i32::MIN, "must be between -1000000 and 1000000")]
+    {
+        let refused = shop.owner.put(&format!("{item}/stock"), &json!({ "change": change })).await;
+        refused.refused(422, "invalid_request");
+        assert_eq!(refused.json()["errors"][0]["message"], message);
+    }
+    // And it can be counted down, and sent back as it is told.
+    let shown = shop.owner.get(&item).await.expect(200);
+    shop.owner.patch(&item, &json!({ "stock": shown["stock"] })).await.expect(200);
+    shop.owner.put(&format!("{item}/stock"), &json!({ "change": -1 })).await.expect(200);
+    assert_eq!(shop.stock_of(dish).await, Some(999_999));
+}

@@ -54,7 +54,7 @@ pub async fn insert(tx: &mut Tx, user: UserId, id: AddressId, new: &NewAddress) 
     Ok(address!(row))
 }
 
-/// Replaces an address, if it is the user's.
+/// Replaces an address, if it is the user's. The same content again changes nothing.
 pub async fn replace(
     tx: &mut Tx,
     user: UserId,
@@ -64,7 +64,9 @@ pub async fn replace(
     let now = tx.now();
     let row = sqlx::query!(
         "update user_addresses
-         set label = $3, address = $4, latitude = $5, longitude = $6, note = $7, updated_at = $8
+         set label = $3, address = $4, latitude = $5, longitude = $6, note = $7,
+             updated_at = case when (label, address, latitude, longitude, note) is distinct from ($3, $4, $5, $6, $7)
+                 then $8 else updated_at end
          where user_id = $1 and id = $2
          returning id, label, address, latitude, longitude, note, created_at, updated_at",
         user as UserId,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 
 use crate::cart::merge::{self, UnmergedLine, UnmergedReason};
-use crate::cart::sql::lines::{self, Extent, LineWrite};
+use crate::cart::sql::lines::{self, Extent, LineWrite, WriteResult};
 use crate::cart::sql::{self, LoadedGroups, OpenCart, RequestedLine};
 use crate::cart::{Cart, CartOwner, CartStatus, MAX_LINES, StoredLine};
 use crate::config::CartLimits;
@@ -69,14 +69,14 @@ pub async fn write(
     limits: CartLimits,
 ) -> Result<Cart, Problem> {
     check_counts(writes, limits.choices)?;
-    let (currency, cart) = sql::touch(tx, scope, owner, limits).await?;
+    let locked = sql::lock_or_open(tx, scope, owner, limits).await?;
     let groups = refuse_faults(tx, scope, writes).await?;
-    lines::write(tx, scope, cart.id, writes, extent).await?;
+    let cart = lines::write(tx, scope, &locked, writes, extent).await?.cart;
     let now = tx.now();
     let lines = sql::lines(tx, scope, cart.id, now, groups).await?;
     let choices = lines.iter().map(|line| configure::count(&line.choices)).sum();
     refuse_too_much(lines.len(), choices, limits.choices)?;
-    shown(scope, currency, Some(cart), lines)
+    shown(scope, locked.currency, Some(cart), lines)
 }
 
 /// Writes one line, and returns whether the write took effect: a later write of the line may be stored. The cart is not
@@ -93,9 +93,9 @@ pub async fn write_line(
 ) -> Result<bool, Problem> {
     let writes = [line];
     check_counts(&writes, limits.choices)?;
-    let (_, cart) = sql::touch(tx, scope, owner, limits).await?;
+    let locked = sql::lock_or_open(tx, scope, owner, limits).await?;
     refuse_faults(tx, scope, &writes).await?;
-    let written_keys = lines::write(tx, scope, cart.id, &writes, Extent::Lines).await?;
+    let WriteResult { keys: written_keys, cart } = lines::write(tx, scope, &locked, &writes, Extent::Lines).await?;
     let (lines, choices) = lines::count(tx, scope, cart.id).await?;
     refuse_too_much(lines, choices, limits.choices)?;
     Ok(!written_keys.is_empty())
@@ -137,11 +137,13 @@ pub async fn merge(
     user: UserId,
     limits: CartLimits,
 ) -> Result<MergeResult, Problem> {
-    let (_, OpenCart { id: into, .. }) = sql::touch(tx, scope, CartOwner::User(user), limits).await?;
+    let locked = sql::lock_or_open(tx, scope, CartOwner::User(user), limits).await?;
+    let into = locked.cart.id;
     let own = sql::merge::own(tx, scope, into, user).await?;
     let plan = merge::plan(&own, lines::all(tx, scope, from).await?, limits.choices);
     let writes: Vec<_> = plan.writes.iter().cloned().map(LineWrite::from).collect();
-    let written_keys: BTreeSet<_> = lines::write(tx, scope, into, &writes, Extent::Lines).await?.into_iter().collect();
+    let written_keys: BTreeSet<_> =
+        lines::write(tx, scope, &locked, &writes, Extent::Lines).await?.keys.into_iter().collect();
     sql::merge::discard(tx, scope, from).await?;
     let (merged, lost): (Vec<_>, Vec<_>) = plan.writes.into_iter().partition(|line| written_keys.contains(&line.key));
     let mut left_behind = plan.left_behind;

@@ -1,4 +1,4 @@
-//! Opens carts, within the limits on open carts.
+//! Locks and opens carts, within the limits on open carts.
 
 use crate::cart::sql::OpenCart;
 use crate::cart::{CartOwner, MAX_GUEST_CARTS};
@@ -10,31 +10,46 @@ use crate::row_limit::{self, RowLimit};
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
-/// Opens the owner's cart at the restaurant if there is none, and increments its version; returns the restaurant's
-/// currency, too.
-pub async fn touch(
+/// The locked cart of an owner.
+pub struct LockedCart {
+    /// The currency of the restaurant.
+    pub currency: Currency,
+    /// The cart.
+    pub cart: OpenCart,
+    /// Whether it was opened by this transaction.
+    pub is_new: bool,
+}
+
+/// Locks the owner's cart at the restaurant, and opens one if there is none.
+pub async fn lock_or_open(
     tx: &mut Tx,
     scope: &RestaurantScope,
     owner: CartOwner,
     limits: CartLimits,
-) -> Result<(Currency, OpenCart), Problem> {
+) -> Result<LockedCart, Problem> {
     match owner {
-        CartOwner::User(user) => touch_users(tx, scope, user, limits.open).await,
-        CartOwner::Guest(guest) => touch_guests(tx, scope, guest).await,
+        CartOwner::User(user) => lock_or_open_of_user(tx, scope, user, limits.open).await,
+        CartOwner::Guest(guest) => lock_or_open_of_guest(tx, scope, guest).await,
     }
 }
 
-/// Opens or touches a guest's cart. The guest must be locked, so that carts are not opened concurrently.
-async fn touch_guests(tx: &mut Tx, scope: &RestaurantScope, guest: GuestId) -> Result<(Currency, OpenCart), Problem> {
+/// Locks or opens a guest's cart. The guest must be locked, so that carts are not opened concurrently.
+async fn lock_or_open_of_guest(tx: &mut Tx, scope: &RestaurantScope, guest: GuestId) -> Result<LockedCart, Problem> {
     let now = tx.now();
     let row = sqlx::query!(
-        r#"insert into carts (restaurant_id, id, guest_id, created_at, updated_at)
-           values ($1, $2, $3, $4, $4)
-           on conflict (guest_id, restaurant_id) where status = 'OPEN'
-           do update set version = carts.version + 1, updated_at = excluded.updated_at
-           returning id, version, updated_at,
+        r#"with found as materialized (
+               select id, version, updated_at, false as is_new from carts
+               where restaurant_id = $1 and guest_id = $3 and status = 'OPEN' for no key update
+           ), opened as (
+               insert into carts (restaurant_id, id, guest_id, created_at, updated_at)
+               select $1, $2, $3, $4, $4 where not exists (select from found)
+               on conflict (guest_id, restaurant_id) where status = 'OPEN' do update set version = carts.version
+               returning id, version, updated_at, xmax = 0 as is_new
+           )
+           select id as "id!: CartId", version as "version!", updated_at as "updated_at!", is_new as "is_new!",
                (select r.currency from restaurants r where r.id = $1) as "currency!: Currency",
-               (select count(*) from carts o where o.guest_id = $3 and o.restaurant_id <> $1) as "others!""#,
+               (select count(*) from carts o where o.guest_id = $3 and o.restaurant_id <> $1) as "others!"
+           from (select * from found union all select * from opened) c"#,
         scope.restaurant() as RestaurantId,
         CartId::new() as CartId,
         guest as GuestId,
@@ -47,34 +62,42 @@ async fn touch_guests(tx: &mut Tx, scope: &RestaurantScope, guest: GuestId) -> R
         let detail = "A guest can have carts at up to ten restaurants. Sign in to use more.";
         return Err(Problem::new(Code::TooMany, detail));
     }
-    Ok((row.currency, OpenCart { id: row.id, version: row.version, updated_at: row.updated_at }))
+    let cart = OpenCart { id: row.id, version: row.version, updated_at: row.updated_at };
+    Ok(LockedCart { currency: row.currency, cart, is_new: row.is_new })
 }
 
 /// The most carts of a customer that can be opened concurrently without seeing each other: the limit on concurrent
 /// requests of a user.
 const OPENED_AT_ONCE: i64 = 32;
 
-/// Opens or touches a user's cart. `replaced_at` is set to the last order, because lines written before it belong to the cart that it closed.
+/// Locks or opens a user's cart. `replaced_at` is set to the last order, because lines written before it belong to the cart that it closed.
 ///
 /// When a cart is opened and there are more than `max`, those of other restaurants that were written longest ago are
 /// deleted.
-async fn touch_users(
+async fn lock_or_open_of_user(
     tx: &mut Tx,
     scope: &RestaurantScope,
     user: UserId,
     max: i64,
-) -> Result<(Currency, OpenCart), Problem> {
+) -> Result<LockedCart, Problem> {
     let now = tx.now();
     let row = sqlx::query!(
-        r#"insert into carts (restaurant_id, id, user_id, created_at, updated_at, replaced_at)
-           values ($1, $2, $3, $4, $4, (select max(updated_at) from carts
-                                        where restaurant_id = $1 and user_id = $3 and status = 'ORDERED'))
-           on conflict (user_id, restaurant_id) where status = 'OPEN'
-           do update set version = carts.version + 1, updated_at = excluded.updated_at
-           returning id, version, updated_at, xmax = 0 as "is_new!",
+        r#"with found as materialized (
+               select id, version, updated_at, false as is_new from carts
+               where restaurant_id = $1 and user_id = $3 and status = 'OPEN' for no key update
+           ), opened as (
+               insert into carts (restaurant_id, id, user_id, created_at, updated_at, replaced_at)
+               select $1, $2, $3, $4, $4, (select max(updated_at) from carts
+                                           where restaurant_id = $1 and user_id = $3 and status = 'ORDERED')
+               where not exists (select from found)
+               on conflict (user_id, restaurant_id) where status = 'OPEN' do update set version = carts.version
+               returning id, version, updated_at, xmax = 0 as is_new
+           )
+           select id as "id!: CartId", version as "version!", updated_at as "updated_at!", is_new as "is_new!",
                (select count(*) from carts o
                 where o.user_id = $3 and o.status = 'OPEN' and o.restaurant_id <> $1) as "others!",
-               (select r.currency from restaurants r where r.id = $1) as "currency!: Currency""#,
+               (select r.currency from restaurants r where r.id = $1) as "currency!: Currency"
+           from (select * from found union all select * from opened) c"#,
         scope.restaurant() as RestaurantId,
         CartId::new() as CartId,
         user as UserId,
@@ -88,7 +111,8 @@ async fn touch_users(
     if is_near && row_limit::count(tx, RowLimit::OpenCarts, user.uuid()).await? > max {
         discard_oldest(tx, scope, user, max).await?;
     }
-    Ok((row.currency, OpenCart { id: row.id, version: row.version, updated_at: row.updated_at }))
+    let cart = OpenCart { id: row.id, version: row.version, updated_at: row.updated_at };
+    Ok(LockedCart { currency: row.currency, cart, is_new: row.is_new })
 }
 
 /// Deletes a user's open carts except the `max` written last and the one of this restaurant. Carts that are being

@@ -43,11 +43,13 @@ pub async fn advance(
     if scope.driver_id().is_some_and(|driver| carrier != Some(driver)) {
         return Err(Problem::not_found());
     }
-    if let Some(driver) = scope.driver_id() {
+    let shown = delivery.clone().shown_to(&scope);
+    let is_repeated = delivery.status == to;
+    // A change of the order records the driver's activity itself (`delivery::follow`).
+    if let Some(driver) = scope.driver_id().filter(|_| is_repeated || order_status.is_none()) {
         sql::drivers::seen(tx, driver).await?;
     }
-    let shown = delivery.clone().shown_to(&scope);
-    if delivery.status == to {
+    if is_repeated {
         // A repetition changes nothing, whatever version it names: the response to the first one was lost.
         return Ok(shown);
     }

@@ -116,9 +116,9 @@ struct DriverAvailability {
 /// Go on duty or off duty
 ///
 /// A driver who goes off duty during a delivery finishes it. The location is deleted after that, or at once without a
-/// delivery. A driver on duty reports a location at least once a minute: after `DRIVER_PRESENCE` without a request the
-/// driver gets no deliveries, and after `DRIVER_OFF_DUTY_AFTER` the driver is set off duty and deliveries not picked up
-/// are WAITING again.
+/// delivery. A driver on duty reports a location at least once a minute: after `DRIVER_PRESENCE` without a
+/// report or other activity (see `seenAt`) the driver gets no deliveries, and after `DRIVER_OFF_DUTY_AFTER` the driver
+/// is set off duty and deliveries not picked up are WAITING again.
 #[utoipa::path(put, path = "/api/drivers/me/availability", tag = "drivers", security(("token" = [])),
     request_body = DriverAvailability,
     responses(

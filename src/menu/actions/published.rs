@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::Mutex;
@@ -14,7 +14,7 @@ use crate::content_coding::BothCodings;
 use crate::extract::APPLICATION_JSON;
 use crate::heavy::{Beneficiary, HeavyWork};
 use crate::ids::{CategoryId, RestaurantId};
-use crate::languages;
+use crate::languages::{self, WantedLanguages};
 use crate::menu::{published, single_category, sql};
 use crate::problem::{Code, Problem};
 use crate::shares::Shares;
@@ -63,7 +63,7 @@ impl Published {
         &self,
         restaurant: RestaurantId,
         category: Option<CategoryId>,
-        wanted: &[String],
+        wanted: &WantedLanguages,
         now: DateTime<Utc>,
     ) -> Result<Arc<CachedResponse>, Problem> {
         let mut key = CacheKey { kind: "menu", subject: restaurant.uuid(), language: None, part: None };
@@ -122,9 +122,27 @@ impl Published {
     }
 }
 
-/// The menu in the coding that the client takes, or 304 if it has it.
+/// The menu in the coding that the client takes, or 304 if it has it; with the language that was chosen, if known.
 pub fn show(answer: &CachedResponse, wanted: &HeaderMap) -> Response {
     let CachedResponse { tag, plain, gzip, .. } = answer;
     let (cache_control, vary) = ("public, no-cache", "accept-encoding, accept-language");
-    BothCodings { media_type: APPLICATION_JSON, tag, plain, gzip, cache_control, vary }.respond(wanted)
+    let both = BothCodings { media_type: APPLICATION_JSON, tag, plain, gzip, cache_control, vary };
+    let mut response = both.respond(wanted);
+    if let Some(language) = language_of(plain).and_then(|tag| HeaderValue::from_str(tag).ok()) {
+        response.headers_mut().insert(header::CONTENT_LANGUAGE, language);
+    }
+    response
+}
+
+/// The members of a menu before its categories are shorter than this, in bytes.
+const HEAD: usize = 256;
+
+/// The language of a rendered menu. It is read from the bytes, which may be of a later version than the one for which
+/// the language was chosen.
+fn language_of(menu: &[u8]) -> Option<&str> {
+    let head = &menu[..menu.len().min(HEAD)];
+    let name = b"\"language\":\"";
+    let begin = head.windows(name.len()).position(|part| part == name)? + name.len();
+    let length = head[begin..].iter().position(|byte| *byte == b'"')?;
+    std::str::from_utf8(&head[begin..begin + length]).ok()
 }

@@ -9,9 +9,13 @@ use crate::uow::Tx;
 /// Refuses a change of stock that was not possible, and announces one that is visible on the menu.
 ///
 /// # Errors
-/// `out_of_stock` when the stock is lower than the reduction, or is not counted.
+/// 422 when the stock would be more than the largest one; `out_of_stock` when it is lower than the reduction, or is not
+/// counted.
 pub async fn finish_change(tx: &mut Tx, scope: &RestaurantScope, counted: StockOutcome) -> Result<(), Problem> {
-    if !counted.done {
+    if counted.is_too_much {
+        return Err(Problem::invalid_field("/change", "must leave a stock of at most 1000000"));
+    }
+    if !counted.is_done {
         let detail = "The stock is lower than the reduction, or the stock is not counted. Get the stock and try again.";
         return Err(Problem::new(Code::OutOfStock, detail));
     }

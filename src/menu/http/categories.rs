@@ -209,7 +209,11 @@ async fn update_category(
                 sql::take_turns(tx, &scope).await?;
                 let found = sql::category(tx, scope.restaurant(), id).await?;
                 let mut category = found.ok_or_else(Problem::not_found)?;
+                let before = category.clone();
                 patch.apply(&mut category);
+                if category == before {
+                    return Ok(category);
+                }
                 check(&category)?;
                 sql::save_category(tx, &scope, &category).await?;
                 sql::edited(tx, &scope).await?.check(bounds)?;

@@ -263,6 +263,7 @@ async fn update_modifier_group(
                 let currency = sql::currency(tx, scope.restaurant()).await?;
                 let found = sql::groups::get(tx, scope.restaurant(), id).await?;
                 let mut group = found.ok_or_else(Problem::not_found)?;
+                let before = group.clone();
                 let mut faults = MenuFaults::default();
                 if let Some(key) = patch.key {
                     group.key = key.map(String::from);
@@ -277,6 +278,9 @@ async fn update_modifier_group(
                 faults.choices("", group.min, group.max);
                 faults.translations("", &group.translations);
                 faults.none()?;
+                if group == before {
+                    return Ok(group.into_body(currency));
+                }
                 save(tx, &scope, group, bounds).await
             })
         })

@@ -25,7 +25,10 @@ async fn show(app: &App, scope: RestaurantScope, item: ItemId, image: Option<Ima
     app.db
         .write(scope, move |tx| {
             Box::pin(async move {
-                sql::items::lock(tx, &scope, item).await?;
+                let before = sql::items::lock(tx, &scope, item).await?;
+                if image.is_none() && before.image.is_none() {
+                    return Ok(Json(before));
+                }
                 sql::items::show_image(tx, &scope, item, image).await?;
                 sql::announce(tx, &scope).await?;
                 sql::items::get(tx, scope.restaurant(), item).await?.map(Json).ok_or_else(Problem::not_found)

@@ -322,7 +322,11 @@ async fn update_item(
                 sql::take_turns(tx, &scope).await?;
                 let mut item = sql::items::lock(tx, &scope, id).await?;
                 let stock = patch.stock.map(|stock| stock.map(|stock| stock.0));
+                let before = item.clone();
                 patch.apply(&mut item);
+                if item == before && stock.is_none_or(|stock| stock == before.stock) {
+                    return Ok(item);
+                }
                 check(tx, &scope, &item).await?;
                 sql::items::save(tx, &scope, &item).await?;
                 if let Some(stock) = stock {
@@ -389,7 +393,11 @@ async fn set_availability(
         .write(scope, move |tx| {
             Box::pin(async move {
                 let mut item = sql::items::lock(tx, &scope, id).await?;
-                (item.available, item.unavailable_until) = (wanted.available, wanted.until.map(Timestamp::utc));
+                let new = (wanted.available, wanted.until.map(Timestamp::utc));
+                if (item.available, item.unavailable_until) == new {
+                    return Ok(item);
+                }
+                (item.available, item.unavailable_until) = new;
                 sql::items::save(tx, &scope, &item).await?;
                 sql::announce(tx, &scope).await?;
                 Ok(item)

@@ -149,8 +149,10 @@ async fn set_modifier_availability(
         .write(scope, move |tx| {
             Box::pin(async move {
                 groups::require(tx, &scope, group, id).await?;
-                sql::groups::switch(tx, &scope, id, wanted.available, wanted.until.map(Timestamp::utc)).await?;
-                sql::announce(tx, &scope).await?;
+                let until = wanted.until.map(Timestamp::utc);
+                if sql::groups::switch(tx, &scope, id, wanted.available, until).await? {
+                    sql::announce(tx, &scope).await?;
+                }
                 groups::body(tx, &scope, group).await
             })
         })

@@ -42,7 +42,7 @@ impl StockUpdate {
     fn read(&self) -> Result<StockChange, Problem> {
         match (self.stock, self.change) {
             (Some(stock), None) => Ok(StockChange::To(stock.map(|stock| stock.0))),
-            (None, Some(change)) if change.abs() <= 1_000_000 => Ok(StockChange::By(change)),
+            (None, Some(change)) if change.unsigned_abs() <= 1_000_000 => Ok(StockChange::By(change)),
             (None, Some(_)) => Err(Problem::invalid_field("/change", "must be between -1000000 and 1000000")),
             _ => Err(Problem::invalid_field("", "must contain exactly one of stock and change")),
         }
@@ -60,6 +60,8 @@ impl StockUpdate {
         (status = 404, description = "Resource not found",
             body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "The stock is lower than the change, or is not counted",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "Invalid request, or the stock would be more than 1,000,000",
             body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn set_stock(
@@ -94,6 +96,8 @@ async fn set_stock(
         (status = 404, description = "Resource not found",
             body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "The stock is lower than the change, or is not counted",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "Invalid request, or the stock would be more than 1,000,000",
             body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn set_modifier_stock(

@@ -37,13 +37,13 @@ pub async fn save_categories(tx: &mut Tx, scope: &RestaurantScope, rows: &Prepar
     let now = tx.now();
     sqlx::query!(
         "insert into menu_categories
-             (restaurant_id, id, key, name, position, day_parts, translations, created_at, updated_at)
-         select $1, id, key, name, position, day_parts, translations, $3, $3
-         from jsonb_to_recordset($2) as c(id uuid, key text, name text, position int, day_parts jsonb, translations
-         jsonb)
+             (restaurant_id, id, key, name, position, day_parts, translations, search_words, created_at, updated_at)
+         select $1, id, key, name, position, day_parts, translations, search_words, $3, $3
+         from jsonb_to_recordset($2) as c(id uuid, key text, name text, position int, day_parts jsonb,
+             translations jsonb, search_words text[])
          on conflict (restaurant_id, id) do update set key = excluded.key, name = excluded.name,
              position = excluded.position, day_parts = excluded.day_parts, translations = excluded.translations,
-             updated_at = excluded.updated_at",
+             search_words = excluded.search_words, updated_at = excluded.updated_at",
         scope.restaurant() as RestaurantId,
         Json(&rows.json) as _,
         now,

@@ -279,11 +279,13 @@ pub async fn switch(
     id: ModifierId,
     available: bool,
     until: Option<DateTime<Utc>>,
-) -> Result<(), Problem> {
+) -> Result<bool, Problem> {
     let now = tx.now();
     let changed = sqlx::query!(
         "update modifiers set available = $3, unavailable_until = $4, updated_at = $5
-         where restaurant_id = $1 and id = $2 and deleted_at is null",
+         where restaurant_id = $1 and id = $2 and deleted_at is null
+             and (available, unavailable_until) is distinct from ($3::bool, $4::timestamptz)
+             and not ($3 and unavailable_until is not null and unavailable_until <= $5)",
         scope.restaurant() as RestaurantId,
         id as ModifierId,
         available,
@@ -292,7 +294,7 @@ pub async fn switch(
     )
     .execute(tx.connection())
     .await?;
-    if changed.rows_affected() == 1 { Ok(()) } else { Err(Problem::not_found()) }
+    Ok(changed.rows_affected() == 1)
 }
 
 /// Hides a group and its modifiers, and removes it from items and modifiers.

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
+use std::num::{IntErrorKind, ParseIntError};
 
 use serde::Serialize;
 use serde::de::IgnoredAny;
@@ -23,14 +24,23 @@ pub(super) fn write_price(out: &mut Vec<u8>, units: i64, currency: Currency, sep
 }
 
 /// Parses a price with a decimal point or comma, without thousands separators.
-pub(super) fn price_units(text: &str, currency: Currency) -> Option<i64> {
+pub(super) fn price_units(text: &str, currency: Currency) -> Result<i64, String> {
     let digits = currency.exponent() as usize;
     let (whole, part) = text.split_once(['.', ',']).unwrap_or((text, ""));
     let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     if whole.is_empty() || !plain(whole) || !plain(part) || part.len() > digits || text.ends_with(['.', ',']) {
-        return None;
+        return Err(format!("must be an amount such as 12.50, with at most {digits} decimal digits"));
     }
-    format!("{whole}{part:0<digits$}").parse().ok()
+    format!("{whole}{part:0<digits$}").parse().map_err(|_| "must be a smaller number".into())
+}
+
+/// Parses a whole number.
+pub(super) fn whole_number(text: &str) -> Result<i32, &'static str> {
+    text.parse().map_err(|error: ParseIntError| match error.kind() {
+        IntErrorKind::PosOverflow => "must be a smaller number",
+        IntErrorKind::NegOverflow => "must be a larger number",
+        _ => "must be a whole number",
+    })
 }
 
 /// Writes enum values, separated by spaces, with the names that JSON uses.

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use serde::de::{DeserializeOwned, IgnoredAny};
 
-use super::cells::{price_units, push_allergens, push_keys, push_list, push_text};
+use super::cells::{price_units, push_allergens, push_keys, push_list, push_text, whole_number};
 use super::{COLUMNS, ColumnIndexes, KINDS, Table, at};
 use crate::config::Menus;
 use crate::extract::deserialization_fault;
@@ -240,9 +240,7 @@ impl TableReader {
         let _ = write!(fields, ",\"{name}\":");
         match name {
             "price" => {
-                let digits = self.currency.exponent();
-                let units = price_units(text, self.currency)
-                    .ok_or_else(|| format!("must be an amount such as 12.50, with at most {digits} decimal digits"))?;
+                let units = price_units(text, self.currency)?;
                 let _ = write!(fields, "{{\"amount\":{units},\"currency\":\"{}\"}}", self.currency);
             }
             "currency" if text == self.currency.code() => fields.truncate(start),
@@ -251,7 +249,7 @@ impl TableReader {
             "available" if text.eq_ignore_ascii_case("no") => fields.push_str("false"),
             "available" => return Err("must be yes or no, or empty".into()),
             "stock" | "min" | "max" => {
-                let number = text.parse::<i32>().map_err(|_| "must be a whole number")?;
+                let number = whole_number(text)?;
                 let _ = write!(fields, "{number}");
             }
             "modifierGroups" => push_keys(fields, text)?,

@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 
+use super::slots::move_slot;
 use crate::extract::IfMatch;
 use crate::ids::OrderId;
 use crate::orders::status::{CannotAdvance, StatusUpdate};
@@ -48,6 +49,10 @@ pub async fn advance(
     };
     let change =
         order.advance(update, preparation, scope.actor(), tx.now()).map_err(|refusal| problem(refusal, &order, to))?;
+    let order = match change.promised_at() {
+        Some(promised_at) => Order { slot: move_slot(tx, scope, &order, promised_at).await?, ..order },
+        None => order,
+    };
     sql::save_status(tx, scope, &order, change).await
 }
 

@@ -12,6 +12,7 @@ use crate::app::App;
 use crate::extract::{Body, IfMatch, Versioned};
 use crate::ids::OrderId;
 use crate::orders::access::OrderAccess;
+use crate::orders::actions::slots::move_slot;
 use crate::orders::promise::CannotPromise;
 use crate::orders::{Order, sql};
 use crate::problem::{Code, Problem, ProblemBody};
@@ -26,14 +27,16 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct NewPromise {
-    /// Later than the current value, and at most `ORDER_LONGEST_DELAY` from now.
+    /// Later than the current value, at most `ORDER_LONGEST_DELAY` from now, and not after the last hand-over, as long as
+    /// that has not passed. The current value changes nothing.
     promised_at: Timestamp,
 }
 
 /// Postpone the promised time of an order
 ///
-/// While it is CONFIRMED or PREPARING. The customer is notified (`order:promise-changed`) and, before preparation
-/// starts, has two minutes to cancel.
+/// While it is CONFIRMED or PREPARING. Where slots are limited, the order no longer counts for its slot, but for the one
+/// in which it is promised now, also if that is full. The customer is notified (`order:promise-changed`) and, before
+/// preparation starts, has two minutes to cancel.
 #[utoipa::path(patch, path = "/api/orders/{orderId}/promise", tag = "orders", security(("token" = [])),
     params(("orderId" = OrderId, Path),
         ("If-Match" = Option<String>, Header, description = "The expected version, in quotes as in ETag")),
@@ -48,7 +51,7 @@ struct NewPromise {
             body = ProblemBody, content_type = "application/problem+json"),
         (status = 412, description = "Version conflict; `current` is the current state",
             body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "The time is not later than the current promise, or too late",
+        (status = 422, description = "The time is earlier than the current promise or has passed, or too late",
             body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn update_order_promise(
@@ -67,7 +70,9 @@ async fn update_order_promise(
                 let change = order
                     .promise(body.promised_at.utc(), tx.now(), longest)
                     .map_err(|refusal| problem(refusal, &order))?;
-                sql::promise::save(tx, &scope, &order, change).await
+                let Some(change) = change else { return Ok(order) };
+                let slot = move_slot(tx, &scope, &order, change.promised_at()).await?;
+                sql::promise::save(tx, &scope, &order, change, slot).await
             })
         })
         .await?;
@@ -88,6 +93,10 @@ fn problem(refusal: CannotPromise, order: &Order) -> Problem {
         }
         CannotPromise::TooFar => {
             Problem::invalid_field("/promisedAt", "must be within ORDER_LONGEST_DELAY of the server's configuration")
+        }
+        CannotPromise::AfterHandOver(last) => {
+            Problem::invalid_field("/promisedAt", "must not be after the last hand-over of the restaurant")
+                .with("latest", last)
         }
     }
 }

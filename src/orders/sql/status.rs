@@ -5,6 +5,7 @@ use crate::coupons;
 use crate::events;
 use crate::ids::{OrderId, RestaurantId};
 use crate::menu;
+use crate::menu::stock::LARGEST_STOCK;
 use crate::orders::status::StatusChange;
 use crate::orders::{Order, OrderStatus};
 use crate::problem::Problem;
@@ -26,7 +27,7 @@ pub async fn save_status(
              where $11::timestamptz is not null and restaurant_id = $1 and order_id = $2
          )
          update orders set status = $5, version = $6, promised_at = $7, cancellable_until = $8, cancel_reason = $9,
-             updated_at = $10, closed_at = $11
+             updated_at = $10, closed_at = $11, slot = $12
          where restaurant_id = $1 and id = $2 and version = $3 and status = $4",
         scope.restaurant() as RestaurantId,
         order.id as OrderId,
@@ -39,6 +40,7 @@ pub async fn save_status(
         changed.cancel_reason,
         changed.updated_at,
         changed.closed_at,
+        changed.slot,
     )
     .execute(tx.connection())
     .await?;
@@ -65,8 +67,9 @@ async fn give_back(tx: &mut Tx, scope: &RestaurantScope, order: &Order, stock: b
     if menu_changed { menu::sql::announce(tx, scope).await } else { Ok(()) }
 }
 
-/// Returns the stock that an order took according to the ledger, of items that are still counted. `true`: the menu may
-/// change. Takes its turn as `place::insert` does.
+/// Returns the stock that an order took according to the ledger, of items that are still counted, up to the largest
+/// stock: what was sold may have been counted again meanwhile. `true`: the menu may change. Takes its turn as
+/// `place::insert` does.
 async fn return_stock(tx: &mut Tx, scope: &RestaurantScope, order: OrderId) -> Result<bool, Problem> {
     let now = tx.now();
     let returned = sqlx::query!(
@@ -76,11 +79,13 @@ async fn return_stock(tx: &mut Tx, scope: &RestaurantScope, order: OrderId) -> R
                select item_id, modifier_id, -sum(delta)::int as portions from stock_ledger
                where restaurant_id = $1 and order_id = $2 group by item_id, modifier_id having sum(delta) < 0
            ), locked as materialized (
-               select i.id, t.portions from (select count(*) from turn) as first cross join taken t
+               select i.id, least(t.portions, $4 - i.stock) as portions
+               from (select count(*) from turn) as first cross join taken t
                join menu_items i on i.restaurant_id = $1 and i.id = t.item_id
                order by i.id for no key update of i
            ), locked_modifiers as materialized (
-               select m.id, t.portions from (select count(*) from locked) as first cross join taken t
+               select m.id, least(t.portions, $4 - m.stock) as portions
+               from (select count(*) from locked) as first cross join taken t
                join modifiers m on m.restaurant_id = $1 and m.id = t.modifier_id
                order by m.id for no key update of m
            ), items as (
@@ -94,7 +99,8 @@ async fn return_stock(tx: &mut Tx, scope: &RestaurantScope, order: OrderId) -> R
            ), written as (
                insert into stock_ledger (restaurant_id, item_id, modifier_id, order_id, delta, reason, at)
                select $1::uuid, id, null::uuid, $2::uuid, portions, 'RETURNED', $3::timestamptz from items
-               union all select $1, null, id, $2, portions, 'RETURNED', $3 from back
+               where portions > 0
+               union all select $1, null, id, $2, portions, 'RETURNED', $3 from back where portions > 0
            )
            select exists (select from items where stock = portions)
                or exists (select from (select group_id, min(stock - portions) as least from back group by group_id)
@@ -103,6 +109,7 @@ async fn return_stock(tx: &mut Tx, scope: &RestaurantScope, order: OrderId) -> R
         scope.restaurant() as RestaurantId,
         order as OrderId,
         now,
+        LARGEST_STOCK,
     )
     .fetch_one(tx.connection())
     .await?;

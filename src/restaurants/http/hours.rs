@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use chrono::{Days, TimeDelta};
+use chrono::{DateTime, Days, TimeDelta};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -152,7 +152,14 @@ async fn put_hours(
     app.db
         .write(scope, move |tx| {
             Box::pin(async move {
-                actions::lock_at_version(tx, &scope, if_match).await?;
+                let current = actions::lock_at_version(tx, &scope, if_match).await?;
+                if current.always_open == new.always_open && hours::are_same(&weekly, &current.hours) {
+                    let exceptions =
+                        sql::hours::exceptions(tx, scope.restaurant(), DateTime::UNIX_EPOCH.date_naive(), None).await?;
+                    if hours::are_same_exceptions(&new.exceptions, &exceptions) {
+                        return read(tx, scope.restaurant()).await;
+                    }
+                }
                 sql::hours::set_week(tx, &scope, &weekly).await?;
                 sql::hours::set_always(tx, &scope, new.always_open).await?;
                 sql::hours::set_exceptions(tx, &scope, &new.exceptions).await?;
@@ -221,8 +228,10 @@ async fn set_pause(app: &App, scope: RestaurantScope, pause: Option<Pause>) -> R
         .write(scope, move |tx| {
             Box::pin(async move {
                 sql::lock(tx, &scope).await?;
-                sql::set_pause(tx, &scope, pause.as_ref()).await?;
-                actions::publish_changed(tx, &scope).await
+                if sql::set_pause(tx, &scope, pause.as_ref()).await? {
+                    return actions::publish_changed(tx, &scope).await;
+                }
+                sql::get(tx, scope.restaurant()).await?.ok_or_else(Problem::not_found)
             })
         })
         .await?;

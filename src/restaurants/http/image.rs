@@ -28,8 +28,10 @@ async fn show(app: &App, scope: RestaurantScope, image: Option<ImageId>) -> Resu
         .write(scope, move |tx| {
             Box::pin(async move {
                 sql::lock(tx, &scope).await?;
-                sql::profile::show_image(tx, &scope, image).await?;
-                actions::publish_changed(tx, &scope).await
+                if sql::profile::show_image(tx, &scope, image).await? {
+                    return actions::publish_changed(tx, &scope).await;
+                }
+                sql::get(tx, scope.restaurant()).await?.ok_or_else(Problem::not_found)
             })
         })
         .await?;

@@ -62,8 +62,9 @@ struct SearchQuery {
     open_now: Option<bool>,
     /// Only restaurants that offer this fulfilment; with `openNow`, those that offer it now.
     fulfilment: Option<Fulfilment>,
-    /// In which each of these words begins a word of the name, a cuisine, or the name of an item on the menu, in any
-    /// language; of more than ten, the longest. Case and accents do not matter, and in scripts without spaces a word is
+    /// In which each of these words begins a word of the restaurant's name, of a cuisine, of the name of an item on the
+    /// menu, or of the name of a category with items, in any language; of more than ten, the longest. Descriptions and
+    /// modifiers are not searched. Case and accents do not matter, and in scripts without spaces a word is
     /// found wherever it stands. Simplified and traditional Chinese characters are different ones: a menu is found by
     /// both that has a translation into the other. What is on the menu counts also while it is not `orderable`: the
     /// menu says so, and why.

@@ -286,6 +286,9 @@ async fn put_zones(
         .write(scope, move |tx| {
             Box::pin(async move {
                 actions::lock_at_version(tx, &scope, if_match).await?;
+                if zones::are_same(&zones::list(tx, scope.restaurant()).await?, &stored) {
+                    return read(tx, scope.restaurant()).await;
+                }
                 zones::set(tx, &scope, &stored).await?;
                 sql::next_version(tx, &scope).await?;
                 actions::publish_changed(tx, &scope).await?;

@@ -72,7 +72,8 @@ pub async fn requires_second_factor(tx: &mut Tx, scope: &RestaurantScope) -> Res
 pub async fn require_second_factor(tx: &mut Tx, scope: &RestaurantScope, requires: bool) -> Result<(), Problem> {
     let now = tx.now();
     sqlx::query!(
-        "update restaurants set require_second_factor = $2, updated_at = $3 where id = $1",
+        "update restaurants set require_second_factor = $2, updated_at = $3
+         where id = $1 and require_second_factor <> $2",
         scope.restaurant() as RestaurantId,
         requires,
         now,

@@ -21,7 +21,7 @@ use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
 /// The settings of a restaurant.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Profile {
     /// The name in URLs.
     pub slug: String,
@@ -198,12 +198,14 @@ pub async fn update(tx: &mut Tx, scope: &RestaurantScope, profile: &Profile) -> 
     tax::set(tx, scope, &profile.tax.classes).await
 }
 
-/// Begins a pause, or ends it before its time.
-pub async fn set_pause(tx: &mut Tx, scope: &RestaurantScope, pause: Option<&Pause>) -> Result<(), Problem> {
+/// Begins a pause, or ends it before its time. `false`: it is paused like that already, or not paused.
+pub async fn set_pause(tx: &mut Tx, scope: &RestaurantScope, pause: Option<&Pause>) -> Result<bool, Problem> {
     let now = tx.now();
-    sqlx::query!(
+    let changed = sqlx::query!(
         "update restaurants set paused_until = $2, pause_reason = $3, version = version + 1, updated_at = $4
-         where id = $1",
+         where id = $1
+             and case when $2::timestamptz is null then paused_until > $4
+                      else (paused_until, pause_reason) is distinct from ($2, $3) end",
         scope.restaurant() as RestaurantId,
         pause.map(|pause| pause.until),
         pause.map(|pause| &pause.reason),
@@ -211,7 +213,7 @@ pub async fn set_pause(tx: &mut Tx, scope: &RestaurantScope, pause: Option<&Paus
     )
     .execute(tx.connection())
     .await?;
-    Ok(())
+    Ok(changed.rows_affected() == 1)
 }
 
 /// Increments the version, after a change in another table.
@@ -227,16 +229,17 @@ pub async fn next_version(tx: &mut Tx, scope: &RestaurantScope) -> Result<(), Pr
     Ok(())
 }
 
-/// Sets the image; `None` removes it.
-pub async fn show_image(tx: &mut Tx, scope: &RestaurantScope, id: Option<ImageId>) -> Result<(), Problem> {
+/// Sets the image; `None` removes it. `false`: it has this one, or none.
+pub async fn show_image(tx: &mut Tx, scope: &RestaurantScope, id: Option<ImageId>) -> Result<bool, Problem> {
     let now = tx.now();
-    sqlx::query!(
-        "update restaurants set image_id = $2, version = version + 1, updated_at = $3 where id = $1",
+    let changed = sqlx::query!(
+        "update restaurants set image_id = $2, version = version + 1, updated_at = $3
+         where id = $1 and image_id is distinct from $2",
         scope.restaurant() as RestaurantId,
         id as Option<ImageId>,
         now,
     )
     .execute(tx.connection())
     .await?;
-    Ok(())
+    Ok(changed.rows_affected() == 1)
 }

@@ -16,7 +16,7 @@ use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
 /// The stored form of a shape, with its original coordinates.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum StoredShape {
     /// A polygon with holes.
@@ -39,6 +39,28 @@ pub enum StoredShape {
 }
 
 impl StoredShape {
+    fn is_same(&self, other: &Self) -> bool {
+        fn same_point(one: &[f64; 2], other: &[f64; 2]) -> bool {
+            one.iter().zip(other).all(|(one, other)| (one - other).abs() < LEAST_DIFFERENCE)
+        }
+        fn same_rings(one: &[Vec<[f64; 2]>], other: &[Vec<[f64; 2]>]) -> bool {
+            let same_ring = |(one, other): (&Vec<[f64; 2]>, &Vec<[f64; 2]>)| {
+                one.len() == other.len() && one.iter().zip(other).all(|(one, other)| same_point(one, other))
+            };
+            one.len() == other.len() && one.iter().zip(other).all(same_ring)
+        }
+        match (self, other) {
+            (Self::Polygon { rings: one }, Self::Polygon { rings: other }) => same_rings(one, other),
+            (Self::Polygons { polygons: one }, Self::Polygons { polygons: other }) => {
+                one.len() == other.len() && one.iter().zip(other).all(|(one, other)| same_rings(one, other))
+            }
+            (Self::Circle { centre: one, radius: a }, Self::Circle { centre: other, radius: b }) => {
+                same_point(one, other) && (a - b).abs() < LEAST_DIFFERENCE
+            }
+            _ => false,
+        }
+    }
+
     fn bounds(&self) -> Result<BoundingBox, Problem> {
         match self {
             Self::Polygon { rings } => Ok(BoundingBox::of_ring(rings.first().map(Vec::as_slice).unwrap_or_default())),
@@ -70,7 +92,7 @@ fn place_of([lng, lat]: [f64; 2]) -> Result<Place, Problem> {
 }
 
 /// The stored form of a zone.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct StoredZone {
     /// The name of the zone.
     pub name: String,
@@ -86,6 +108,19 @@ pub struct StoredZone {
     pub minimum_order: Option<Amount>,
     /// Minutes from ready to the delivery address.
     pub lead_minutes: i16,
+}
+
+/// The least difference of two coordinates in degrees, about a tenth of a millimetre, or of two radii in metres. A
+/// smaller one is from reading and writing decimal numbers.
+const LEAST_DIFFERENCE: f64 = 1e-9;
+
+/// Whether two lists are the same zones.
+pub fn are_same(one: &[StoredZone], other: &[StoredZone]) -> bool {
+    one.len() == other.len()
+        && one.iter().zip(other).all(|(one, other)| {
+            let alike = StoredZone { shape: Json(one.shape.0.clone()), ..other.clone() };
+            *one == alike && one.shape.0.is_same(&other.shape.0)
+        })
 }
 
 impl StoredZone {

@@ -80,6 +80,7 @@ struct CategoryJson<'a> {
     position: i32,
     day_parts: &'a [DayPart],
     translations: &'a Translations,
+    search_words: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -130,7 +131,8 @@ struct ModifierJson<'a> {
 impl<'a> CategoryJson<'a> {
     fn of(one: &'a Category) -> Self {
         let Category { id, key, name, position, day_parts, translations } = one;
-        Self { id: id.uuid(), key: key.as_deref(), name, position: *position, day_parts, translations }
+        let (key, search_words) = (key.as_deref(), one.search_words());
+        Self { id: id.uuid(), key, name, position: *position, day_parts, translations, search_words }
     }
 }
 

@@ -1,0 +1,33 @@
+//! The slot of an order that is promised for a time in another slot.
+
+use chrono::{DateTime, Utc};
+
+use crate::orders::{Order, sql};
+use crate::problem::Problem;
+use crate::restaurants;
+use crate::tenancy::RestaurantScope;
+use crate::uow::Tx;
+
+/// Counts a locked order for the slot in which it is promised now, and no longer for the one before. The restaurant has
+/// decided that, so the slot may be full. Returns the beginning of the slot; `None`: the order counts for no slot.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn move_slot(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    order: &Order,
+    promised_at: DateTime<Utc>,
+) -> Result<Option<DateTime<Utc>>, Problem> {
+    let Some(before) = order.slot else { return Ok(None) };
+    let (rules, zone) = restaurants::sql::slot_rules(tx, scope.restaurant()).await?;
+    let slot = rules.slot_of(zone, promised_at);
+    // A slot that was longer when the order was placed contains the time as well, and begins earlier.
+    if slot.starts_at <= before {
+        return Ok(Some(before));
+    }
+    // In the order of their times, so that two orders that wait for each other's slot do not.
+    sql::slots::give_back(tx, scope, before).await?;
+    sql::slots::take(tx, scope, slot, i32::MAX).await?;
+    Ok(Some(slot.starts_at))
+}
