@@ -96,8 +96,10 @@ impl RepeatedRequest {
     /// When the database does not answer.
     pub async fn was_answered(&self, db: &Database) -> Result<bool, Problem> {
         let Self { user, operation, key } = self.clone();
-        db.read(TenancyContext::user(user), move |tx| Box::pin(async move { is_stored(tx, user, operation, &key).await }))
-            .await
+        db.read(TenancyContext::user(user), move |tx| {
+            Box::pin(async move { is_stored(tx, user, operation, &key).await })
+        })
+        .await
     }
 }
 

@@ -42,7 +42,7 @@ enum ListenerError {
 pub async fn follow(app: Arc<App>, options: PgConnectOptions, stop: CancellationToken) {
     let options = options.options([("role", "comanda_app")]).application_name("comanda revocations");
     let mut listener = RevocationListener { app, options, floor: None, seen: HashSet::new(), swept: Instant::now() };
-    stop.run_until_cancelled(listener.listen()).await;
+    stop.run_until_cancelled(listener.listen_and_reconnect()).await;
 }
 
 struct RevocationListener {
@@ -56,7 +56,7 @@ struct RevocationListener {
 }
 
 impl RevocationListener {
-    async fn listen(&mut self) {
+    async fn listen_and_reconnect(&mut self) {
         let mut wait = FIRST_WAIT;
         loop {
             let since = Instant::now();

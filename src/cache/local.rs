@@ -16,7 +16,7 @@ pub(super) struct CacheEntry {
 #[derive(Default)]
 pub(super) struct LocalEntries {
     pub(super) slots: HashMap<CacheKey, CacheEntry>,
-    bytes: usize,
+    pub(super) bytes: usize,
 }
 
 impl LocalEntries {

@@ -121,9 +121,10 @@ impl UnpricedLine {
             || (matches!(obstacle, Some(Obstacle::Unavailable)) && !switched_off);
         let own = effective([part]);
         let extra = configured.as_ref().map_or(Amount::ZERO, |configured| configured.extra);
-        let (chosen, required_portions, allergens) = configured.map_or((Vec::new(), BTreeMap::new(), own), |configured| {
-            (configured.chosen, configured.required_portions, configured.allergens)
-        });
+        let (chosen, required_portions, allergens) = configured
+            .map_or((Vec::new(), BTreeMap::new(), own), |configured| {
+                (configured.chosen, configured.required_portions, configured.allergens)
+            });
         Ok(StoredLine {
             key: self.key,
             item_id: self.item_id,
@@ -208,7 +209,9 @@ impl StoredLine {
             reason: self.obstacle,
             shortages: self.shortages,
             errors: match self.obstacle {
-                Some(Obstacle::ChoicesChanged) => self.invalid_choices.iter().map(|invalid_choice| invalid_choice.field_error("")).collect(),
+                Some(Obstacle::ChoicesChanged) => {
+                    self.invalid_choices.iter().map(|invalid_choice| invalid_choice.field_error("")).collect()
+                }
                 _ => Vec::new(),
             },
         })

@@ -71,7 +71,8 @@ pub fn plan(own: &UserCart, guest_lines: Vec<Line>, max_choices: usize) -> Merge
     // At the same instant a line wins against its removal.
     let loses = |line: &Line| known.get(&line.key).is_some_and(|written| (line.at, line.is_live()) < *written);
     let is_live = |key: &String| known.get(key).is_some_and(|(_, is_live)| *is_live);
-    let ends = guest_lines.iter().filter(|line| !line.is_live() && is_live(&line.key) && !is_before(line) && !loses(line));
+    let ends =
+        guest_lines.iter().filter(|line| !line.is_live() && is_live(&line.key) && !is_before(line) && !loses(line));
     let ended: Vec<_> = ends.map(|line| choices_of.get(&line.key).copied().unwrap_or_default()).collect();
     let mut live = own.lines.iter().filter(|line| line.is_live()).count() - ended.len();
     let mut choices = choices_of.values().sum::<usize>() - ended.iter().sum::<usize>();

@@ -5,16 +5,14 @@ use std::collections::{HashMap, HashSet};
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 
-use super::{CartOwner, CartStatus, MAX_GUEST_CARTS, StoredLine};
-use crate::config::CartLimits;
+use super::{CartOwner, CartStatus, StoredLine};
 use crate::ids::{CartId, GuestId, ItemId, ModifierGroupId, OrderId, RestaurantId, UserId};
 use crate::menu::allergens::{Declared, Diet};
 use crate::menu::configure::{Choice, InvalidChoice, configure};
 use crate::menu::dayparts::DayPart;
 use crate::money::{Amount, Currency};
-use crate::problem::{Code, OnConstraint as _, Problem};
+use crate::problem::{Code, Problem};
 use crate::restaurants::tax::TaxClass;
-use crate::row_limit::{self, RowLimit};
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
@@ -294,7 +292,8 @@ pub async fn unfit(
                 unfit.push((index, InvalidChoice { pointer: NOT_ON_THE_MENU.to_owned(), message }));
             }
             Some(group_ids) => {
-                let invalid_choices = configure(group_ids, &questions, (None, &[]), &line.choices).err().unwrap_or_default();
+                let invalid_choices =
+                    configure(group_ids, &questions, (None, &[]), &line.choices).err().unwrap_or_default();
                 unfit.extend(invalid_choices.into_iter().map(|invalid_choice| (index, invalid_choice)));
             }
         }

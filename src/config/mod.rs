@@ -36,11 +36,11 @@ pub use log::Log;
 pub use menus::Menus;
 pub use orders::{CartLimits, OrderLimits, Orders};
 pub use postgres::Postgres;
+pub use restaurants::RestaurantLimits;
 pub use retention::{Retention, StoredResponsesLimit};
 pub use sockets::Sockets;
 pub use source::Source;
 pub use sync::Sync;
-pub use restaurants::RestaurantLimits;
 
 use crate::variables::UNREAD;
 use source::Reader;

@@ -86,7 +86,6 @@ pub fn common_form(letter: char) -> char {
     digit.unwrap_or(letter)
 }
 
-
 /// Scripts that do not separate words by spaces, or in which parts of words are searched: from Devanagari to Burmese,
 /// Tibetan, Khmer, kana, Chinese characters and Hangul.
 pub(super) const fn is_found_inside(letter: char) -> bool {

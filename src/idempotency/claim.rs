@@ -164,7 +164,6 @@ pub async fn delete_surplus(tx: &mut Tx, user: UserId, limit: StoredResponsesLim
     Ok(())
 }
 
-
 /// PostgreSQL's `lock_not_available`: the first request with the key has not ended yet.
 fn still_running(error: sqlx::Error) -> Problem {
     match &error {

@@ -172,8 +172,13 @@ pub fn configure<'a>(
     item: FoodPart<'a>,
     choices: &[Choice],
 ) -> Result<Configured, Vec<InvalidChoice>> {
-    let mut reader =
-        ChoiceReader { groups, invalid_choices: Vec::new(), required_portions: BTreeMap::new(), parts: vec![item], available: true };
+    let mut reader = ChoiceReader {
+        groups,
+        invalid_choices: Vec::new(),
+        required_portions: BTreeMap::new(),
+        parts: vec![item],
+        available: true,
+    };
     let flat: Vec<_> = choices.iter().map(|choice| (choice.modifier_id, choice.quantity)).collect();
     let found = reader.read_choices(group_ids, &flat, "", 1);
     let mut chosen = Vec::with_capacity(choices.len());
@@ -248,9 +253,10 @@ impl<'a> ChoiceReader<'a, '_> {
                 self.invalid_choice(format!("{pointer}/quantity"), "must be between 1 and 99".into());
             }
             let named_before = !named.insert(*id);
-            let hit = self.groups.modifiers.get(id).copied().and_then(|(group, modifier)| {
-                groups.iter().position(|one| one.id == group).map(|at| (at, modifier))
-            });
+            let hit =
+                self.groups.modifiers.get(id).copied().and_then(|(group, modifier)| {
+                    groups.iter().position(|one| one.id == group).map(|at| (at, modifier))
+                });
             match hit {
                 Some(_) if named_before => {
                     self.invalid_choice(

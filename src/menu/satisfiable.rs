@@ -143,7 +143,10 @@ impl Satisfiable {
                 }
             }
             option.pools.sort_unstable();
-            option.max_quantity = option.pools.iter().fold(option.max_quantity, |max_quantity, pool| max_quantity.min(self.pools[*pool].max_quantity));
+            option.max_quantity = option
+                .pools
+                .iter()
+                .fold(option.max_quantity, |max_quantity, pool| max_quantity.min(self.pools[*pool].max_quantity));
             option
         };
         let mut options: Vec<_> = group.modifiers.iter().map(option).filter(|option| option.max_quantity > 0).collect();

@@ -102,7 +102,8 @@ pub fn scope_for(
     }
     permission::decide(operation, &relations)?;
     let (restaurant, user) = (found.restaurant, caller.user);
-    if let Some(min_role) = MemberRole::min_role_for(operation).filter(|min_role| found.rank.is_some_and(|rank| rank <= *min_role))
+    if let Some(min_role) =
+        MemberRole::min_role_for(operation).filter(|min_role| found.rank.is_some_and(|rank| rank <= *min_role))
     {
         return Ok(RestaurantScope::staff("staff of the order's restaurant", restaurant, min_role, user));
     }

@@ -104,7 +104,11 @@ fn check_lines(basket: &Basket, lines: &[StoredLine], max_notes: usize) -> Resul
 /// The errors of choices that do not fit the menu, by line and modifier group.
 fn choice_errors(lines: &[StoredLine]) -> Vec<FieldError> {
     let lines = lines.iter().enumerate().filter(|(_, line)| line.obstacle == Some(Obstacle::ChoicesChanged));
-    lines.flat_map(|(index, line)| line.invalid_choices.iter().map(move |one| one.field_error(&format!("/lines/{index}")))).collect()
+    lines
+        .flat_map(|(index, line)| {
+            line.invalid_choices.iter().map(move |one| one.field_error(&format!("/lines/{index}")))
+        })
+        .collect()
 }
 
 /// The problem of lines that cannot be ordered, if there are any: it lists them with their shortages and the modifier

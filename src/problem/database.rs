@@ -32,7 +32,6 @@ impl From<sqlx::Error> for Problem {
     }
 }
 
-
 /// Converts the violation of a constraint into a problem.
 pub trait OnConstraint<T> {
     /// Returns `problem` if the statement violated `constraint`.

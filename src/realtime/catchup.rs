@@ -8,10 +8,10 @@ use tokio::time::{Instant, sleep};
 
 use super::access::{RoomAccess, room_access};
 use super::acknowledgement::{Acknowledgement, SendFailure};
+use super::disconnection::is_disconnecting;
 use super::join_request::JoinOutcome;
 use super::ring::BufferedEvent;
 use super::room::{Audience, Room};
-use super::disconnection::is_disconnecting;
 use super::session::{READ_TIMEOUT, SocketSession};
 use super::socket::SocketContext;
 use super::sql::{self, PAGE};

@@ -13,10 +13,10 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::acknowledgement::SendFailure;
+use super::disconnection::{Disconnection, is_disconnecting};
 use super::join_request::{self, JoinOutcome, JoinRequest, RelayHandle};
 use super::ring::{BufferedEvent, EventRing};
 use super::room::{Audience, Room, RoomChannel};
-use super::disconnection::{Disconnection, is_disconnecting};
 use super::session::{self, SocketSession};
 use super::socket::Joined;
 use super::sql::{self, LogPage, PAGE};

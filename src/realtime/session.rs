@@ -10,14 +10,14 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
-use socketioxide::extract::SocketRef;
 use socketioxide::SocketIo;
+use socketioxide::extract::SocketRef;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::connection_limits::Permit;
 use super::disconnection::Disconnection;
-use super::engine_sessions::{EngineSession, SignedInSession};
+use super::engine_sessions::SignedInSession;
 use super::ring::BufferedEvent;
 use super::room::{Audience, Room, RoomChannel};
 use crate::accounts::Caller;

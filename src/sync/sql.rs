@@ -1,8 +1,6 @@
 //! Every statement on devices and their operations.
 
 use chrono::{DateTime, Utc};
-use serde_json::value::RawValue;
-use sqlx::types::Json;
 
 use super::queue::QueuedOperation;
 use super::{Device, OperationState};
@@ -15,8 +13,8 @@ mod lease;
 mod operations;
 pub mod operator;
 
-pub use operations::{OperationProgress, StoredOperation, fail, finish, pending, progress, referenced};
 pub use lease::{Lease, Released, Round, due, hold, release, take};
+pub use operations::{OperationProgress, StoredOperation, fail, finish, pending, progress, referenced};
 
 /// A locked device.
 #[derive(Debug, Clone, Copy)]

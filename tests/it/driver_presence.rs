@@ -50,7 +50,7 @@ async fn a_driver_on_the_way_keeps_the_delivery_without_a_sign_of_life() {
 async fn every_step_of_a_driver_is_activity_also_one_of_the_order() {
     let scene = Scene::set().await;
     let (order, delivery) = scene.carried().await;
-    scene.luigi.owner.walks(&order, &["PREPARING", "READY"]).await;
+    scene.luigi.owner.makes_steps(&order, &["PREPARING", "READY"]).await;
     let seen_at = async || scene.mario.get("/api/me").await.expect(200)["driver"]["seenAt"].clone();
     let before = seen_at().await;
     scene.app.passes(TimeDelta::minutes(4));

@@ -2,7 +2,7 @@
 //! scripts without spaces by any part of it.
 
 use chrono::TimeDelta;
-use comanda::fold::{Part, fold, slug, query_words, words_of};
+use comanda::fold::{Part, fold, query_words, slug, words_of};
 use comanda::text::SingleLine;
 use proptest::prelude::*;
 use serde_json::json;
@@ -13,7 +13,8 @@ use crate::app::TestApp;
 fn is_found(name: &str, question: &str) -> bool {
     let words = words_of([name]);
     let query_words = query_words(question);
-    !query_words.is_empty() && query_words.iter().all(|query_word| words.iter().any(|word| word.starts_with(query_word)))
+    !query_words.is_empty()
+        && query_words.iter().all(|query_word| words.iter().any(|word| word.starts_with(query_word)))
 }
 
 #[test]
@@ -142,7 +143,12 @@ fn names_are_found_as_people_type_them() {
         ("Gross", "groß"),
     ];
     for (name, question) in found {
-        assert!(is_found(name, question), "{name:?} by {question:?}: {:?} {:?}", words_of([name]), query_words(question));
+        assert!(
+            is_found(name, question),
+            "{name:?} by {question:?}: {:?} {:?}",
+            words_of([name]),
+            query_words(question)
+        );
     }
     for (name, question) in [
         ("Dr.Pepper", "epper"),

@@ -63,7 +63,11 @@ async fn the_same_document_again_changes_nothing() {
     assert_eq!(first["applied"], true);
     let changes: Vec<_> =
         first["changes"].as_array().unwrap().iter().map(|one| one["change"].as_str().unwrap()).collect();
-    assert_eq!(changes.iter().filter(|change| **change == "DELETED").count(), 2, "existing entities are deleted: {first}");
+    assert_eq!(
+        changes.iter().filter(|change| **change == "DELETED").count(),
+        2,
+        "existing entities are deleted: {first}"
+    );
     let (shown, before) = (menu(&luigi).await, versions(&app).await);
     assert_eq!(shown["version"], first["version"]);
     assert_eq!(shown["language"], "it");

@@ -87,7 +87,10 @@ impl Published {
             }
             let turn = self.building.of(restaurant, Mutex::default);
             let _turn = turn.lock().await;
-            let cut = self.heavy.run(Beneficiary::Restaurant(restaurant), move || single_category::cut(&whole, category)).await?;
+            let cut = self
+                .heavy
+                .run(Beneficiary::Restaurant(restaurant), move || single_category::cut(&whole, category))
+                .await?;
             cut.map_err(|error| Problem::internal(&error))?.ok_or_else(Problem::not_found)
         };
         self.cache.get(of_part, version, now, build).await

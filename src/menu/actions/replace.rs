@@ -159,7 +159,8 @@ pub async fn replace(
         });
         let (current, tax_classes) = read.await?;
         options.if_match.check(current.version, json!({ "version": current.version }))?;
-        let rules = Rules { stock_policy: source.stock_policy(), bounds: options.bounds, tax_classes: tax_classes.clone() };
+        let rules =
+            Rules { stock_policy: source.stock_policy(), bounds: options.bounds, tax_classes: tax_classes.clone() };
         let from = Arc::clone(&source);
         let plan = Arc::new(app.heavy.run(scope.into(), move || from.plan(&current, &rules, options.dry_run)).await??);
         let version = plan.version;

@@ -34,12 +34,7 @@ impl<'a, T: MenuEntity> ExistingEntities<'a, T> {
     }
 
     /// The existing entity with this key or id; `None`: it is new. A second use of a key is an error.
-    pub(super) fn take(
-        &mut self,
-        key: &'a EntityKey,
-        pointer: impl Display,
-        faults: &mut MenuFaults,
-    ) -> Option<&'a T> {
+    pub(super) fn take(&mut self, key: &'a EntityKey, pointer: impl Display, faults: &mut MenuFaults) -> Option<&'a T> {
         let by_id = T::uuid_of(key.as_str()).and_then(|id| self.by_id.get(&id));
         let found = by_id.or_else(|| self.by_key.get(key.as_str())).copied();
         if !self

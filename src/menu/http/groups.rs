@@ -66,8 +66,7 @@ async fn save(tx: &mut Tx, scope: &RestaurantScope, group: Group, bounds: Menus)
     if groups.len() > bounds.max_groups {
         return Err(too_many("modifier groups", bounds.max_groups, "MENU_MAX_GROUPS"));
     }
-    let (modifiers, max) =
-        (groups.iter().map(|group| group.modifiers.len()).sum::<usize>(), bounds.max_all_modifiers);
+    let (modifiers, max) = (groups.iter().map(|group| group.modifiers.len()).sum::<usize>(), bounds.max_all_modifiers);
     let grows = before.as_ref().is_none_or(|before| before.modifiers.len() < groups[place].modifiers.len());
     if grows && modifiers > max {
         return Err(too_many_together("modifiers", modifiers, max, "MENU_MAX_ALL_MODIFIERS"));

@@ -52,9 +52,8 @@ pub const fn yes() -> bool {
 
 /// The refusal of a number above a limit.
 pub fn too_many(what: &str, max: usize, variable: &str) -> Problem {
-    let detail = format!(
-        "makes one more than the {max} {what} that a menu may have ({variable} of the server's configuration)"
-    );
+    let detail =
+        format!("makes one more than the {max} {what} that a menu may have ({variable} of the server's configuration)");
     Problem::invalid_field("", detail)
 }
 

@@ -70,7 +70,8 @@ impl<'a> PortionSearch<'a> {
         let is_alike = |at: usize| at > 0 && options[at].pools == options[at - 1].pools;
         let mut at = from;
         while let Some(option) = options.get(at) {
-            let max_quantity = option.max_quantity.min(missing).min(if at == from && is_alike(at) { before } else { MAX_QUANTITY });
+            let max_quantity =
+                option.max_quantity.min(missing).min(if at == from && is_alike(at) { before } else { MAX_QUANTITY });
             for count in (1..=max_quantity).rev() {
                 if !self.may_step() {
                     return false;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::text;
 
-const MINUTES_A_DAY: i16 = 1_440;
+pub(super) const MINUTES_A_DAY: i16 = 1_440;
 
 /// Minutes after local midnight, written `HH:MM`; `24:00` is the midnight that ends the day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -223,8 +223,9 @@ impl Stage {
 
     async fn send(&self, case: &Case, method: &Method, path: &str, body: &Value) -> Reply {
         let ids: Ids = self.world.ids(Target::A);
-        let fill =
-            |path: String, parameter: &&'static str| path.replace(&format!("{{{gap}}}"), self.in_path(case, parameter, &ids));
+        let fill = |path: String, parameter: &&'static str| {
+            path.replace(&format!("{{{parameter}}}"), self.in_path(case, parameter, &ids))
+        };
         let path = path_parameters(path).iter().fold(path.to_owned(), fill);
         let person: &Person = self.world.person(case.caller);
         let key = Uuid::new_v4().to_string();

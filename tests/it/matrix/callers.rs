@@ -193,10 +193,15 @@ impl Caller {
     /// Whether a personal object belongs to this caller.
     pub fn owns(self, path: &str, target: Target) -> bool {
         let is_own = |parameter: &&str| {
-            matches!(*parameter, "addressId" | "deviceId" | "sessionId" | "cartId" | "quoteId" | "driverId" | "accountId")
-                || (*parameter == "invitationId" && path.starts_with("/api/me"))
+            matches!(
+                *parameter,
+                "addressId" | "deviceId" | "sessionId" | "cartId" | "quoteId" | "driverId" | "accountId"
+            ) || (*parameter == "invitationId" && path.starts_with("/api/me"))
         };
-        path_parameters(path).iter().filter(|parameter| is_own(parameter)).all(|parameter| target.owner(parameter) == Some(self))
+        path_parameters(path)
+            .iter()
+            .filter(|parameter| is_own(parameter))
+            .all(|parameter| target.owner(parameter) == Some(self))
     }
 }
 

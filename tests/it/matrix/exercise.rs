@@ -54,7 +54,9 @@ pub async fn send(
         person.token = Some(token.clone());
     }
     let path = path.split('#').next().unwrap_or_default();
-    let filled = path_parameters(path).iter().fold(path.to_owned(), |path, parameter| path.replace(&format!("{{{gap}}}"), &ids[parameter]));
+    let filled = path_parameters(path)
+        .iter()
+        .fold(path.to_owned(), |path, parameter| path.replace(&format!("{{{parameter}}}"), &ids[parameter]));
     let mut request = person.request(method.clone(), &filled);
     if matches!(operation, Operation::PlaceOrder | Operation::SyncOperations) {
         request = request.header("idempotency-key", Uuid::new_v4().to_string());

@@ -166,7 +166,9 @@ impl Fuzz<'_> {
         let described = &self.document["paths"][path][method.as_str().to_lowercase()];
         let ids = self.world.ids(Target::A);
         let fill = |path: &str| {
-            path_parameters(path).iter().fold(path.to_owned(), |path, parameter| path.replace(&format!("{{{gap}}}"), &ids[parameter]))
+            path_parameters(path)
+                .iter()
+                .fold(path.to_owned(), |path, parameter| path.replace(&format!("{{{parameter}}}"), &ids[parameter]))
         };
         let fallback = Caller::Ada;
         let allowed = CALLERS.into_iter().find(|caller| {

@@ -114,8 +114,9 @@ async fn text_fields_refuse_invisible_and_deceptive_text() {
             decide(operation, &held).is_ok()
         });
         let (Some(caller), false) = (allowed, places.is_empty()) else { continue };
-        let filled =
-            exercise::path_parameters(&path).iter().fold(path.clone(), |path, parameter| path.replace(&format!("{{{gap}}}"), &ids[parameter]));
+        let filled = exercise::path_parameters(&path)
+            .iter()
+            .fold(path.clone(), |path, parameter| path.replace(&format!("{{{parameter}}}"), &ids[parameter]));
         let good =
             exercise::body(operation, caller, Target::A, &ids, world.app.clock.now()).unwrap_or_else(|| json!({}));
         // A new user for each: an earlier request may have ended a session.

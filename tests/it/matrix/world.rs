@@ -92,7 +92,8 @@ impl World {
     }
 
     async fn furnish(&mut self) {
-        let staffed = [(Target::A, Caller::Ada, 0), (Target::OtherCustomer, Caller::Bob, 0), (Target::B, Caller::Carl, 1)];
+        let staffed =
+            [(Target::A, Caller::Ada, 0), (Target::OtherCustomer, Caller::Bob, 0), (Target::B, Caller::Carl, 1)];
         for (target, customer, shop) in staffed {
             let ids = self.furnish_for(target, &self.people[&customer], &self.shops[shop]).await;
             self.ids.insert(target, ids);

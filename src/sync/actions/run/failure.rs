@@ -42,7 +42,13 @@ const MAX_PAUSE: Duration = Duration::from_mins(1);
 
 /// Stores a temporary failure: an internal error or a limit. Only internal errors count as attempts; an unavailable or
 /// busy database and limits do not.
-pub(super) async fn fail(app: &App, lease: &Lease, seq: i64, attempts: i32, problem: Problem) -> Result<Ended, Problem> {
+pub(super) async fn fail(
+    app: &App,
+    lease: &Lease,
+    seq: i64,
+    attempts: i32,
+    problem: Problem,
+) -> Result<Ended, Problem> {
     let bounds = app.config.sync;
     let counted = problem.code() == Code::Internal;
     let dead = counted && attempts + 1 >= bounds.attempts;
