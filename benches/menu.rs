@@ -9,6 +9,7 @@ use axum::Router;
 use axum::http::HeaderMap;
 use axum::routing::get;
 use chrono::{DateTime, Utc};
+use comanda::admission::Admission;
 use comanda::cache::CachedResponse;
 use comanda::clock::Clock;
 use comanda::database::DatabaseServer;
@@ -57,7 +58,9 @@ pub async fn serve_memory(file: &str) {
     };
     let http = measure::config("postgres://nowhere", "").http;
     let router = Router::new().route("/api/restaurants/{restaurantId}/menu", get(handler));
-    let router = middleware::outside(middleware::inside(router, &http, 10 << 20), &http);
+    let admission = Admission::new(1, Duration::ZERO);
+    let router = middleware::inside(router, &http, 10 << 20);
+    let router = middleware::outside(router, &http, admission, Arc::default());
     let listener = server::listen(&http).await.unwrap();
     println!("{}", listener.local_addr().unwrap());
     let stop = CancellationToken::new();

@@ -9,7 +9,7 @@
 //! Cascading Failures" and Amazon's "Using load shedding to avoid overload".
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -107,6 +107,8 @@ struct Shared {
     slots: usize,
     longest_wait: Duration,
     state: Mutex<Occupancy>,
+    /// Requests that were refused early and are not in the log yet.
+    refused_early: AtomicU64,
     /// The shares of users and networks that hold slots, or wait for one.
     senders: Shares<SubjectPart, SenderShare>,
 }
@@ -222,7 +224,13 @@ impl Admission {
     /// The same, with an initial value for the mean time that a request holds a slot.
     pub fn expecting(slots: usize, longest_wait: Duration, mean_held: Duration) -> Self {
         let state = Mutex::new(Occupancy { mean_held, ..Occupancy::default() });
-        Self(Arc::new(Shared { slots: slots.max(1), longest_wait, state, senders: Shares::new() }))
+        Self(Arc::new(Shared {
+            slots: slots.max(1),
+            longest_wait,
+            state,
+            refused_early: AtomicU64::new(0),
+            senders: Shares::new(),
+        }))
     }
 
     /// Takes a slot for a sender's request: first of the user's share, then of the network's, then of all.
@@ -273,6 +281,16 @@ impl Admission {
     /// Whether [`Admission::enter`] would refuse now, so that the request can be refused before any other work.
     pub fn would_refuse(&self, priority: Priority) -> bool {
         matches!(self.0.lock().decide(priority, &self.0), Decision::Refuse)
+    }
+
+    /// Counts a request that was refused because of [`Admission::would_refuse`].
+    pub fn count_refusal(&self) {
+        self.0.refused_early.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The number of requests that were counted as refused since the last call.
+    pub fn take_refusals(&self) -> u64 {
+        self.0.refused_early.swap(0, Ordering::Relaxed)
     }
 
     /// The number of requests that hold a slot, and of those that wait for one.

@@ -15,6 +15,7 @@ use tower_http::cors::CorsLayer;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
+use crate::admission::Admission;
 use crate::body_budget::BodyBudget;
 use crate::body_rate::with_minimum_rate;
 use crate::client::{Client, Peer};
@@ -22,6 +23,7 @@ use crate::config::Http;
 use crate::content_coding::{LargeResponses, compress};
 use crate::extract::TOO_LARGE;
 use crate::problem::{Code, Problem};
+use crate::router::Operations;
 
 pub mod admission;
 pub mod failed_authentication;
@@ -39,12 +41,13 @@ pub fn inside(router: Router, bounds: &Http, largest_image: usize) -> Router {
         image: largest_image + FORM_AROUND_AN_IMAGE,
     };
     let budget = Arc::new(BodyBudget::new(bounds.bodies_max_bytes, sizes.largest()));
-    router
-        .layer(from_fn_with_state((sizes, budget), of_bounded_size))
-        .layer(axum::extract::DefaultBodyLimit::disable())
-        .layer(from_fn_with_state(Arc::new(bounds.request_timeout), in_time))
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn_with_state(LargeResponses::new(), compress))
+    router.layer((
+        from_fn_with_state(LargeResponses::new(), compress),
+        CatchPanicLayer::custom(panicked),
+        from_fn_with_state(Arc::new(bounds.request_timeout), in_time),
+        axum::extract::DefaultBodyLimit::disable(),
+        from_fn_with_state((sizes, budget), of_bounded_size),
+    ))
 }
 
 /// The largest size of a form around an image, in bytes.
@@ -97,15 +100,29 @@ async fn of_bounded_size(
     next.run(request.map(|body| Body::new(Limited::new(memory.count(body), max)))).await
 }
 
-/// Middleware of all requests, those of sockets included. From the outside in: request id and log line, security
-/// headers, origins, methods, client address, minimum body rate.
-pub fn outside(router: Router, bounds: &Http) -> Router {
-    let known = Arc::new(bounds.clone());
-    let router = router
-        .layer(from_fn_with_state(Arc::clone(&known), receive))
-        .layer(from_fn_with_state(Arc::clone(&known), refuse_foreign_sockets));
-    let router = if known.cors_origins.is_empty() { router } else { router.layer(cors(known.cors_origins.clone())) };
-    router.layer(from_fn_with_state(known, secure)).layer(from_fn(identify))
+/// Middleware of all requests, those of sockets included. From the outside in: origins, security headers, the
+/// operation, overload, request id and log line, origins of sockets, methods, client address, minimum body rate.
+pub fn outside(router: Router, bounds: &Http, admission: Admission, operations: Arc<Operations>) -> Router {
+    let bounds = Arc::new(bounds.clone());
+    let origins = Some(bounds.cors_origins.clone()).filter(|origins| !origins.is_empty());
+    router.layer((
+        tower::util::option_layer(origins.map(cors)),
+        from_fn_with_state(Arc::clone(&bounds), secure),
+        from_fn_with_state(operations, name_operation),
+        from_fn_with_state(admission, admission::refuse_early),
+        from_fn(identify),
+        from_fn_with_state(Arc::clone(&bounds), refuse_foreign_sockets),
+        from_fn_with_state(bounds, receive),
+    ))
+}
+
+/// Adds the operation of the route to the request, for the middleware and the extractors.
+async fn name_operation(State(operations): State<Arc<Operations>>, mut request: Request, next: Next) -> Response {
+    let template = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    if let Some(operation) = operations.of(request.method(), template) {
+        request.extensions_mut().insert(operation);
+    }
+    next.run(request).await
 }
 
 /// Only pages of these origins may read responses. Tokens are sent in a header, so credentials (cookies) are not
@@ -199,15 +216,19 @@ async fn identify(mut request: Request, next: Next) -> Response {
     request.extensions_mut().insert(id.clone());
     let begun = tokio::time::Instant::now();
     let response = next.run(request).instrument(span.clone()).await;
-    let mut response = render(response, &id);
-    if let Ok(value) = HeaderValue::from_str(&id.0) {
-        response.headers_mut().insert(REQUEST_ID, value);
-    }
+    let response = with_id(render(response, &id), &id);
     // Milliseconds with three decimals.
     let milliseconds = (begun.elapsed().as_secs_f64() * 1_000_000.0).round() / 1_000.0;
     let status = response.status();
     let said = if status == StatusCode::SWITCHING_PROTOCOLS { "upgraded" } else { "answered" };
     span.in_scope(|| tracing::info!(%method, route, transport, status = status.as_u16(), milliseconds, "{said}"));
+    response
+}
+
+fn with_id(mut response: Response, id: &RequestId) -> Response {
+    if let Ok(value) = HeaderValue::from_str(&id.0) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
     response
 }
 

@@ -4,10 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::State;
 use axum::http::{Method, StatusCode};
-use axum::middleware::{Next, from_fn_with_state};
-use axum::response::Response;
+use axum::middleware::from_fn_with_state;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -23,8 +22,27 @@ use crate::{
     sync, users,
 };
 
-/// The operation of a method and a route template.
-type Operations = HashMap<(Method, String), Operation>;
+/// The operations of the API by route template and method.
+#[derive(Debug, Default)]
+pub struct Operations(HashMap<String, Vec<(Method, Operation)>>);
+
+impl Operations {
+    /// The operation of a request; `None` if no route template matched, or the template is not of the API.
+    pub fn of(&self, method: &Method, template: Option<&str>) -> Option<Operation> {
+        // A HEAD request is handled by the GET of the same path.
+        let method = if *method == Method::HEAD { &Method::GET } else { method };
+        let of_template = self.0.get(template?)?;
+        of_template.iter().find(|(of_method, _)| of_method == method).map(|(_, operation)| *operation)
+    }
+}
+
+/// The router and what the middleware around it has to know.
+pub struct Routes {
+    /// The routes of the API and the console.
+    pub router: Router,
+    /// The operations of its routes.
+    pub operations: Arc<Operations>,
+}
 
 /// A route without an operation, or an operation without a route.
 #[derive(Debug, thiserror::Error)]
@@ -62,9 +80,12 @@ pub fn document() -> Value {
 /// The routes of the API and the console. Sockets and the middleware of all requests are added around them
 /// (`serve.rs`).
 ///
+/// Layers that follow each other are added in one call: each call boxes every route once more, and a request clones
+/// all boxes inside a layer for each layer that it enters.
+///
 /// # Errors
 /// When routes and permissions do not match; then the server does not start.
-pub fn router(app: &Arc<App>) -> Result<Router, RouterError> {
+pub fn router(app: &Arc<App>) -> Result<Routes, RouterError> {
     let (routes, document) = api().split_for_parts();
     let document = openapi::finish(document);
     let operations = Arc::new(operations(&document)?);
@@ -72,45 +93,33 @@ pub fn router(app: &Arc<App>) -> Result<Router, RouterError> {
     let routes = routes
         .merge(openapi::routes(&document))
         .merge(console::routes())
-        .layer(from_fn_with_state(Arc::clone(app), middleware::admission::admit))
-        .layer(from_fn_with_state(Arc::clone(app), middleware::rate_limit::limit))
-        .layer(from_fn_with_state(Arc::clone(app), middleware::failed_authentication::log))
+        .layer((
+            from_fn_with_state(Arc::clone(app), middleware::failed_authentication::log),
+            from_fn_with_state(Arc::clone(app), middleware::rate_limit::limit),
+            from_fn_with_state(Arc::clone(app), middleware::admission::admit),
+        ))
         .merge(images::http::routes())
         .fallback(nothing_here)
         .with_state(Arc::clone(app));
-    let routes = middleware::inside(routes, &app.config.http, app.config.images.max_bytes);
-    Ok(routes
-        .layer(from_fn_with_state(Arc::clone(app), middleware::admission::refuse_early))
-        .layer(from_fn_with_state(operations, name_operation)))
+    Ok(Routes { router: middleware::inside(routes, &app.config.http, app.config.images.max_bytes), operations })
 }
 
 /// Reads the operations of the document and compares them with the permission table.
 fn operations(document: &Value) -> Result<Operations, RouterError> {
-    let mut found = Operations::new();
+    let mut found = Operations::default();
     for (path, method, id) in openapi::operations(document) {
         let operation = Operation::by_id(&id).ok_or(RouterError::NoPermission(id))?;
-        found.insert((method, path), operation);
+        found.0.entry(path).or_default().push((method, operation));
     }
     let without_route = |operation: &&Operation| {
         !operation.is_socket_only()
             && **operation != Operation::ListRestaurantOrders
-            && !found.values().any(|routed| routed == *operation)
+            && !found.0.values().flatten().any(|(_, routed)| routed == *operation)
     };
     match Operation::ALL.iter().find(without_route) {
         Some(operation) => Err(RouterError::NoRoute(operation.id())),
         None => Ok(found),
     }
-}
-
-/// Adds the operation of the route to the request, for the extractors.
-async fn name_operation(State(operations): State<Arc<Operations>>, mut request: Request, next: Next) -> Response {
-    let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
-    // A HEAD request is handled by the GET of the same path.
-    let method = if request.method() == Method::HEAD { Method::GET } else { request.method().clone() };
-    if let Some(operation) = path.and_then(|path| operations.get(&(method, path))) {
-        request.extensions_mut().insert(*operation);
-    }
-    next.run(request).await
 }
 
 async fn nothing_here() -> Problem {

@@ -29,7 +29,7 @@ use crate::notifications::worker;
 use crate::orders::actions::overdue;
 use crate::outbox::Outbox;
 use crate::realtime::{self, EngineSessions};
-use crate::router::{self, RouterError};
+use crate::router::{self, RouterError, Routes};
 use crate::server::{self, ListenError};
 use crate::stored_responses::StoredResponses;
 use crate::sync::actions::runs::DeviceRuns;
@@ -153,13 +153,15 @@ fn keys(config: &Config) -> Result<(Tokens, RefreshTokens, Encryption), std::io:
 fn run(app: Arc<App>, listener: TcpListener, reached: &DatabaseServer) -> Result<Running, ServeError> {
     let address = listener.local_addr().map_err(|error| ServeError::DataDir("the listener".into(), error))?;
     let stop = CancellationToken::new();
-    let (router, io, engine_sessions) = realtime::around(router::router(&app)?, &app);
-    let router = middleware::outside(router, &app.config.http);
+    let Routes { router, operations } = router::router(&app)?;
+    let (router, io, engine_sessions) = realtime::around(router, &app);
+    let router = middleware::outside(router, &app.config.http, app.admission.clone(), operations);
     let relay = tokio::spawn(realtime::start(Arc::clone(&app), io, reached.session().clone(), stop.clone()));
     let collector = tokio::spawn(images::actions::delete_unused::watch(Arc::clone(&app), stop.clone()));
     let revocation_listener =
         tokio::spawn(revocation_listener::follow(Arc::clone(&app), reached.session().clone(), stop.clone()));
     let outbox = tokio::spawn(worker::work(Arc::clone(&app), stop.clone()));
+    app.jobs.spawn(middleware::admission::log_refusals(app.admission.clone(), stop.clone()));
     app.jobs.spawn(overdue::run(Arc::clone(&app), stop.clone()));
     app.jobs.spawn(presence::run(Arc::clone(&app), stop.clone()));
     app.jobs.spawn(sync::actions::worker::run(Arc::clone(&app), stop.clone()));

@@ -166,6 +166,9 @@ pub fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
+/// Bytes; grows for longer responses. Small, because hundreds of connections are opened while times are measured.
+const INITIAL_BUFFER: usize = 64 << 10;
+
 /// One connection that asks again and again.
 pub struct Connection {
     stream: TcpStream,
@@ -182,7 +185,7 @@ impl Connection {
         socket.bind(SocketAddr::from((Ipv4Addr::new(127, 1, high, low), 0))).unwrap();
         let stream = socket.connect(address.parse().unwrap()).await.unwrap();
         stream.set_nodelay(true).unwrap();
-        Self { stream, buffer: vec![0; 32 << 20] }
+        Self { stream, buffer: vec![0; INITIAL_BUFFER] }
     }
 
     /// Sends a request as it is, and reads its answer whole: status and body.
@@ -204,7 +207,9 @@ impl Connection {
                 self.buffer.resize(end + 1, 0);
             }
             while filled < end {
-                filled += self.stream.read(&mut self.buffer[filled..]).await.unwrap();
+                let read = self.stream.read(&mut self.buffer[filled..]).await.unwrap();
+                assert!(read > 0, "the server closed the connection");
+                filled += read;
             }
             return (status, &self.buffer[head + 4..end]);
         }

@@ -19,7 +19,7 @@ pub struct Postgres {
     pub pool: u32,
     /// `REQUESTS_AT_ONCE`: maximum number of requests processed at once; lists and exports for administrators take at
     /// most half of them, all requests except those on orders and deliveries three quarters, one user a quarter, one
-    /// network half. auto: `DATABASE_POOL`.
+    /// network half. auto: three quarters of `DATABASE_POOL`.
     pub requests_at_once: usize,
     /// `REQUEST_QUEUE_WAIT`: how long a request may wait to be processed. A request that is expected to wait for more
     /// than half of it gets 503 at once; the limit is a quarter for requests that do not concern orders or deliveries,
@@ -38,11 +38,13 @@ pub struct Postgres {
 impl Postgres {
     pub(super) fn gather(reader: &mut Reader<'_>) -> Self {
         let pool = reader.number("DATABASE_POOL", 2, 1_000);
+        // The other connections are for work that takes no slot: signing in, whole menus, images, synchronization, jobs.
+        let slots = (pool - pool / 4) as usize;
         Self {
             url: reader.secret("DATABASE_URL"),
             bin_dir: reader.text("POSTGRES_BIN").map(PathBuf::from),
             pool,
-            requests_at_once: reader.number_or_auto("REQUESTS_AT_ONCE", pool as usize, 1, 100_000),
+            requests_at_once: reader.number_or_auto("REQUESTS_AT_ONCE", slots, 1, 100_000),
             request_queue_wait: reader.duration("REQUEST_QUEUE_WAIT"),
             acquire_timeout: reader.duration("DATABASE_ACQUIRE_TIMEOUT"),
             lock_timeout: reader.duration("DATABASE_LOCK_TIMEOUT"),

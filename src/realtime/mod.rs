@@ -69,7 +69,7 @@ pub fn around(router: Router, app: &Arc<App>) -> (Router, SocketIo, Arc<EngineSe
         .build_layer();
     let sessions = Arc::new(EngineSessions::new(Arc::clone(app)));
     let counted = from_fn_with_state(Arc::clone(&sessions), engine_requests::count_sessions);
-    (router.layer(sockets).layer(counted), io, sessions)
+    (router.layer((counted, sockets)), io, sessions)
 }
 
 /// Accepts connections at once; the future that it returns relays events until `stop`, then closes every connection.

@@ -24,7 +24,7 @@ pub(super) const TABLE: &[Variable] = &[
         "auto",
         "Maximum number of requests processed at once; lists and exports for administrators take at most half of them, \
          all requests except those on orders and deliveries three quarters, one user a quarter, one network half. \
-         auto: DATABASE_POOL.",
+         auto: three quarters of DATABASE_POOL.",
     ),
     plain(
         DATABASE,

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use comanda::admission::{Admission, Overloaded, Priority};
+use comanda::admission::{Admission, AdmissionSlot, Overloaded, Priority};
 use comanda::client::Sender;
 use comanda::ids::UserId;
 use comanda::network::Network;
 use comanda::permission::Operation;
 use futures_util::FutureExt as _;
+use reqwest::Method;
 use serde_json::Value;
 use sqlx::Connection as _;
 use tokio::task::JoinSet;
@@ -305,6 +306,18 @@ async fn with_every_connection_in_use_requests_are_busy_and_the_process_stays_al
     ada.get("/api/orders").await.expect(200);
 }
 
+/// Holds the only slot of the app, until a long time is the mean, so that further requests are refused early.
+pub async fn overloads(app: &TestApp) -> AdmissionSlot {
+    let admission = &app.running().app.admission;
+    loop {
+        let held = admission.enter(Priority::Critical).await.unwrap();
+        app.count("select count(*) from generate_series(1, 100000)").await;
+        if admission.would_refuse(Priority::Normal) {
+            return held;
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_refusal_comes_before_token_and_body_are_read() {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -312,15 +325,7 @@ async fn a_refusal_comes_before_token_and_body_are_read() {
     let luigi = app.restaurant("Luigi").opens().await;
     let mallory = Person { token: Some("no token".to_owned()), ..app.stranger() };
     assert_eq!(mallory.get(&luigi.path("/cart")).await.status, 401);
-    // The only slot is held for as long as a long statement takes, until that is the mean.
-    let admission = &app.running().app.admission;
-    let held = loop {
-        let held = admission.enter(Priority::Critical).await.unwrap();
-        app.count("select count(*) from generate_series(1, 100000)").await;
-        if admission.would_refuse(Priority::Normal) {
-            break held;
-        }
-    };
+    let held = overloads(&app).await;
     mallory.get(&luigi.path("/cart")).await.refused(503, "busy");
     // The body of this one never arrives.
     let request = format!(
@@ -335,6 +340,30 @@ async fn a_refusal_comes_before_token_and_body_are_read() {
     assert_eq!(&answer, b"HTTP/1.1 503");
     drop(held);
     assert_eq!(mallory.get(&luigi.path("/cart")).await.status, 401);
+}
+
+#[tokio::test]
+async fn an_early_refusal_is_a_complete_response_that_pages_of_other_origins_can_read() {
+    let settings = [("REQUESTS_AT_ONCE", "1"), ("REQUEST_QUEUE_WAIT", "1ms"), ("CORS_ORIGINS", "https://menu.example")];
+    let app = TestApp::with(&settings).await;
+    let luigi = app.restaurant("Luigi").opens().await;
+    let _held = overloads(&app).await;
+    let ada = app.stranger();
+    let request = ada.request(Method::GET, &luigi.path("/cart")).header("origin", "https://menu.example");
+    let refusal = ada.send(request.header("x-request-id", "first-try")).await;
+    assert_eq!(refusal.refused(503, "busy")["requestId"], "first-try");
+    let seconds: u32 = refusal.header("retry-after").parse().unwrap();
+    assert!((1..=3).contains(&seconds), "{seconds}");
+    let headers = [
+        ("x-request-id", "first-try"),
+        ("content-type", "application/problem+json"),
+        ("access-control-allow-origin", "https://menu.example"),
+        ("x-content-type-options", "nosniff"),
+        ("cache-control", "no-store"),
+    ];
+    for (name, value) in headers {
+        assert_eq!(refusal.header(name), value, "{name}");
+    }
 }
 
 #[tokio::test]

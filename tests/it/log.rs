@@ -6,6 +6,7 @@ use comanda::telemetry;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::admission::overloads;
 use crate::app::TestApp;
 use crate::people::{PASSWORD, Person};
 use crate::second_factor::sets_up;
@@ -148,6 +149,29 @@ async fn failed_authentication_is_logged_with_client_user_and_request() {
     assert_eq!(told, expected.map(|line| line.map(ToOwned::to_owned)));
     let text = lines.iter().map(Value::to_string).collect::<String>();
     assert!(!text.contains(TYPED) && !text.contains("typed.into"), "what was typed is in the log");
+}
+
+/// Early refusals are counted, so that their lines do not take the time that other requests need.
+#[tokio::test]
+async fn early_refusals_are_one_line_a_second() {
+    let (folder, guard) = begins("info");
+    let mut app = TestApp::with(&[("REQUESTS_AT_ONCE", "1"), ("REQUEST_QUEUE_WAIT", "1ms")]).await;
+    let luigi = app.restaurant("Luigi").opens().await;
+    let held = overloads(&app).await;
+    let begun = std::time::Instant::now();
+    for _ in 0..ROUNDS {
+        app.stranger().get(&luigi.path("/cart")).await.refused(503, "busy");
+    }
+    drop(held);
+    app.stop().await;
+    let seconds = begun.elapsed().as_secs();
+    drop(guard);
+    let lines = lines(&folder);
+    std::fs::remove_dir_all(&folder).unwrap();
+    let counted: Vec<_> = lines.iter().filter_map(|line| line["requests"].as_u64()).collect();
+    assert_eq!(counted.iter().sum::<u64>(), ROUNDS as u64, "{counted:?}");
+    assert!(counted.len() as u64 <= seconds + 2, "{counted:?} in {seconds} s");
+    assert!(!lines.iter().any(|line| line["status"] == 503));
 }
 
 #[tokio::test]
