@@ -1,4 +1,4 @@
-//! Requests that change nothing: version and ETag stay, and no event is written.
+//! Requests that change nothing: version and `ETag` stay, and no event is written.
 
 use std::collections::BTreeSet;
 
@@ -287,16 +287,16 @@ async fn a_cart_has_a_new_version_when_its_lines_look_different() {
     assert_eq!(put(json!([b, a])).await, 2);
     assert_eq!(put(json!([b])).await, 3);
     assert_eq!(put(json!([line("c", 2, None)])).await, 4, "another key");
-    let patch = async |line: Value| ada.patch(&path, &json!({ "lines": [line] })).await.expect(200)["version"].clone();
-    assert_eq!(patch(line("c", 2, Some("hot"))).await, 5);
-    assert_eq!(patch(line("c", 2, Some("hot"))).await, 5);
-    assert_eq!(patch(json!({ "key": "x", "quantity": 0 })).await, 5, "one that was not there");
+    let change = async |line: Value| ada.patch(&path, &json!({ "lines": [line] })).await.expect(200)["version"].clone();
+    assert_eq!(change(line("c", 2, Some("hot"))).await, 5);
+    assert_eq!(change(line("c", 2, Some("hot"))).await, 5);
+    assert_eq!(change(json!({ "key": "x", "quantity": 0 })).await, 5, "one that was not there");
     // A line that is written again as it is has a new time all the same: an older write does not win.
     scene.app.passes(TimeDelta::minutes(10));
-    assert_eq!(patch(line("c", 2, Some("hot"))).await, 5);
+    assert_eq!(change(line("c", 2, Some("hot"))).await, 5);
     let mut older = line("c", 9, None);
     older["at"] = json!(scene.app.clock.now() - TimeDelta::minutes(5));
-    assert_eq!(patch(older).await, 5);
+    assert_eq!(change(older).await, 5);
     assert_eq!(ada.get(&path).await.expect(200)["lines"][0]["quantity"], 2);
 }
 

@@ -87,7 +87,7 @@ impl ClusterPaths {
         self.cluster.join("PG_VERSION").exists()
     }
 
-    /// The major version of the cluster, as in PG_VERSION.
+    /// The major version of the cluster, as in `PG_VERSION`.
     pub(super) fn cluster_major(&self) -> Option<String> {
         let version = fs::read_to_string(self.cluster.join("PG_VERSION")).ok()?;
         Some(version.trim().to_owned())
