@@ -44,6 +44,7 @@ pub enum Forwarding {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Client {
     address: IpAddr,
+    is_unnamed: bool,
 }
 
 impl Client {
@@ -51,9 +52,11 @@ impl Client {
     pub fn of(peer: Peer, headers: &HeaderMap, proxies: &[IpNet], forwarding: Forwarding) -> Self {
         let peer = peer.0.to_canonical();
         let is_proxy = |address: &IpAddr| proxies.iter().any(|network| network.contains(address));
-        let mut address = peer;
+        let (mut address, mut is_unnamed) = (peer, false);
         if is_proxy(&peer) {
-            for hop in hops(headers, forwarding).into_iter().rev().take(MAX_HOPS) {
+            let hops = hops(headers, forwarding);
+            is_unnamed = hops.is_empty();
+            for hop in hops.into_iter().rev().take(MAX_HOPS) {
                 // Addresses left of one that cannot be parsed cannot be trusted.
                 let Some(hop) = hop else { break };
                 address = hop;
@@ -62,7 +65,7 @@ impl Client {
                 }
             }
         }
-        Self { address }
+        Self { address, is_unnamed }
     }
 
     /// The IP address the request came from, behind trusted proxies that of the forwarded header.
@@ -74,6 +77,12 @@ impl Client {
     pub fn network(self) -> Network {
         Network::of(self.address)
     }
+
+    /// Whether a trusted proxy forwards no address at all, so that its own stands for all of its clients. One that
+    /// forwards something that cannot be read does not count: a client could have written that.
+    pub const fn is_unnamed(self) -> bool {
+        self.is_unnamed
+    }
 }
 
 /// The forwarded addresses from the farthest to the nearest; `None` for an entry that is not an address.
@@ -82,10 +91,12 @@ fn hops(headers: &HeaderMap, forwarding: Forwarding) -> Vec<Option<IpAddr>> {
         Forwarding::XForwardedFor => "x-forwarded-for",
         Forwarding::Forwarded => "forwarded",
     };
+    // Split as bytes: what a client wrote, left of the proxies' own elements, need not be text.
     let elements = headers
         .get_all(name)
         .into_iter()
-        .flat_map(|value| value.to_str().unwrap_or("?").split(',').map(str::trim).collect::<Vec<_>>());
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+        .map(|element| std::str::from_utf8(element).unwrap_or("?").trim());
     match forwarding {
         Forwarding::XForwardedFor => elements.map(node).collect(),
         Forwarding::Forwarded => elements.map(forwarded_for).collect(),

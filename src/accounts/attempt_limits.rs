@@ -107,6 +107,11 @@ impl Counter {
         Self::configured(app, "messages to", app.config.limits.messages_per_number, &[target.as_bytes()])
     }
 
+    /// Notices of changes of an account to one address (`MESSAGES_PER_NUMBER`).
+    pub fn notices_to(app: &App, target: &str) -> Self {
+        Self::configured(app, "notices to", app.config.limits.messages_per_number, &[target.as_bytes()])
+    }
+
     /// The counters of attempts at one e-mail address from one network: one for the subnet and one for the site. The
     /// limit of the site leaves a part of the limit of all networks together (`all`) to other networks.
     pub fn here(app: &App, bound: AttemptLimit, address: &[u8], network: Network, all: i32) -> (Self, Option<Self>) {

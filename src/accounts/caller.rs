@@ -101,7 +101,10 @@ async fn known(app: &App, claims: &Claims, now: DateTime<Utc>) -> Result<CachedS
     };
     let accounts = &app.config.accounts;
     let found = sessions::caller(&app.db, claims.sid, claims.sub, now, accounts.sessions).await?;
-    let mut known = found.ok_or_else(Problem::unauthenticated)?;
+    let Some(mut known) = found else {
+        app.callers.remember_end(claims.sid);
+        return Err(Problem::unauthenticated());
+    };
     known.caller = known.caller.under(accounts);
     app.callers.remember(claims.sid, known, epoch);
     Ok(known)

@@ -7,7 +7,7 @@
 //! Written here instead of with moka: a session is kept only if nothing was revoked since it was read, which has to be
 //! decided under the same lock as the revocations (`epoch`); moka has no such conditional insertion.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -49,6 +49,8 @@ pub struct CachedSession {
 pub struct Callers {
     state: Mutex<CacheState>,
     max: usize,
+    /// Sessions that were found to have ended.
+    ended: Mutex<HashSet<SessionId>>,
     revocations: broadcast::Sender<Arc<[Revocation]>>,
 }
 
@@ -64,7 +66,12 @@ struct CacheState {
 impl Callers {
     /// An empty cache for at most `max` sessions.
     pub fn new(max: usize) -> Self {
-        Self { state: Mutex::default(), max, revocations: broadcast::Sender::new(CHANNEL_CAPACITY) }
+        Self {
+            state: Mutex::default(),
+            max,
+            ended: Mutex::default(),
+            revocations: broadcast::Sender::new(CHANNEL_CAPACITY),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, CacheState> {
@@ -92,6 +99,21 @@ impl Callers {
             }
         }
         state.entries.insert(session, (known, Instant::now()));
+    }
+
+    /// Remembers that a session has ended, which is final, for the limits that a request draws from. When there are more
+    /// than the cache may hold, all are forgotten.
+    pub fn remember_end(&self, session: SessionId) {
+        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        if ended.len() >= self.max {
+            ended.clear();
+        }
+        ended.insert(session);
+    }
+
+    /// Whether a session is known to have ended.
+    pub fn has_ended(&self, session: SessionId) -> bool {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner).contains(&session)
     }
 
     /// Records that the access token of this number has been used.

@@ -13,14 +13,14 @@ pub struct PastAssignment {
     pub from: DateTime<Utc>,
     /// When they lost it.
     pub until: DateTime<Utc>,
-    /// Whether they handed it back themselves. Otherwise it was taken back, which a driver who was offline does not
-    /// know.
-    pub is_handed_back: bool,
+    /// Whether a person ended it: the driver handed it back, or staff took it away. Otherwise it was taken back because
+    /// the driver was absent, which a driver who was offline does not know.
+    pub is_ended_by_person: bool,
 }
 
 /// Whether a step that a driver took at this time counts, although they have lost the delivery since: it was theirs
-/// then, and they have not handed it back afterwards.
+/// then, and nobody has ended that afterwards. The time is the phone's word: it must not undo a decision of the staff.
 pub fn counts(assignments: &[PastAssignment], at: DateTime<Utc>) -> bool {
     let was_theirs = assignments.iter().any(|past| past.from - SLOW_CLOCK <= at && at < past.until);
-    was_theirs && !assignments.iter().any(|past| past.is_handed_back && at < past.until)
+    was_theirs && !assignments.iter().any(|past| past.is_ended_by_person && at < past.until)
 }

@@ -7,7 +7,6 @@
 
 use std::sync::Arc;
 
-use axum::body::HttpBody as _;
 use axum::extract::Request;
 use axum::http::Method;
 
@@ -29,7 +28,7 @@ pub struct Writes {
 }
 
 impl Writes {
-    /// With With `WRITES_PER_USER` and `WRITES_PER_NETWORK`.
+    /// With `WRITES_PER_USER` and `WRITES_PER_NETWORK`.
     pub(super) const fn new(user: Option<Buckets>, network: Option<Buckets>, written: Arc<WrittenBytes>) -> Self {
         Self { user, network, written }
     }
@@ -96,13 +95,13 @@ pub struct UsedUpLimit<'a> {
     pub decision: LimitDecision,
 }
 
-/// The cost of a request; `None`: it writes nothing, or only an image, which has separate limits.
-pub fn cost(request: &Request, operation: Option<Operation>, longest_body: usize) -> Option<u32> {
+/// Whether a request is limited: it may write something else than an image, which has separate limits.
+pub fn is_limited(request: &Request, operation: Option<Operation>) -> bool {
     let is_reading = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    if is_reading || operation.is_none() || operation.is_some_and(Operation::takes_image) {
-        return None;
-    }
-    // A body of unknown length counts as the longest one.
-    let bytes = request.body().size_hint().upper().unwrap_or(longest_body as u64);
-    Some(u32::try_from(bytes / BYTES_OF_ONE).unwrap_or(u32::MAX).saturating_add(1))
+    !is_reading && operation.is_some_and(|operation| !operation.takes_image())
+}
+
+/// The cost of a request with a body of so many bytes.
+pub fn cost(bytes: usize) -> u32 {
+    u32::try_from(bytes as u64 / BYTES_OF_ONE).unwrap_or(u32::MAX).saturating_add(1)
 }

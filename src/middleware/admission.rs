@@ -67,7 +67,7 @@ pub async fn admit(State(app): State<Arc<App>>, request: Request, next: Next) ->
     let Some(priority) = operation.and_then(Priority::of) else { return next.run(request).await };
     // A body that arrives slowly must not hold a slot meanwhile.
     let request = match read_whole(request).await {
-        Ok(request) => request,
+        Ok((request, _)) => request,
         Err(problem) => return problem.into_response(),
     };
     let sender = request.extensions().get::<Sender>().copied();
@@ -76,11 +76,13 @@ pub async fn admit(State(app): State<Arc<App>>, request: Request, next: Next) ->
     next.run(request).await
 }
 
-async fn read_whole(request: Request) -> Result<Request, Problem> {
+/// Reads the body of a request; returns the request with it, and the number of its bytes.
+pub(super) async fn read_whole(request: Request) -> Result<(Request, usize), Problem> {
     if request.body().is_end_stream() {
-        return Ok(request);
+        return Ok((request, 0));
     }
     let (parts, body) = request.into_parts();
     let read = Bytes::from_request(Request::new(body), &()).await.map_err(|rejection| unreadable(&rejection))?;
-    Ok(Request::from_parts(parts, Body::from(read)))
+    let bytes = read.len();
+    Ok((Request::from_parts(parts, Body::from(read)), bytes))
 }

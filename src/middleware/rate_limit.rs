@@ -21,21 +21,31 @@ use crate::permission::Operation;
 use crate::stored_responses::ResponseStore;
 use crate::tenancy::TenancyContext;
 
+use super::admission::read_whole;
+
 /// Draws for the request; adds the remaining quota to every response, and refuses the request if none is left.
 ///
 /// A response that is stored under the request's `Idempotency-Key` is repeated even beyond the limit: a client that did
 /// not receive it has to learn the result of its request. See [`is_repeated`].
 pub async fn limit(State(app): State<Arc<App>>, client: Client, mut request: Request, next: Next) -> Response {
     let operation = request.extensions().get::<Operation>().copied();
-    // A valid signature is enough to choose a bucket; the session is checked later.
+    // A valid signature is enough to choose a bucket; the session is checked later. A session that was found to have ended
+    // draws as its network: whoever has a stolen token must not use up the limits of its owner.
     let claims = bearer(request.headers()).and_then(|token| app.tokens.check(token, app.clock.now()).ok());
+    let claims = claims.filter(|claims| !app.callers.has_ended(claims.sid));
     let sender = Sender { user: claims.map(|claims| claims.sub), network: client.network() };
     request.extensions_mut().insert(sender);
     let repeat =
         sender.user.zip(operation).and_then(|(user, operation)| RepeatedRequest::of(&request, user, operation));
     let mut drawn = draw_request(&app, operation, sender, repeat.as_ref()).await;
-    if drawn.as_ref().is_none_or(|drawn| drawn.passes) {
-        let cost = writes::cost(&request, operation, app.config.http.max_body_bytes);
+    if drawn.as_ref().is_none_or(|drawn| drawn.passes) && writes::is_limited(&request, operation) {
+        // What counts is what was sent, not what was announced.
+        let bytes;
+        (request, bytes) = match read_whole(request).await {
+            Ok(read) => read,
+            Err(problem) => return problem.into_response(),
+        };
+        let cost = Some(writes::cost(bytes));
         if let Some(refused) = draw_writes(&app, sender, cost, repeat.as_ref()).await {
             drawn = Some(refused);
         }

@@ -120,8 +120,10 @@ async fn address_of(tx: &mut Tx, message: &ClaimedMessage) -> Result<Option<Addr
     }))
 }
 
-/// Applies the limit of messages to a number (`MESSAGES_PER_NUMBER`). Beyond it, a code to reset the password is sent
-/// by e-mail, and other messages are not sent. Codes that verify a number were counted when they were requested.
+/// Applies the limit of messages to a number, and of notices to an e-mail address (`MESSAGES_PER_NUMBER`): somebody who
+/// changes an account again and again must not fill its mailbox. Beyond it, a code to reset the password goes by e-mail
+/// instead of SMS, and other messages are not sent. Codes that verify a number or go by e-mail were counted when they
+/// were requested.
 async fn within_limit(
     tx: &mut Tx,
     app: &App,
@@ -130,14 +132,18 @@ async fn within_limit(
     address: Option<Address>,
 ) -> Result<Option<Address>, Problem> {
     let Some(to) = address else { return Ok(None) };
-    if to.channel != Channel::Sms || kind == Kind::PhoneCode {
-        return Ok(Some(to));
-    }
-    let counter = Counter::messages_to(app, &to.target);
+    let counter = match (to.channel, kind) {
+        (_, Kind::PhoneCode) | (Channel::Email, Kind::ResetCode | Kind::EmailCode) => return Ok(Some(to)),
+        (Channel::Sms, _) => Counter::messages_to(app, &to.target),
+        (_, _) => Counter::notices_to(app, &to.target),
+    };
     if accounts::sql::attempt_limits::take(tx, &[counter]).await?.0.is_none() {
         return Ok(Some(to));
     }
-    tracing::warn!(kind = kind.as_str(), "the limit of messages to a number is reached");
+    tracing::warn!(kind = kind.as_str(), "the limit of messages to a number or an address is reached");
+    if to.channel != Channel::Sms {
+        return Ok(None);
+    }
     let by_mail = Address { user: to.user, channel: Channel::Email, target: message.target.clone() };
     Ok(message.to_holder.then_some(by_mail))
 }

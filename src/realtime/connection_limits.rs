@@ -5,8 +5,6 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ipnet::IpNet;
-
 use crate::client::Client;
 use crate::config::Config;
 use crate::ids::UserId;
@@ -32,8 +30,6 @@ pub struct ConnectionLimits {
     per_user: usize,
     per_network: usize,
     sites: SiteFactor,
-    /// Networks of trusted proxies, which send the connections of many clients.
-    proxies: Vec<IpNet>,
 }
 
 /// The reason of a refused connection, as the client receives it in `connect_error`.
@@ -47,13 +43,12 @@ impl ConnectionLimits {
             per_user: config.sockets.max_per_user,
             per_network: config.sockets.max_per_address,
             sites: config.http.site_factor,
-            proxies: config.http.trusted_proxies.clone(),
         }
     }
 
     /// A permit for a socket of a network; `None` for a trusted proxy that does not name the client's address.
     pub fn of_network(self: &Arc<Self>, client: Client) -> Result<Option<Permit>, LimitReached> {
-        if self.proxies.iter().any(|network| network.contains(&client.address())) {
+        if client.is_unnamed() {
             return Ok(None);
         }
         let network = client.network();

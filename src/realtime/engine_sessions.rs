@@ -113,9 +113,8 @@ impl EngineSessions {
     /// # Errors
     /// 429 when its network, 503 when this node has reached its limit; 429 for handshakes beyond `RATE_LIMIT_ADDRESS`.
     pub(super) async fn open(self: &Arc<Self>, client: Client) -> Result<Arc<EngineSession>, Problem> {
-        let (bounds, proxies) = (&self.app.config.sockets, &self.app.config.http.trusted_proxies);
-        let is_proxy = proxies.iter().any(|network| network.contains(&client.address()));
-        let network = (!is_proxy).then(|| client.network());
+        let bounds = &self.app.config.sockets;
+        let network = (!client.is_unnamed()).then(|| client.network());
         if let Some(network) = network {
             let decision = self.app.limits.draw_for_handshake(network).await;
             if !decision.allowed {

@@ -30,6 +30,7 @@ use crate::client::{Client, Sender};
 use crate::extract::BodyWithBytes;
 use crate::idempotency::{IdempotencyKey, IdempotentResponse};
 use crate::ids::UserId;
+use crate::network::Network;
 use crate::permission::Operation;
 use crate::problem::{Code, Problem, ProblemBody};
 use crate::stored_responses::ResponseStore;
@@ -183,7 +184,7 @@ async fn sync_operations(
     };
     drop(slot);
     if met.contains(&IntakeOutcome::Open) {
-        work(&app, &device).await;
+        work(&app, &device, sender.network).await;
     }
     let _slot = enter(&app, sender).await?;
     let queried = device.clone();
@@ -261,7 +262,7 @@ fn read(app: &App, caller: &crate::accounts::Caller, batch: SyncBatch) -> Result
 /// Runs the device's operations in a task that continues if the client disconnects. If another task is running them,
 /// waits for it, [`PATIENCE`] at most. Operations that are not finished by then are stored, and the response says that
 /// they wait.
-async fn work(app: &Arc<App>, device: &Device) {
+async fn work(app: &Arc<App>, device: &Device, network: Network) {
     let end = Instant::now() + PATIENCE;
     let mut has_waited = false;
     loop {
@@ -279,7 +280,7 @@ async fn work(app: &Arc<App>, device: &Device) {
         };
         let (worker, phone) = (Arc::clone(app), device.clone());
         let task = async move {
-            let _permit = timeout_at(end, run.permit()).await.ok().flatten()?;
+            let _permit = timeout_at(end, run.permit(network)).await.ok().flatten()?;
             let outcome = worker::drain(&worker, &phone).await;
             drop(run);
             Some(outcome)

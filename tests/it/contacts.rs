@@ -56,6 +56,26 @@ async fn signs_in(app: &TestApp, email: &str, password: &str) -> Person {
 }
 
 #[tokio::test]
+async fn notices_to_one_mailbox_are_limited() {
+    let app = TestApp::with(&[("MESSAGES_PER_NUMBER", "5/24h")]).await;
+    let (ada, bob) = (app.customer("Ada").await, app.customer("Bob").await);
+    let changes = async |person: &Person, number: usize| {
+        let body = json!({ "phone": format!("+39051123456{number}"), "currentPassword": PASSWORD });
+        person.patch("/api/me", &body).await.expect(200);
+    };
+    for number in 0..10 {
+        changes(&ada, number).await;
+    }
+    let skipped = "select count(*) from outbox where kind = 'account.phone-changed' and state = 'SKIPPED'";
+    eventually("five are not sent", async || app.count(skipped).await == 5).await;
+    assert_eq!(sent_messages(&app, &ada.email, "account.phone-changed", 5).await.len(), 5);
+    // Codes have a limit of their own, and other mailboxes are not affected.
+    recovers(&app, &ada.email, "email", &ada.email, 0).await;
+    changes(&bob, 7).await;
+    sent_messages(&app, &bob.email, "account.phone-changed", 1).await;
+}
+
+#[tokio::test]
 async fn a_number_is_verified_before_it_is_used_and_its_owner_is_notified() {
     let app = TestApp::start().await;
     let ada = app.customer("Ada").await;

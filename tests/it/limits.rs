@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use chrono::TimeDelta;
 use futures_util::future::join_all;
 use reqwest::Method;
@@ -56,6 +56,18 @@ fn forwarded_addresses_are_accepted_from_trusted_proxies_only() {
         let client = Client::of(peer, &headers, &proxies, Forwarding::XForwardedFor);
         assert_eq!(client.address(), expected.parse::<IpAddr>().unwrap(), "{peer:?} {header}");
     }
+    // What a client writes need not be text; what the proxy adds is read all the same.
+    for (header, expected) in [(&b"\xff, 198.51.100.1"[..], "198.51.100.1"), (b"198.51.100.1, \xff", "10.0.0.1")] {
+        let headers = [(HeaderName::from_static("x-forwarded-for"), HeaderValue::from_bytes(header).unwrap())];
+        let headers = HeaderMap::from_iter(headers);
+        let client = Client::of(Peer("10.0.0.1".parse().unwrap()), &headers, &proxies, Forwarding::XForwardedFor);
+        assert_eq!(client.address(), expected.parse::<IpAddr>().unwrap());
+        assert!(!client.is_unnamed(), "it has the limits of any client");
+    }
+    let peer = Peer("10.0.0.1".parse().unwrap());
+    assert!(Client::of(peer, &HeaderMap::new(), &proxies, Forwarding::XForwardedFor).is_unnamed());
+    let stranger = Peer("203.0.113.9".parse().unwrap());
+    assert!(!Client::of(stranger, &HeaderMap::new(), &proxies, Forwarding::XForwardedFor).is_unnamed());
     let mut headers = HeaderMap::new();
     headers.append("forwarded", HeaderValue::from_static("for=1.1.1.1;proto=http, FOR=\"[2001:db9::2]:80\""));
     headers.append("forwarded", HeaderValue::from_static("proto=https;for=10.1.1.1"));

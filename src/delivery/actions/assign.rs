@@ -76,8 +76,8 @@ pub async fn to_nearest(app: &App, access: &DeliveryAccess, if_match: IfMatch) -
     free.retain(|driver| driver.place.metres_to(kitchen) <= app.config.delivery.search_radius);
     free.sort_by(|one, other| one.place.metres_to(kitchen).total_cmp(&other.place.metres_to(kitchen)));
     for candidate in &free {
-        let metres = candidate.place.metres_to(kitchen);
-        let because = format!("nearest of {} free, {metres:.0} m from the restaurant", free.len());
+        // Without the distance: a restaurant that moves its place would find out where drivers are.
+        let because = format!("nearest of {} free drivers", free.len());
         match to(app, access, if_match, candidate.id, because).await {
             Err(problem) if problem.code() == Code::DriverBusy => {}
             answer => return answer,

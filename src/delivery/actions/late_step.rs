@@ -40,7 +40,7 @@ pub async fn take(
     if delivery.driver.as_ref().is_none_or(|carrier| carrier.id != driver) {
         let is_waiting = matches!(delivery.status, DeliveryStatus::Waiting | DeliveryStatus::Offered);
         let is_pickup = update.to == OrderStatus::OnTheWay && is_waiting;
-        let past = sql::past_assignments::of(tx, scope, delivery.id, driver, scope.actor_id()).await?;
+        let past = sql::past_assignments::of(tx, scope, delivery.id, driver).await?;
         let counts = is_pickup && happened_at.is_some_and(|at| counts(&past, at));
         if !counts || sql::drivers::is_busy(tx, driver).await? {
             return Err(refusal(tx, scope, order, driver, update.to).await?);

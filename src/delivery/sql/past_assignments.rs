@@ -3,23 +3,21 @@
 use chrono::{DateTime, Utc};
 
 use crate::delivery::past_assignments::PastAssignment;
-use crate::ids::{DeliveryId, DriverId, RestaurantId, UserId};
+use crate::ids::{DeliveryId, DriverId, RestaurantId};
 use crate::problem::Problem;
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
-/// The times during which a driver had a delivery, oldest first; one that goes on is not among them. `user` is the
-/// driver's account.
+/// The times during which a driver had a delivery, oldest first; one that goes on is not among them.
 pub async fn of(
     tx: &mut Tx,
     scope: &RestaurantScope,
     delivery: DeliveryId,
     driver: DriverId,
-    user: Option<UserId>,
 ) -> Result<Vec<PastAssignment>, Problem> {
     let changes = sqlx::query!(
         r#"select at, former_driver_id is not null and former_driver_id = $3 as "is_lost!",
-                  actor_id is not null and actor_id = $4 as "is_own!"
+                  actor_id is not null as "is_by_person!"
            from events
            where restaurant_id = $1 and aggregate = 'delivery' and aggregate_id = $2
                and (driver_id = $3 or former_driver_id = $3)
@@ -27,7 +25,6 @@ pub async fn of(
         scope.restaurant() as RestaurantId,
         delivery.uuid(),
         driver as DriverId,
-        user as Option<UserId>,
     )
     .fetch_all(tx.connection())
     .await?;
@@ -35,7 +32,7 @@ pub async fn of(
     for change in changes {
         let from = begun.unwrap_or(change.at);
         if change.is_lost {
-            past.push(PastAssignment { from, until: change.at, is_handed_back: change.is_own });
+            past.push(PastAssignment { from, until: change.at, is_ended_by_person: change.is_by_person });
         }
         begun = (!change.is_lost).then_some(from);
     }

@@ -1,5 +1,5 @@
 //! The devices whose operations this node runs: one task for each device, a few devices at once, and a limited share of
-//! them for one user. Other requests of the device wait for its task instead of polling the database.
+//! them for one user and for one network. Other requests of the device wait for its task instead of polling the database.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::ids::UserId;
+use crate::limits::{Subject, SubjectPart};
+use crate::network::Network;
 use crate::shares::Shares;
 use crate::sync::Device;
 
@@ -16,7 +18,8 @@ pub struct DeviceRuns {
     running: Arc<Mutex<HashMap<Device, watch::Receiver<()>>>>,
     permits: Arc<Semaphore>,
     of_users: Arc<Shares<UserId, Semaphore>>,
-    of_one_user: usize,
+    of_networks: Arc<Shares<SubjectPart, Semaphore>>,
+    at_once: usize,
 }
 
 /// Which task runs a device's operations.
@@ -39,17 +42,20 @@ pub struct DeviceRun {
 #[derive(Debug)]
 pub struct DevicePermit {
     _of_user: OwnedSemaphorePermit,
+    _of_network: Vec<OwnedSemaphorePermit>,
     _of_all: OwnedSemaphorePermit,
 }
 
 impl DeviceRuns {
-    /// Runs at most `at_once` devices, and at most a quarter of them for one user.
+    /// Runs at most `at_once` devices, and at most a quarter of them for one user, half of them for one network and three
+    /// quarters for one IPv6 /48.
     pub fn new(at_once: usize) -> Self {
         Self {
             running: Arc::default(),
             permits: Arc::new(Semaphore::new(at_once.max(1))),
             of_users: Arc::new(Shares::new()),
-            of_one_user: (at_once / 4).max(1),
+            of_networks: Arc::new(Shares::new()),
+            at_once: at_once.max(1),
         }
     }
 
@@ -70,12 +76,21 @@ impl DeviceRuns {
 }
 
 impl DeviceRun {
-    /// Waits for a permit, first of the user's share, then of all. `None`: the server stops.
-    pub async fn permit(&self) -> Option<DevicePermit> {
-        let of_user = self.runs.of_users.of(self.device.user, || Semaphore::new(self.runs.of_one_user));
+    /// Waits for a permit, first of the user's share, then of that of the network of the request, then of all. `None`:
+    /// the server stops. Operations that are run later need none: their devices follow one after another.
+    pub async fn permit(&self, network: Network) -> Option<DevicePermit> {
+        let at_once = self.runs.at_once;
+        let of_user = self.runs.of_users.of(self.device.user, || Semaphore::new((at_once / 4).max(1)));
         let of_user = of_user.acquire_owned().await.ok()?;
+        let mut of_network = Vec::new();
+        for part in Subject::Network(network).parts() {
+            let SubjectPart::Block(block) = part else { continue };
+            let share = block.share(at_once / 2, at_once).max(1);
+            let share = self.runs.of_networks.of(part, || Semaphore::new(share));
+            of_network.push(share.acquire_owned().await.ok()?);
+        }
         let of_all = Arc::clone(&self.runs.permits).acquire_owned().await.ok()?;
-        Some(DevicePermit { _of_user: of_user, _of_all: of_all })
+        Some(DevicePermit { _of_user: of_user, _of_network: of_network, _of_all: of_all })
     }
 }
 

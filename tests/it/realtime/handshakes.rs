@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt as _};
 use reqwest::StatusCode;
+use reqwest::header::HeaderValue;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -40,7 +41,8 @@ impl Attacker {
         Self { http: reqwest::Client::new(), base: stage.url().to_owned() }
     }
 
-    async fn get(&self, address: &str, query: &str) -> Handshake {
+    async fn get(&self, address: impl AsRef<[u8]>, query: &str) -> Handshake {
+        let address = HeaderValue::from_bytes(address.as_ref()).unwrap();
         let request = self.http.get(format!("{}{POLLING}{query}", self.base)).header("x-forwarded-for", address);
         let reply = request.send().await.unwrap();
         let retry_after = reply.headers().get("retry-after").map(|value| value.to_str().unwrap().parse().unwrap());
@@ -99,6 +101,10 @@ async fn handshakes_of_one_network_are_bounded() {
     from("198.51.100.1").await.unwrap();
     from("2001:db8:0:1::1").await.unwrap();
     assert_eq!(before.joins(&format!("user:{}", stage.ada.id)).await["ok"], true);
+    // A forwarded address that cannot be read is no way around the limits.
+    let unreadable = stream::iter(0..50).map(async |_| attacker.get(b"\xff", "").await);
+    let unreadable: Vec<_> = unreadable.buffer_unordered(AT_ONCE).collect().await;
+    assert_eq!(unreadable.iter().filter(|answer| answer.status == 200).count(), 20);
     // A proxy that does not forward client addresses is not counted as one client.
     let unnamed =
         stream::iter(0..50).map(async |_| attacker.http.get(format!("{}{POLLING}", attacker.base)).send().await);

@@ -49,45 +49,40 @@ async fn lucia(scene: &Scene) -> (Person, Value) {
 }
 
 #[tokio::test]
-async fn an_offline_pickup_from_before_the_delivery_was_taken_back_is_applied() {
-    for taken_back_by in ["the server", "staff"] {
-        let (scene, order, delivery) = ready().await;
-        let picked_up = scene.app.clock.now() + TimeDelta::minutes(1);
-        if taken_back_by == "staff" {
-            scene.app.passes(TimeDelta::minutes(2));
-            scene.luigi.owner.tries_to_bring(&delivery, "WAITING", Some("no answer")).await.expect(200);
-        } else {
-            disappears(&scene, &delivery).await;
-        }
-        let ops = [
-            step(1, &order, picked_up, "ON_THE_WAY"),
-            step(2, &order, picked_up + TimeDelta::minutes(15), "DELIVERED"),
-        ];
-        let first = sends(&scene.mario, "phone", &ops[..1]).await;
-        assert_eq!(outcomes(&first), ["applied"], "{taken_back_by}");
-        let result = &first.json()["data"][0]["result"];
-        assert_eq!((&result["status"], &result["address"]), (&json!("ON_THE_WAY"), &Value::Null));
-        let now = scene.mario.get(&format!("/api/deliveries/{}", id_of(&delivery))).await.expect(200);
-        assert_eq!((&now["status"], &now["driver"]["id"]), (&json!("PICKED_UP"), &scene.profile["id"]));
-        // ASSIGNED, WAITING, ASSIGNED again, PICKED_UP: the history tells it, with no gap in the versions.
-        let events = scene.app.count("select count(*) from events where aggregate = 'delivery'").await;
-        assert_eq!(json!(events), now["version"], "{taken_back_by}");
-        let both = sends(&scene.mario, "phone", &ops).await;
-        assert_eq!(outcomes(&both), ["duplicate:applied", "applied"]);
-        assert_eq!(both.json()["data"][0]["result"], *result);
-        assert_eq!(scene.ada.reads_order(&order).await["status"], "DELIVERED");
-    }
+async fn an_offline_pickup_from_before_an_absent_driver_lost_the_delivery_is_applied() {
+    let (scene, order, delivery) = ready().await;
+    let picked_up = scene.app.clock.now() + TimeDelta::minutes(1);
+    disappears(&scene, &delivery).await;
+    let ops =
+        [step(1, &order, picked_up, "ON_THE_WAY"), step(2, &order, picked_up + TimeDelta::minutes(15), "DELIVERED")];
+    let first = sends(&scene.mario, "phone", &ops[..1]).await;
+    assert_eq!(outcomes(&first), ["applied"]);
+    let result = &first.json()["data"][0]["result"];
+    assert_eq!((&result["status"], &result["address"]), (&json!("ON_THE_WAY"), &Value::Null));
+    let now = scene.mario.get(&format!("/api/deliveries/{}", id_of(&delivery))).await.expect(200);
+    assert_eq!((&now["status"], &now["driver"]["id"]), (&json!("PICKED_UP"), &scene.profile["id"]));
+    // ASSIGNED, WAITING, ASSIGNED again, PICKED_UP: the history tells it, with no gap in the versions.
+    let events = scene.app.count("select count(*) from events where aggregate = 'delivery'").await;
+    assert_eq!(json!(events), now["version"]);
+    let both = sends(&scene.mario, "phone", &ops).await;
+    assert_eq!(outcomes(&both), ["duplicate:applied", "applied"]);
+    assert_eq!(both.json()["data"][0]["result"], *result);
+    assert_eq!(scene.ada.reads_order(&order).await["status"], "DELIVERED");
 }
 
 #[tokio::test]
 async fn a_step_of_a_lost_delivery_is_refused_with_the_restaurant_to_call() {
     let later = TimeDelta::minutes(1);
-    for end in ["another driver", "too late", "handed back", "cancelled", "brought by staff", "busy"] {
+    for end in ["another driver", "too late", "handed back", "taken away", "cancelled", "brought by staff", "busy"] {
         let (scene, order, delivery) = ready().await;
         let mut picked_up = scene.app.clock.now() + later;
         if end == "handed back" {
             scene.app.passes(TimeDelta::minutes(2));
             scene.mario.brings(&delivery, "WAITING").await;
+        } else if end == "taken away" {
+            // Staff have decided that, and the time of the step is the phone's word only.
+            scene.app.passes(TimeDelta::minutes(2));
+            scene.luigi.owner.tries_to_bring(&delivery, "WAITING", Some("no answer")).await.expect(200);
         } else {
             disappears(&scene, &delivery).await;
         }
@@ -173,7 +168,8 @@ async fn a_driver_who_has_the_delivery_again_continues_normally() {
 #[test]
 fn a_step_counts_if_the_delivery_was_the_drivers_at_that_time() {
     let at = |minute: i64| DateTime::from_timestamp(1_800_000_000 + minute * 60, 0).unwrap();
-    let past = |from, until, is_handed_back| PastAssignment { from: at(from), until: at(until), is_handed_back };
+    let past =
+        |from, until, is_ended_by_person| PastAssignment { from: at(from), until: at(until), is_ended_by_person };
     let taken_back = past(0, 30, false);
     let again = past(60, 90, false);
     let handed_back = past(60, 90, true);

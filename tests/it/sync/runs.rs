@@ -1,12 +1,17 @@
 //! The devices that a node works on: one task for each, few at the same time, only some of them of one user.
 
 use comanda::ids::UserId;
+use comanda::network::Network;
 use comanda::sync::Device;
 use comanda::sync::actions::runs::{DeviceRun, DeviceRuns, Start};
 use futures_util::FutureExt as _;
 
 fn device(user: UserId, name: &str) -> Device {
     Device { user, name: name.to_owned() }
+}
+
+fn network(number: usize) -> Network {
+    Network::of(format!("192.0.2.{number}").parse().unwrap())
 }
 
 fn own(runs: &DeviceRuns, device: &Device) -> DeviceRun {
@@ -35,19 +40,38 @@ async fn devices_processed_at_once_are_limited_and_one_user_has_a_quarter() {
     let runs = DeviceRuns::new(8);
     let ada = UserId::new();
     let hers: Vec<_> = (0..4).map(|number| own(&runs, &device(ada, &number.to_string()))).collect();
-    let (first, second) = (hers[0].permit().await, hers[1].permit().await);
+    let (first, second) = (hers[0].permit(network(0)).await, hers[1].permit(network(0)).await);
     assert!(first.is_some() && second.is_some());
-    assert!(hers[2].permit().now_or_never().is_none(), "two of eight are a quarter");
+    assert!(hers[2].permit(network(0)).now_or_never().is_none(), "two of eight are a quarter");
     let others: Vec<_> = (0..7).map(|_| own(&runs, &device(UserId::new(), "phone"))).collect();
     let mut permits = Vec::new();
-    for other in &others[..6] {
-        permits.push(other.permit().now_or_never().expect("a place is free"));
+    for (number, other) in others[..6].iter().enumerate() {
+        permits.push(other.permit(network(number + 1)).now_or_never().expect("a place is free"));
     }
-    assert!(others[6].permit().now_or_never().is_none(), "eight are worked on");
-    let mut waiting = Box::pin(others[6].permit());
+    assert!(others[6].permit(network(7)).now_or_never().is_none(), "eight are worked on");
+    let mut waiting = Box::pin(others[6].permit(network(7)));
     assert!(waiting.as_mut().now_or_never().is_none());
     drop(first);
     assert!(waiting.now_or_never().is_some());
     drop(permits);
-    assert!(hers[2].permit().now_or_never().is_some());
+    assert!(hers[2].permit(network(0)).now_or_never().is_some());
+}
+
+#[tokio::test]
+async fn devices_of_one_network_are_limited_to_half_and_those_of_a_site_to_three_quarters() {
+    let runs = DeviceRuns::new(8);
+    let all: Vec<_> = (0..12).map(|_| own(&runs, &device(UserId::new(), "phone"))).collect();
+    let address = |text: &str| Network::of(text.parse().unwrap());
+    let mut permits = Vec::new();
+    for (number, network) in ["2001:db8::1", "2001:db8::2", "2001:db8::1", "2001:db8::1"].iter().enumerate() {
+        permits.push(all[number].permit(address(network)).now_or_never().expect("half is free"));
+    }
+    assert!(all[4].permit(address("2001:db8::3")).now_or_never().is_none(), "four of eight are half");
+    for number in 5..7 {
+        permits.push(all[number].permit(address("2001:db8:0:1::1")).now_or_never().expect("a /48 has three quarters"));
+    }
+    assert!(all[7].permit(address("2001:db8:0:2::1")).now_or_never().is_none(), "six of eight are three quarters");
+    for number in 8..10 {
+        permits.push(all[number].permit(network(1)).now_or_never().expect("others are not affected"));
+    }
 }
