@@ -1,8 +1,8 @@
 //! The outbox: messages to people, written in the transaction of their cause and sent afterwards.
 //!
 //! A [`Notice`] becomes a notification and a message of the outbox; the worker sends each message through its provider
-//! (`notifications/worker.rs`), so no request waits for one. A code is encrypted in the notification and deleted when
-//! its message is final.
+//! (`notifications/worker.rs`), so no request waits for one. Only the local stand-in exists now: it stores the text at
+//! the first attempt. A code is encrypted in the notification and deleted when its message is final.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! `/api/me/second-factor`: setting up and removing the second factor.
+//! `/api/me/second-factor`: setting up and removing the second factor. Which codes are accepted: `totp.rs`.
 //!
 //! The key is shown once, is stored encrypted, and takes effect when a first code of it was sent. Each code is valid
 //! once, and codes older than the last accepted one are refused. Ten recovery codes replace a lost phone. A sign-in has
