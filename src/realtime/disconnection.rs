@@ -25,7 +25,7 @@ pub struct Disconnection {
 }
 
 impl Disconnection {
-    /// Takes a socket out of all rooms and disconnects it after what is already in its send buffer.
+    /// Removes a socket from all rooms and disconnects it once its send buffer was sent.
     pub fn disconnect(&self, socket: SocketRef) {
         if let Ok(session) = SocketSession::of(&socket)
             && session.begin_disconnecting()
@@ -52,7 +52,7 @@ pub fn is_disconnecting(socket: &SocketRef) -> bool {
     SocketSession::of(socket).is_ok_and(|session| session.is_disconnecting())
 }
 
-/// Sends the disconnect packet. While the buffer is full it is tried again, until the heartbeat must have ended the
+/// Sends the disconnect packet. While the buffer is full, it tries again until the heartbeat must have ended the
 /// connection.
 async fn send_disconnect(socket: SocketRef) {
     let since = Instant::now();

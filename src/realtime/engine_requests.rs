@@ -65,7 +65,7 @@ fn parameter<'u>(uri: &'u Uri, name: &str) -> Option<&'u str> {
     uri.query()?.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
 }
 
-/// The response that closes a session, in place of the requested one. A WebSocket of the session is cut.
+/// The response that closes a session, in place of the requested one. A WebSocket of the session is closed.
 fn close_request(mut request: Request) -> Request {
     *request.method_mut() = Method::POST;
     *request.body_mut() = Body::from("1");

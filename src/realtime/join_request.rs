@@ -10,7 +10,8 @@ use super::access::RoomAccess;
 use super::acknowledgement::Acknowledgement;
 use super::room::{Audience, Room};
 
-/// The number of requests that may wait for the relay at once; senders of further ones wait until there is room.
+/// The number of requests that may wait for the relay at once; senders of further ones wait until one of them is
+/// answered.
 const QUEUE: usize = 1_024;
 
 /// A request of a socket that has all events of the room up to `after`.
@@ -23,7 +24,7 @@ pub struct JoinRequest {
     pub audience: Audience,
     /// Events numbered below this had happened when access was checked.
     pub as_of: i64,
-    /// The number of the last event that the client has; `None`: it wants events from now on.
+    /// The number of the last event that the client has; `None`: it gets events from now on.
     pub after: Option<i64>,
     /// The acknowledgement that is sent when the socket has joined.
     pub acknowledgement: Acknowledgement,

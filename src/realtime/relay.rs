@@ -181,7 +181,7 @@ impl Relay {
         }
     }
 
-    /// The next page of events, once it is on disk: no event is emitted that a crash could take back.
+    /// The next page of events, once it is on disk, so that no event is emitted that a crash could undo.
     async fn read_page(&self) -> Result<LogPage, Problem> {
         let ticket = self.app.db.ticket().await?;
         let cursor = self.ring.cursor();
@@ -253,7 +253,7 @@ impl Relay {
     }
 
     /// Disconnects sockets whose send buffer is full. The library does not say which these are, so the event is emitted
-    /// to each socket again, which clients recognise by its number, and those that still have no room for it are
+    /// to each socket again, which clients recognise by its number, and those whose buffer is still full are
     /// disconnected.
     fn disconnect_slow_consumers(&self, rooms: Vec<String>, event: &BufferedEvent) {
         for socket in self.io.to(rooms).sockets() {
@@ -270,7 +270,7 @@ impl Relay {
             return self.ahead_of_log.push(request);
         }
         let outcome = self.decide(&request);
-        // Fails when the task has ended, and then the socket and its rooms are gone.
+        // Fails when the socket's task has ended; then the socket is in no room any more.
         let _ = request.outcome.send(outcome);
     }
 
@@ -312,7 +312,7 @@ impl Relay {
         }
         socket.join(RoomChannel::of(room, audience).to_string());
         if !socket.connected() || is_disconnecting(socket) {
-            // It was disconnected while it joined, and nothing else would take it out of the room.
+            // It was disconnected while it joined. Nothing else removes it from the room.
             socket.leave_all();
             return JoinOutcome::Disconnected;
         }

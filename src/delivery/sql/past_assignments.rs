@@ -8,7 +8,7 @@ use crate::problem::Problem;
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
-/// The times during which a driver had a delivery, oldest first; one that goes on is not among them. `user` is the
+/// The times during which a driver had a delivery, oldest first; the current one is not included. `user` is the
 /// driver's account.
 pub async fn of(
     tx: &mut Tx,

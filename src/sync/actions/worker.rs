@@ -1,5 +1,5 @@
-//! The worker of a device's operations, under a lease: the request that sent them, or after its end the next node that
-//! checks. Redis is not used.
+//! The worker of a device's operations, under a lease. The request that sent them runs them; after its end, the next
+//! node that checks. Redis is not used.
 
 use std::sync::Arc;
 

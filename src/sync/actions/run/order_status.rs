@@ -1,4 +1,4 @@
-//! Changes the status of an order, which may be one that its driver has lost meanwhile.
+//! Changes the status of an order. A driver may have lost its delivery meanwhile.
 
 use super::{Unit, effect};
 use crate::accounts::Caller;
@@ -92,7 +92,7 @@ impl Unit<'_> {
     }
 }
 
-/// A version conflict without the current order: the result is repeated at any later time, also to whoever may not see
+/// A version conflict without the current order, because the stored result may be repeated to a user who may not see
 /// the order any more.
 fn without_current(problem: Problem) -> Problem {
     match problem.code() {
