@@ -52,8 +52,8 @@ impl CacheKey {
     }
 }
 
-/// Beyond so many bytes an answer is compressed at the fastest level: at the usual one a megabyte takes more processor
-/// time than everything else about it.
+/// A response larger than this, in bytes, is compressed at the fastest level: at the usual level, compressing a
+/// megabyte takes more processor time than building it.
 const FAST_COMPRESSION: usize = 256 << 10;
 
 fn compression(size: usize) -> Compression {

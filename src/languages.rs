@@ -84,9 +84,9 @@ pub fn canonical(tag: &str) -> Option<String> {
     })
 }
 
-/// Tags that were met lately, with their canonical forms: a menu names the same few with each of thousands of texts.
+/// A cache of tags and their canonical forms: a menu repeats the same few with each of thousands of texts.
 static KNOWN_TAGS: LazyLock<RwLock<HashMap<String, Option<String>>>> = LazyLock::new(RwLock::default);
-/// As many are remembered; then all are forgotten.
+/// The maximum number of cached tags; at the limit the cache is emptied.
 const MAX_KNOWN_TAGS: usize = 2_048;
 
 fn canonical_form(tag: &str) -> Option<String> {

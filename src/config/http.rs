@@ -184,7 +184,7 @@ fn trusted_proxies(reader: &mut Reader<'_>) -> Vec<IpNet> {
     proxies
 }
 
-/// A network, or one address as the network of itself.
+/// A network; a single address counts as a network of one address.
 fn network(text: &str) -> Option<IpNet> {
     text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
 }

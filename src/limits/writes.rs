@@ -29,7 +29,7 @@ pub struct Writes {
 }
 
 impl Writes {
-    /// With With `WRITES_PER_USER` and `WRITES_PER_NETWORK`.
+    /// With `WRITES_PER_USER` and `WRITES_PER_NETWORK`.
     pub(super) const fn new(user: Option<Buckets>, network: Option<Buckets>, written: Arc<WrittenBytes>) -> Self {
         Self { user, network, written }
     }

@@ -114,7 +114,7 @@ impl Kind {
         all.into_iter().find(|kind| kind.as_str() == name)
     }
 
-    /// The priority of its messages: higher for codes, which somebody waits for.
+    /// The priority of its messages: codes come first, because the recipient waits for them.
     const fn priority(self) -> i16 {
         if matches!(self, Self::ResetCode | Self::PhoneCode | Self::EmailCode) { 0 } else { 5 }
     }

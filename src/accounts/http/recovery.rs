@@ -209,7 +209,7 @@ async fn reset_password(
         .db
         .write(TenancyContext::user(user), move |tx| {
             Box::pin(async move {
-                // Concurrent requests with the correct code take turns here; only the first one succeeds.
+                // Concurrent requests with the correct code wait here for each other; only the first one succeeds.
                 sql::hold(tx, user).await?;
                 if !sql::use_up(tx, id, key, user).await? {
                     return Ok(None);

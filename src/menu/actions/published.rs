@@ -28,7 +28,7 @@ pub struct Published {
     cache: Cache,
     heavy: HeavyWork,
     /// Held while a menu, or a part of it, is built: guests who read one restaurant's menu in many languages and by
-    /// category wait for each other, instead of using up the places for heavy work of that restaurant.
+    /// category wait for each other, instead of using up the restaurant's share of the heavy work.
     building: Shares<RestaurantId, Mutex<()>>,
 }
 
@@ -81,7 +81,8 @@ impl Published {
         let (of_part, version) = (CacheKey { part, ..key.clone() }, current.version);
         let build = || async move {
             let whole = self.whole(restaurant, key, version, now).await?;
-            // Anybody can name categories that do not exist: that must cost the restaurant none of its heavy work.
+            // Anybody can request categories that do not exist. Such requests must not use up the restaurant's share of
+            // the heavy work.
             if single_category::lacks(&whole, category) {
                 return Err(Problem::not_found());
             }

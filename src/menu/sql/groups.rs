@@ -50,7 +50,7 @@ impl Row {
         }
     }
 
-    /// The modifier at this instant: one that was off until now is on.
+    /// The modifier at this instant: it is on if it was switched off until an instant that has passed.
     fn into_modifier(self, now: DateTime<Utc>) -> Option<Modifier> {
         let unavailable_until = self.unavailable_until.filter(|until| *until > now);
         let is_back = self.unavailable_until.is_some() && unavailable_until.is_none();
