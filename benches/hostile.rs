@@ -169,7 +169,7 @@ pub async fn measure(database: &str, only: Option<&str>) {
     }
     println!(
         "{:<34}{:>9}  {:<16}{:>9}{:>10}{:>11}{:>9}{:>10}",
-        "request", "plain ms", "dearest", "cpu ms", "bytes in", "bytes out", "took ms", "other ms"
+        "request", "plain ms", "most expensive", "cpu ms", "bytes in", "bytes out", "took ms", "other ms"
     );
     for (name, mut costs) in costs {
         let plain = costs[0].processor;
@@ -177,10 +177,10 @@ pub async fn measure(database: &str, only: Option<&str>) {
         let Some(Cost { recipe, bytes_in, bytes_out, processor, took, other, is_heavy }) = costs.pop() else {
             continue;
         };
-        let beside = if is_heavy { "  (beside)" } else { "" };
+        let separate = if is_heavy { "  (separate)" } else { "" };
         println!(
             "{name:<34}{plain:>9.1}  \
-             {recipe:<16}{processor:>9.1}{bytes_in:>10}{bytes_out:>11}{took:>9.1}{other:>10.1}{beside}"
+             {recipe:<16}{processor:>9.1}{bytes_in:>10}{bytes_out:>11}{took:>9.1}{other:>10.1}{separate}"
         );
     }
     println!("{:.0} MiB resident", server.resident());

@@ -64,7 +64,7 @@ pub struct DemoCustomer {
     pub place: Place,
 }
 
-/// Somebody who delivers.
+/// A driver of the demo.
 #[derive(Debug, Clone)]
 pub struct DemoDriver {
     /// The driver's account.

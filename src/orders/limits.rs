@@ -110,7 +110,7 @@ pub const fn is_limited_by_network(rules: config::Orders) -> bool {
     open.is_some() || scheduled.is_some() || recent.is_some()
 }
 
-/// To whom a limit applies.
+/// The owner of a limit: a customer or a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum LimitOf {
     Customer,

@@ -140,7 +140,7 @@ fn slug_taken() -> Problem {
     Problem::new(Code::AlreadyExists, "Another restaurant has this slug. Choose another slug.")
 }
 
-/// Locks a restaurant against other changes and tells its version.
+/// Locks a restaurant against other changes, and returns its version.
 pub async fn lock(tx: &mut Tx, scope: &RestaurantScope) -> Result<(), Problem> {
     sqlx::query!("select id from restaurants where id = $1 for no key update", scope.restaurant() as RestaurantId)
         .fetch_optional(tx.connection())

@@ -131,8 +131,7 @@ async fn login(
     Ok(Json(LoginResult::SignedIn(Box::new(LoginSession { tokens, device_token, user, guest }))))
 }
 
-/// For whom a password is to be checked: somebody on a device that has signed in with this address before, or a
-/// stranger.
+/// The claimant of a password check: a device that has signed in with this address before, or an unknown one.
 fn claimant(app: &App, given: &Credentials, client: Client) -> Claimant {
     let token = given.device_token.as_ref().map(ExposeSecret::expose_secret);
     let known = token.and_then(|token| DeviceToken::read(&app.encryption, &given.email, token, app.clock.now()));
