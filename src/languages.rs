@@ -103,7 +103,7 @@ fn canonical_form(tag: &str) -> Option<String> {
 
 /// The languages that a client requests.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct WantedLanguages {
+pub struct RequestedLanguages {
     /// Canonical tags, the preferred one first; `*` is any other language.
     pub accepted: Vec<String>,
     /// Canonical tags of languages that the client does not read (`q=0`); `*` is any other language.
@@ -114,7 +114,7 @@ pub struct WantedLanguages {
 const ANY: &str = "*";
 
 /// The languages of an `Accept-Language` header (RFC 9110, 12.5.4). Entries that are not valid are left out.
-pub fn asked_for(header: &str) -> WantedLanguages {
+pub fn accept_language(header: &str) -> RequestedLanguages {
     let entries = header.split(',').take(MAX_HEADER_LANGUAGES).filter_map(|entry| {
         let (tag, weight) = entry.split_once(';').unwrap_or((entry, ""));
         let weight = weight.trim();
@@ -128,10 +128,10 @@ pub fn asked_for(header: &str) -> WantedLanguages {
     let (mut accepted, refused): (Vec<_>, Vec<_>) = entries.partition(|(weight, _)| *weight > 0.0);
     accepted.sort_by(|one, other| other.0.total_cmp(&one.0));
     let tags = |entries: Vec<(f32, String)>| entries.into_iter().map(|(_, tag)| tag).collect();
-    WantedLanguages { accepted: tags(accepted), refused: tags(refused) }
+    RequestedLanguages { accepted: tags(accepted), refused: tags(refused) }
 }
 
-impl WantedLanguages {
+impl RequestedLanguages {
     /// Whether the client does not read a language: its most specific entry about the language refuses it.
     fn refuses(&self, tag: &Tag<'_>) -> bool {
         let most_specific = |entries: &[String]| entries.iter().filter_map(|entry| specificity(entry, tag)).max();
@@ -252,7 +252,7 @@ fn distance(wanted: &Tag<'_>, offered: &Tag<'_>) -> Option<(u8, usize, bool, usi
 
 /// The translation to show; `None`: the menu's own texts. `own` is the language of these, if known: a client that
 /// prefers it gets no translation. A language that the client refuses is shown only if it refuses all of them.
-pub fn choose<'a>(wanted: &WantedLanguages, own: Option<&str>, offered: &'a [String]) -> Option<&'a str> {
+pub fn choose<'a>(wanted: &RequestedLanguages, own: Option<&str>, offered: &'a [String]) -> Option<&'a str> {
     if offered.is_empty() {
         return None;
     }

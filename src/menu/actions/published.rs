@@ -14,7 +14,7 @@ use crate::content_coding::BothCodings;
 use crate::extract::APPLICATION_JSON;
 use crate::heavy::{Beneficiary, HeavyWork};
 use crate::ids::{CategoryId, RestaurantId};
-use crate::languages::{self, WantedLanguages};
+use crate::languages::{self, RequestedLanguages};
 use crate::menu::{published, single_category, sql};
 use crate::problem::{Code, Problem};
 use crate::shares::Shares;
@@ -63,7 +63,7 @@ impl Published {
         &self,
         restaurant: RestaurantId,
         category: Option<CategoryId>,
-        wanted: &WantedLanguages,
+        wanted: &RequestedLanguages,
         now: DateTime<Utc>,
     ) -> Result<Arc<CachedResponse>, Problem> {
         let mut key = CacheKey { kind: "menu", subject: restaurant.uuid(), language: None, part: None };

@@ -39,8 +39,8 @@ pub async fn from_cart(
     request: OrderRequest,
     rules: config::Orders,
 ) -> Result<Order, Problem> {
-    let cart = cart::sql::enter(tx, cart, buyer.customer).await?.ok_or_else(Problem::not_found)?.open()?;
-    let scope = entered(cart.restaurant_id, buyer.customer);
+    let cart = cart::sql::lock_own(tx, cart, buyer.customer).await?.ok_or_else(Problem::not_found)?.open()?;
+    let scope = scope_of(cart.restaurant_id, buyer.customer);
     at_current_prices(tx, &scope, buyer, &Basket::Cart(cart), request, rules).await
 }
 
@@ -71,8 +71,8 @@ pub async fn from_quote(
     rules: config::Orders,
 ) -> Result<Order, Problem> {
     let customer = buyer.customer;
-    let quote = sql::quotes::enter(tx, request.quote, customer).await?.ok_or_else(Problem::not_found)?;
-    let scope = entered(quote.restaurant_id, customer);
+    let quote = sql::quotes::lock_own(tx, request.quote, customer).await?.ok_or_else(Problem::not_found)?;
+    let scope = scope_of(quote.restaurant_id, customer);
     let is_scheduled = request.scheduled_for.is_some() || quote.content.scheduled.is_some();
     let QuotedOrder { context, request, priced, cart } = accept_quote(tx, &scope, &quote, request, rules).await?;
     // The quote's cart is locked before, as for an order from that cart: another sequence of locks could deadlock.
@@ -82,7 +82,7 @@ pub async fn from_quote(
 }
 
 /// The scope of the restaurant that was set by the statement that locked the cart or the quote (`set_shop`).
-fn entered(restaurant: RestaurantId, customer: UserId) -> RestaurantScope {
+fn scope_of(restaurant: RestaurantId, customer: UserId) -> RestaurantScope {
     RestaurantScope::customer("the restaurant of the customer's own cart or quote", restaurant, customer)
 }
 
