@@ -168,24 +168,24 @@ impl Recipient<'_> {
 
 /// Wakes the worker of this node.
 pub struct Outbox {
-    bell: Notify,
+    wakeups: Notify,
 }
 
 impl Default for Outbox {
     fn default() -> Self {
-        Self { bell: Notify::new() }
+        Self { wakeups: Notify::new() }
     }
 }
 
 impl Outbox {
     /// Wakes the worker after a commit.
-    pub fn ring(&self) {
-        self.bell.notify_one();
+    pub fn wake(&self) {
+        self.wakeups.notify_one();
     }
 
-    /// Waits until [`Outbox::ring`] was called since the last wait.
-    pub async fn rung(&self) {
-        self.bell.notified().await;
+    /// Waits until [`Outbox::wake`] was called since the last wait.
+    pub async fn woken(&self) {
+        self.wakeups.notified().await;
     }
 }
 

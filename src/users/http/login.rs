@@ -204,7 +204,7 @@ async fn complete_login(
     let (user, OpenedSession { expires_at: ends, sessions_ended_at }, guest) =
         opened.map_err(|problem| problem.concerning(Some(user_id)))?;
     attempt_limits::give_back(&app, tries).await?;
-    app.outbox.ring();
+    app.outbox.wake();
     let tokens = TokenPair::new(&app, user.id, session, 0, ends)?;
     let email = Email::try_from(user.email.clone()).map_err(|error| Problem::internal(&error))?;
     let device_token = login_device::issue(&app.encryption, &email, sessions_ended_at, app.clock.now());
