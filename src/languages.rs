@@ -231,28 +231,28 @@ const CLOSE: [(&str, &str); 9] = [
 /// The distance of an available language from the requested one, smallest first; `None`: it does not match. Nearest are
 /// languages with a common parent, by the steps to it; then closely related languages; then other scripts, the most
 /// likely one first.
-fn distance(wanted: &Tag<'_>, offered: &Tag<'_>) -> Option<(u8, usize, bool, usize)> {
-    if wanted.written == offered.written {
+fn distance(requested: &Tag<'_>, offered: &Tag<'_>) -> Option<(u8, usize, bool, usize)> {
+    if requested.written == offered.written {
         return Some((0, 0, false, 0));
     }
     let meets = |(steps, parent)| Some((steps, offered.parents.iter().position(|other| other == parent)?));
     let other_script = (3, usize::from(!offered.is_usual_script), !offered.is_usual, 0);
-    let common = wanted.parents.iter().enumerate().find_map(meets);
+    let common = requested.parents.iter().enumerate().find_map(meets);
     match common {
-        Some((up, down)) if wanted.full.script == offered.full.script => Some((1, up, !offered.is_usual, down)),
-        _ if wanted.is_close(offered) => {
-            let is_elsewhere = wanted.full.region != offered.full.region;
+        Some((up, down)) if requested.full.script == offered.full.script => Some((1, up, !offered.is_usual, down)),
+        _ if requested.is_close(offered) => {
+            let is_elsewhere = requested.full.region != offered.full.region;
             Some((2, usize::from(is_elsewhere), !offered.is_usual, 0))
         }
         Some(_) => Some(other_script),
-        None if wanted.full.language == offered.full.language => Some(other_script),
+        None if requested.full.language == offered.full.language => Some(other_script),
         None => None,
     }
 }
 
 /// The translation to show; `None`: the menu's own texts. `own` is the language of these, if known: a client that
 /// prefers it gets no translation. A language that the client refuses is shown only if it refuses all of them.
-pub fn choose<'a>(wanted: &RequestedLanguages, own: Option<&str>, offered: &'a [String]) -> Option<&'a str> {
+pub fn choose<'a>(requested: &RequestedLanguages, own: Option<&str>, offered: &'a [String]) -> Option<&'a str> {
     if offered.is_empty() {
         return None;
     }
@@ -261,11 +261,11 @@ pub fn choose<'a>(wanted: &RequestedLanguages, own: Option<&str>, offered: &'a [
     let is_own_known = own.is_some();
     let translated = offered.iter().filter_map(|one| Some((Tag::of(one)?, Some(one.as_str()))));
     let mut there: Vec<_> = own.into_iter().chain(translated).collect();
-    if !wanted.refused.is_empty() && there.iter().any(|(tag, _)| !wanted.refuses(tag)) {
-        there.retain(|(tag, _)| !wanted.refuses(tag));
+    if !requested.refused.is_empty() && there.iter().any(|(tag, _)| !requested.refuses(tag)) {
+        there.retain(|(tag, _)| !requested.refuses(tag));
     }
-    let named = |tag: &Tag<'_>| wanted.accepted.iter().any(|entry| specificity(entry, tag) > Some(0));
-    for entry in &wanted.accepted {
+    let named = |tag: &Tag<'_>| requested.accepted.iter().any(|entry| specificity(entry, tag) > Some(0));
+    for entry in &requested.accepted {
         if entry == ANY {
             match there.iter().find(|(tag, _)| !named(tag)) {
                 Some((_, shown)) if is_own_known => return *shown,

@@ -63,7 +63,7 @@ impl Published {
         &self,
         restaurant: RestaurantId,
         category: Option<CategoryId>,
-        wanted: &RequestedLanguages,
+        requested: &RequestedLanguages,
         now: DateTime<Utc>,
     ) -> Result<Arc<CachedResponse>, Problem> {
         let mut key = CacheKey { kind: "menu", subject: restaurant.uuid(), language: None, part: None };
@@ -76,7 +76,7 @@ impl Published {
             Err(problem) => return Err(problem),
         };
         key.language =
-            languages::choose(wanted, current.language.as_deref(), &current.languages).map(ToOwned::to_owned);
+            languages::choose(requested, current.language.as_deref(), &current.languages).map(ToOwned::to_owned);
         let Some(category) = category else { return self.whole(restaurant, key, current.version, now).await };
         let (of_part, version) = (CacheKey { part, ..key.clone() }, current.version);
         let build = || async move {
@@ -127,11 +127,11 @@ impl Published {
 }
 
 /// The menu in the coding that the client takes, or 304 if it has it; with the language that was chosen, if known.
-pub fn show(answer: &CachedResponse, wanted: &HeaderMap) -> Response {
+pub fn show(answer: &CachedResponse, headers: &HeaderMap) -> Response {
     let CachedResponse { tag, plain, gzip, .. } = answer;
     let (cache_control, vary) = ("public, no-cache", "accept-encoding, accept-language");
     let both = BothCodings { media_type: APPLICATION_JSON, tag, plain, gzip, cache_control, vary };
-    let mut response = both.respond(wanted);
+    let mut response = both.respond(headers);
     if let Some(language) = language_of(plain).and_then(|tag| HeaderValue::from_str(tag).ok()) {
         response.headers_mut().insert(header::CONTENT_LANGUAGE, language);
     }
