@@ -60,7 +60,7 @@ fn compression(size: usize) -> Compression {
     if size > FAST_COMPRESSION { Compression::fast() } else { Compression::default() }
 }
 
-/// A finished answer, plain and compressed.
+/// A rendered response, plain and compressed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CachedResponse {
     /// The version of the menu that it shows.

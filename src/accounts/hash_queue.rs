@@ -23,7 +23,7 @@ const RESERVED_PART: usize = 4;
 /// `Retry-After` of a refusal, in seconds.
 const RETRY_AFTER: u32 = 2;
 
-/// Who asks for a password to be hashed.
+/// The user or device for which a password is hashed.
 #[derive(Debug, Clone)]
 pub enum Claimant {
     /// An unknown device, identified by its network.

@@ -58,9 +58,9 @@ impl DemoUser {
 pub struct DemoCustomer {
     /// The customer's account.
     pub person: DemoUser,
-    /// Where they live.
+    /// The delivery address.
     pub address: String,
-    /// Where that is.
+    /// The coordinates of the address.
     pub place: Place,
 }
 

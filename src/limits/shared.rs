@@ -114,13 +114,13 @@ impl SharedBuckets {
     }
 }
 
-/// Failures in a row after which Redis is not asked for a while.
+/// The number of failures in a row after which Redis is not queried for a while.
 const PATIENCE: u32 = 3;
 const FIRST_REST: Duration = Duration::from_millis(500);
 const LONGEST_REST: Duration = Duration::from_secs(4);
 
-/// Avoids waiting for a Redis that does not answer: after a few failures in a row it is asked only now and then, by one
-/// request at a time.
+/// Avoids waiting for a Redis that does not answer: after a few failures in a row, only one request at a time queries
+/// it, at intervals.
 #[derive(Debug, Default)]
 struct Breaker {
     failures: u32,

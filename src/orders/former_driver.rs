@@ -1,5 +1,5 @@
-//! Drivers who lost a delivery and do not know it yet, because they were offline or the restaurant changed it
-//! meanwhile. They get an error that says so, instead of 404.
+//! Errors for drivers who lost a delivery and do not know it yet, because they were offline or the restaurant changed
+//! it meanwhile: the error says so, instead of 404.
 
 use serde::Serialize;
 use serde_json::json;

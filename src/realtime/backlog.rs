@@ -21,7 +21,7 @@ const FLOOR: usize = 16 << 10;
 /// If nothing was written for this long although the connection could be written to, it has taken everything.
 const IDLE: Duration = Duration::from_secs(1);
 
-/// What waits for all sockets of this node, and the limits.
+/// The bytes that wait for all sockets of this node, and the limits.
 #[derive(Debug)]
 pub struct NodeBacklog {
     waiting: AtomicUsize,
@@ -68,7 +68,7 @@ impl NodeBacklog {
     }
 }
 
-/// What waits for one client.
+/// The bytes that wait for one client.
 #[derive(Debug)]
 pub struct Backlog {
     node: Arc<NodeBacklog>,
@@ -80,7 +80,7 @@ pub struct Backlog {
 #[derive(Debug)]
 struct WaitingState {
     waiting: usize,
-    /// The WebSocket, and what it had carried when it was last looked at.
+    /// The WebSocket, and the bytes that it had carried at the last check.
     connection: Option<TakenByClient>,
 }
 
@@ -115,7 +115,7 @@ impl Backlog {
         Self { node, network, state: Mutex::new(WaitingState { waiting: 0, connection: None }) }
     }
 
-    /// From now on what waits is sent over this connection.
+    /// Sets the connection over which waiting bytes are sent from now on.
     pub fn use_connection(&self, counts: FlowCounts) {
         let (read, written) = (counts.read(), counts.written());
         self.state().connection = Some(TakenByClient { counts, read, written, written_at: Instant::now() });

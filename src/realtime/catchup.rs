@@ -18,8 +18,8 @@ use super::sql::{self, PAGE};
 use crate::problem::Problem;
 
 impl SocketContext {
-    /// Sends a socket the events it missed, and lets it into the room. Returns its access; `None`: it was disconnected
-    /// meanwhile.
+    /// Sends a socket the events it missed, and then adds it to the room. Returns its access; `None`: it was
+    /// disconnected meanwhile.
     ///
     /// # Errors
     /// 404 when access ended meanwhile.

@@ -18,7 +18,7 @@ const QUEUE: usize = 1_024;
 pub struct JoinRequest {
     /// The socket that joins.
     pub socket: SocketRef,
-    /// The room that it asks for.
+    /// The requested room.
     pub room: Room,
     /// Which view of the room's events the socket may see.
     pub audience: Audience,
@@ -73,7 +73,7 @@ impl RelayHandle {
         self.cursor.load(Ordering::Acquire)
     }
 
-    /// Asks the relay to let a socket into a room, and waits for the outcome.
+    /// Asks the relay to add a socket to a room, and waits for the outcome.
     pub async fn join(
         &self,
         socket: SocketRef,

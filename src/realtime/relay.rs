@@ -1,8 +1,8 @@
 //! The relay: the one task of a node that reads the event log and emits to the node's own sockets.
 //!
-//! It alone emits live events and lets sockets into rooms, between two events, so that a socket joins exactly at the
-//! relay's cursor. It reads the log when this node has committed something, when another node notifies it, and in any
-//! case after the poll interval. Events above the horizon wait until every older transaction has ended.
+//! Only the relay emits live events and adds sockets to rooms, between two events, so that a socket joins exactly at
+//! the relay's cursor. It reads the log when this node has committed something, when another node notifies it, and in
+//! any case after the poll interval. Events above the horizon wait until every older transaction has ended.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -99,7 +99,7 @@ impl Relay {
         }
     }
 
-    /// Reads where the log ends. Earlier events are sent only to sockets that ask for them with `after`.
+    /// Reads where the log ends. Earlier events are sent only to sockets that request them with `after`.
     async fn begin(&mut self) {
         loop {
             match self.log.read(|connection| Box::pin(sql::after(connection, i64::MAX))).await {

@@ -144,8 +144,8 @@ impl SocketSession {
         Caller::by_token(app, &text).await
     }
 
-    /// Begins to handle a message that asks for something, which counts as a request of its user and network; the
-    /// permit is held until it is handled. Otherwise a client could evade these limits by opening new sockets.
+    /// Begins to handle a message that counts as a request of its user and network; the permit is held until it is
+    /// handled. Otherwise a client could evade these limits by opening new sockets.
     ///
     /// # Errors
     /// As [`Self::begin_renewal`], and 429 beyond the limits of the user or of the network.
@@ -228,7 +228,7 @@ impl SocketSession {
     }
 }
 
-/// Removes a room that the relay has taken a driver's socket out of, unless the socket has joined it again.
+/// Forgets a room from which the relay has removed a driver's socket, unless the socket has joined it again.
 pub async fn leave_room(socket: SocketRef, room: Room) {
     let Ok(session) = SocketSession::of(&socket) else { return };
     let mut rooms = session.rooms.lock().await;

@@ -1,4 +1,4 @@
-//! Decides which operations may run, and what the others wait for. Pure.
+//! Decides which operations of a device may run, and for which operation, retry or pause the others wait. Pure.
 
 use std::collections::HashMap;
 use std::time::Duration;
