@@ -107,6 +107,7 @@ pub mod app;
 pub mod router;
 /// The OpenAPI document.
 pub mod openapi;
+pub mod operations;
 /// Middleware of all requests.
 pub mod middleware;
 /// Compression of responses.

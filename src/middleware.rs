@@ -22,8 +22,8 @@ use crate::client::{Client, Peer};
 use crate::config::Http;
 use crate::content_coding::{LargeResponses, compress};
 use crate::extract::TOO_LARGE;
+use crate::operations::Operations;
 use crate::problem::{Code, Problem};
-use crate::router::Operations;
 
 pub mod admission;
 pub mod failed_authentication;

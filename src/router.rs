@@ -1,11 +1,10 @@
 //! The router: every feature's routes, their permissions, the OpenAPI document and the middleware around them.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{Method, StatusCode};
+use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use serde::Serialize;
 use serde_json::Value;
@@ -15,26 +14,13 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::extract::Json;
+use crate::operations::Operations;
 use crate::permission::Operation;
 use crate::problem::Problem;
 use crate::{
     accounts, cart, console, coupons, delivery, images, menu, middleware, notifications, openapi, orders, restaurants,
     sync, users,
 };
-
-/// The operations of the API by route template and method.
-#[derive(Debug, Default)]
-pub struct Operations(HashMap<String, Vec<(Method, Operation)>>);
-
-impl Operations {
-    /// The operation of a request; `None` if no route template matched, or the template is not of the API.
-    pub fn of(&self, method: &Method, template: Option<&str>) -> Option<Operation> {
-        // A HEAD request is handled by the GET of the same path.
-        let method = if *method == Method::HEAD { &Method::GET } else { method };
-        let of_template = self.0.get(template?)?;
-        of_template.iter().find(|(of_method, _)| of_method == method).map(|(_, operation)| *operation)
-    }
-}
 
 /// The router and what the middleware around it has to know.
 pub struct Routes {
@@ -109,12 +95,10 @@ fn operations(document: &Value) -> Result<Operations, RouterError> {
     let mut found = Operations::default();
     for (path, method, id) in openapi::operations(document) {
         let operation = Operation::by_id(&id).ok_or(RouterError::NoPermission(id))?;
-        found.0.entry(path).or_default().push((method, operation));
+        found.add(path, method, operation);
     }
     let without_route = |operation: &&Operation| {
-        !operation.is_socket_only()
-            && **operation != Operation::ListRestaurantOrders
-            && !found.0.values().flatten().any(|(_, routed)| routed == *operation)
+        !operation.is_socket_only() && **operation != Operation::ListRestaurantOrders && !found.contains(**operation)
     };
     match Operation::ALL.iter().find(without_route) {
         Some(operation) => Err(RouterError::NoRoute(operation.id())),

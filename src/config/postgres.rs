@@ -38,7 +38,8 @@ pub struct Postgres {
 impl Postgres {
     pub(super) fn gather(reader: &mut Reader<'_>) -> Self {
         let pool = reader.number("DATABASE_POOL", 2, 1_000);
-        // The other connections are for work that takes no slot: signing in, whole menus, images, synchronization, jobs.
+        // The other connections are for work that takes no slot: signing in, whole menus, images, synchronization,
+        // jobs.
         let slots = (pool - pool / 4) as usize;
         Self {
             url: reader.secret("DATABASE_URL"),

@@ -33,7 +33,8 @@ impl Delivery {
     }
 }
 
-/// Removes from a delivery in an event what [`Delivery::for_driver`] hides from a driver who does not carry it any more.
+/// Removes from a delivery in an event what [`Delivery::for_driver`] hides from a driver who does not carry it any
+/// more.
 pub fn hide_from_former_driver(delivery: &mut Value) {
     for name in ["/dropoff/address", "/dropoff/place", "/reason", "/driver"] {
         if let Some(field) = delivery.pointer_mut(name) {

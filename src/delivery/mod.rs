@@ -91,9 +91,8 @@ pub struct Driver {
     /// When the location was measured, by the server's clock, estimated from the times in the phone's reports; null if
     /// `place` is null.
     pub located_at: Option<DateTime<Utc>>,
-    /// When the driver was last active: reported a location, went on or off duty, or changed the status of a delivery or of
-    /// its order. A driver who was not active for `DRIVER_PRESENCE` is `OFFLINE` and is not
-    /// assigned.
+    /// When the driver was last active: reported a location, went on or off duty, or changed the status of a delivery
+    /// or of its order. A driver who was not active for `DRIVER_PRESENCE` is `OFFLINE` and is not assigned.
     pub seen_at: Option<DateTime<Utc>>,
 }
 
@@ -164,8 +163,8 @@ pub struct Delivery {
     pub closed_at: Option<DateTime<Utc>>,
 }
 
-/// Changes the delivery of an order after a change of the order's status, in the same transaction. If its driver made the
-/// change, the driver was active.
+/// Changes the delivery of an order after a change of the order's status, in the same transaction. If its driver made
+/// the change, the driver was active.
 ///
 /// # Errors
 /// `illegal_transition` when the status of the delivery does not allow it: a failed delivery delivers no order.

@@ -163,8 +163,8 @@ pub async fn relations_to(
     Ok(relations)
 }
 
-/// A delivery as an event showed it.
-pub struct PastDelivery {
+/// A delivery as the event of its hand-back showed it.
+pub struct HandedBackDelivery {
     /// The version that it had then.
     pub version: i64,
     /// The delivery in the event, with everything that the restaurant may see.
@@ -172,9 +172,13 @@ pub struct PastDelivery {
 }
 
 /// The delivery after this driver handed it back last; `None`: they never did.
-pub async fn handed_back(tx: &mut Tx, delivery: DeliveryId, driver: DriverId) -> Result<Option<PastDelivery>, Problem> {
+pub async fn handed_back(
+    tx: &mut Tx,
+    delivery: DeliveryId,
+    driver: DriverId,
+) -> Result<Option<HandedBackDelivery>, Problem> {
     let found = sqlx::query_as!(
-        PastDelivery,
+        HandedBackDelivery,
         r#"select version, payload -> 'delivery' as "body!" from events
            where aggregate = 'delivery' and aggregate_id = $1 and former_driver_id = $2 and driver_id is null
                and not closed

@@ -47,7 +47,7 @@ impl MenuFaults {
         }
     }
 
-    /// Checks day-parts.
+    /// Checks the day-parts of a category or an item.
     pub fn day_parts(&mut self, pointer: impl Display, windows: &[DayPart]) {
         if let Err((index, message)) = dayparts::check(windows) {
             self.note(format_args!("{pointer}/dayParts/{index}"), message);

@@ -1,5 +1,5 @@
-//! The limits on the size of a menu that is edited entity by entity: the same as for a menu that is replaced as a whole.
-//! Pure.
+//! The limits on the size of a menu that is edited entity by entity: the same as for a menu that is replaced as a
+//! whole. Pure.
 
 use crate::config::Menus;
 use crate::problem::Problem;

@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use socketioxide::extract::SocketRef;
 use socketioxide::{BroadcastError, SocketError, SocketIo};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -29,6 +30,8 @@ use crate::uow::PlatformReader;
 
 /// The most events that a joining socket is sent from the ring buffer at once.
 const PORTION: usize = 256;
+/// The time between two readings of the log that sockets cause by joining with a number that the relay has not reached.
+const JOINS_PACE: Duration = Duration::from_millis(20);
 /// The first wait while there are events above the horizon; it doubles up to the longest.
 const SHORTEST_WAIT: Duration = Duration::from_millis(10);
 /// The longest wait while there are events above the horizon.
@@ -80,7 +83,7 @@ impl Relay {
         let stop = self.disconnection.stop.clone();
         stop.run_until_cancelled(self.begin()).await;
         let appended = self.app.db.appended();
-        let mut next_read = Instant::now();
+        let (mut last_read, mut next_read) = (Instant::now(), Instant::now());
         while !stop.is_cancelled() {
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -89,13 +92,16 @@ impl Relay {
                 () = sleep_until(next_read) => {}
                 Some(request) = self.requests.recv() => {
                     self.receive(request);
-                    if self.ahead_of_log.is_empty() {
-                        continue;
+                    if !self.ahead_of_log.is_empty() {
+                        // One reading answers all of them, however many join.
+                        next_read = next_read.min(last_read + JOINS_PACE);
                     }
+                    continue;
                 }
             }
             let wait = self.emit_new().await;
-            next_read = Instant::now() + wait;
+            last_read = Instant::now();
+            next_read = last_read + wait;
         }
     }
 
@@ -282,6 +288,8 @@ impl Relay {
         {
             return JoinOutcome::RecheckAccess;
         }
+        let own = RoomChannel::of(room, audience).to_string();
+        leave_before_joining(socket, room, audience, request.after.is_some());
         let mut reached = request.after.unwrap_or(cursor);
         let Some(missed) = self.ring.since(reached, room, audience) else {
             return JoinOutcome::BehindBuffer(reached);
@@ -304,13 +312,16 @@ impl Relay {
         }
         match acknowledgement.send(&Joined { ok: true, room: room.to_string(), seq: cursor }) {
             Ok(()) => {}
-            Err(SendFailure::BufferFull) => return JoinOutcome::Continue(cursor),
+            Err(SendFailure::BufferFull) => {
+                socket.leave(own);
+                return JoinOutcome::Continue(cursor);
+            }
             Err(SendFailure::Disconnected) => return JoinOutcome::Disconnected,
         }
         if let (Audience::Driver(driver), Ok(session)) = (audience, SocketSession::of(socket)) {
             session.carries(room, driver, request.as_of);
         }
-        socket.join(RoomChannel::of(room, audience).to_string());
+        socket.join(own);
         if !socket.connected() || is_disconnecting(socket) {
             // It was disconnected while it joined. Nothing else removes it from the room.
             socket.leave_all();
@@ -327,6 +338,21 @@ impl Relay {
         // Events that are no longer in the buffer may have, too.
         let Some(mut later) = self.ring.since(request.as_of - 1, request.room, request.audience) else { return true };
         later.any(|event| event.ends_delivery_of(driver))
+    }
+}
+
+/// Prepares a socket that may be in the room already. With `after`, it leaves the room: the events since then are sent
+/// again, before new ones. Without, it stays, and misses none. It always leaves the channel of the other audience.
+fn leave_before_joining(socket: &SocketRef, room: Room, audience: Audience, has_after: bool) {
+    let own = RoomChannel::of(room, audience);
+    socket.leave(RoomChannel { is_for_drivers: !own.is_for_drivers, ..own }.to_string());
+    if has_after {
+        socket.leave(own.to_string());
+    }
+    if audience == Audience::Full
+        && let Ok(session) = SocketSession::of(socket)
+    {
+        session.stops_carrying(room);
     }
 }
 

@@ -191,14 +191,20 @@ impl SocketContext {
         let JoinMessage { room, after } = message.map_err(|error| unreadable(&error, "{room, after?}"))?;
         let room = parse_room(&room)?;
         let mut rooms = session.rooms.lock().await;
-        // Joining again starts again: with `after`, missed events are sent again before new ones.
-        leave(socket, &mut rooms, room);
-        if rooms.len() >= self.app.config.sockets.max_rooms {
+        if !rooms.contains_key(&room) && rooms.len() >= self.app.config.sockets.max_rooms {
             return Err(Problem::new(Code::TooManyRequests, "Leave a room before you join another one.")
                 .with("limit", self.app.config.sockets.max_rooms));
         }
-        if let Some(access) = self.join_room(socket, room, after, acknowledgement).await? {
-            rooms.insert(room, access.audience);
+        // A socket that is in the room already stays there until the relay has decided (`leave_before_joining`).
+        match self.join_room(socket, room, after, acknowledgement).await {
+            Ok(Some(access)) => _ = rooms.insert(room, access.audience),
+            Ok(None) => leave(socket, &mut rooms, room),
+            Err(problem) => {
+                if is_refusal(problem.code()) || !is_in(socket, &rooms, room) {
+                    leave(socket, &mut rooms, room);
+                }
+                return Err(problem);
+            }
         }
         Ok(())
     }
@@ -253,6 +259,12 @@ impl SocketContext {
 
 /// Rooms of one socket that are checked at the same time.
 const ROOMS_AT_ONCE: usize = 4;
+
+/// Whether a socket receives the events of a room.
+fn is_in(socket: &SocketRef, rooms: &HashMap<Room, Audience>, room: Room) -> bool {
+    let channel = rooms.get(&room).map(|audience| RoomChannel::of(room, *audience).to_string());
+    channel.is_some_and(|channel| socket.rooms().iter().any(|joined| **joined == *channel))
+}
 
 /// Removes a socket from a room, if it is in it.
 fn leave(socket: &SocketRef, rooms: &mut HashMap<Room, Audience>, room: Room) {

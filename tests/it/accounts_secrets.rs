@@ -49,7 +49,7 @@ fn signed_in(person: &Person, answer: &Value) -> Person {
     Person { token: answer["accessToken"].as_str().map(Into::into), ..person.clone() }
 }
 
-/// An administrator.
+/// A signed-in administrator.
 async fn an_administrator(anybody: &Person, database: &str) -> Person {
     let admin = json!({ "email": "admin@example.com", "password": PASSWORD, "name": "Admin" });
     anybody.post("/api/auth/register", &admin).await.expect(202);

@@ -276,7 +276,7 @@ impl TestApp {
         self.person(name, "CUSTOMER").await
     }
 
-    /// An administrator.
+    /// A signed-in administrator.
     pub async fn admin(&self) -> Person {
         self.person("Admin", "ADMIN").await
     }
@@ -300,7 +300,7 @@ impl TestApp {
         self.people(name, role, 1).await.remove(0)
     }
 
-    /// Many customers.
+    /// So many signed-in customers.
     pub async fn crowd(&self, count: usize) -> Vec<Person> {
         self.people("Guest", "CUSTOMER", count).await
     }

@@ -155,7 +155,7 @@ async fn buy(
 pub struct World {
     /// The server program under test.
     pub program: Program,
-    /// The administrator.
+    /// The owner of the restaurant.
     pub owner: Person,
     /// The customers who place orders.
     pub customers: Vec<Person>,

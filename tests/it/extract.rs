@@ -48,7 +48,7 @@ pub async fn trickle(address: SocketAddr, head: &str, trickle: u8, pause: Durati
 /// What a proxy does with the bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Line {
-    /// Forwards them.
+    /// Forwards what it receives.
     Open,
     /// Reads them and forwards nothing.
     Stalled,

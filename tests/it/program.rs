@@ -57,7 +57,7 @@ impl Program {
         Person { endpoint: self.endpoint.clone(), id: String::new(), email: String::new(), token: None }
     }
 
-    /// Its log.
+    /// What it has logged.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.join("log")).unwrap()
     }

@@ -26,7 +26,7 @@ pub struct Shop {
     pub category: String,
     /// The items on its menu.
     pub dishes: Vec<Dish>,
-    /// The owner.
+    /// The owner of the restaurant.
     pub owner: Person,
 }
 

@@ -35,7 +35,7 @@ impl Scene {
         shop.owner.patch(&shop.path(&format!("/items/{}", shop.any_dish().id)), &item).await.expect(200);
         let profile = json!({
             "cuisines": ["Pizza", "Pasta"], "contact": { "phone": "+39 051 1234567", "website": "https://luigi.example" },
-            "taxBasisPoints": 1000, "taxClasses": [{ "taxClass": "drinks", "basisPoints": 2200 }],
+            "taxBasisPoints": 1000, "taxClasses": [{ "name": "drinks", "basisPoints": { "delivery": 2200, "pickup": 2200, "dineIn": 2200 } }],
             "serviceFee": { "basisPoints": 300 }, "slots": { "minutes": 30, "capacity": 5 },
         });
         shop.owner.patch(&shop.path(""), &profile).await.expect(200);

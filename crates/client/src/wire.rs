@@ -52,7 +52,7 @@ pub(super) struct LoginResult {
     pub(super) user: User,
 }
 
-/// A registration.
+/// The body of a registration.
 #[derive(Debug, Clone, Serialize)]
 pub struct NewUser {
     /// The e-mail address of the account.
@@ -213,7 +213,7 @@ pub struct NewOrder {
     /// A note to the kitchen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
-    /// The tip.
+    /// The tip; `None`: no tip.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tip: Option<Money>,
 }
@@ -273,7 +273,7 @@ pub struct Delivery {
     pub driver: Option<Carrier>,
     /// Where the order is picked up.
     pub pickup: Stop,
-    /// The destination.
+    /// Where the order is delivered.
     pub dropoff: Stop,
     /// The current status.
     pub status: DeliveryStatus,
@@ -284,7 +284,7 @@ pub struct Delivery {
 /// The pickup or the destination of a delivery.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Stop {
-    /// The coordinates.
+    /// The coordinates; `None`: unknown.
     pub place: Option<Place>,
 }
 

@@ -27,7 +27,7 @@ pub enum Variant {
 }
 
 impl Variant {
-    /// All variants.
+    /// All variants, smallest first.
     pub const ALL: [Self; 4] = [Self::Thumb, Self::Card, Self::Detail, Self::Hero];
 
     /// The variant's name in URLs.

@@ -66,7 +66,7 @@ pub struct Actors {
     pub tables: Vec<Table>,
     /// The couriers of the day.
     pub riders: Vec<Rider>,
-    /// The customers.
+    /// The customers who place orders.
     pub guests: Vec<Guest>,
 }
 

@@ -27,7 +27,7 @@ pub struct Job {
     pub delivery: String,
     /// The position of the restaurant.
     pub kitchen: Point,
-    /// The destination.
+    /// Where the order is delivered.
     pub destination: Point,
     /// When it will be ready, in minutes.
     pub ready_at: f64,
@@ -99,7 +99,7 @@ pub struct Worked {
 pub struct Courier {
     /// The driver on the server.
     pub session: Arc<Session>,
-    /// The shift.
+    /// The shift of this courier.
     pub shift: Shift,
     /// The speed, and the times of stops.
     pub pace: Pace,

@@ -35,7 +35,7 @@ impl Point {
 pub struct DayRestaurant {
     /// Its name in the file.
     pub name: String,
-    /// Its position.
+    /// Where it is on the map.
     pub at: Point,
 }
 

@@ -15,7 +15,7 @@ pub struct DayError {
     pub line: Option<usize>,
     /// The name of the column; `None`: the whole line.
     pub column: Option<String>,
-    /// The error.
+    /// What is wrong with it.
     pub fault: String,
 }
 

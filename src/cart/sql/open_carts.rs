@@ -14,7 +14,7 @@ use crate::uow::Tx;
 pub struct LockedCart {
     /// The currency of the restaurant.
     pub currency: Currency,
-    /// The cart.
+    /// The cart, as it was locked.
     pub cart: OpenCart,
     /// Whether it was opened by this transaction.
     pub is_new: bool,
@@ -70,7 +70,8 @@ async fn lock_or_open_of_guest(tx: &mut Tx, scope: &RestaurantScope, guest: Gues
 /// requests of a user.
 const OPENED_AT_ONCE: i64 = 32;
 
-/// Locks or opens a user's cart. `replaced_at` is set to the last order, because lines written before it belong to the cart that it closed.
+/// Locks or opens a user's cart. `replaced_at` is set to the last order, because lines written before it belong to the
+/// cart that it closed.
 ///
 /// When a cart is opened and there are more than `max`, those of other restaurants that were written longest ago are
 /// deleted.

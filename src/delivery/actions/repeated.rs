@@ -5,13 +5,13 @@ use crate::accounts::Caller;
 use crate::app::App;
 use crate::delivery::DeliveryStatus;
 use crate::delivery::disclosure::hide_from_former_driver;
-use crate::delivery::sql::{self, PastDelivery};
+use crate::delivery::sql::{self, HandedBackDelivery};
 use crate::ids::DeliveryId;
 use crate::orders::former_driver::{NamedBy, explain};
 use crate::problem::{Code, Problem};
 
-/// The delivery as it was after the driver's hand-back, which ended their access, if they repeat it because its response
-/// was lost.
+/// The delivery as it was after the driver's hand-back, which ended their access, if they repeat it because its
+/// response was lost.
 ///
 /// # Errors
 /// Otherwise why the driver has lost the delivery, or what the step was refused with.
@@ -21,7 +21,7 @@ pub async fn settle_refusal(
     delivery: DeliveryId,
     to: DeliveryStatus,
     refused: Problem,
-) -> Result<PastDelivery, Problem> {
+) -> Result<HandedBackDelivery, Problem> {
     if refused.code() == Code::NotFound
         && to == DeliveryStatus::Waiting
         && let Some(first) = handed_back(app, caller, delivery).await?
@@ -32,7 +32,7 @@ pub async fn settle_refusal(
 }
 
 /// The delivery as it was after the caller's hand-back; `None`: the caller did not hand it back.
-async fn handed_back(app: &App, caller: &Caller, delivery: DeliveryId) -> Result<Option<PastDelivery>, Problem> {
+async fn handed_back(app: &App, caller: &Caller, delivery: DeliveryId) -> Result<Option<HandedBackDelivery>, Problem> {
     let Some(driver) = caller.driver else { return Ok(None) };
     let found =
         app.db.read(caller.tenancy(), move |tx| Box::pin(async move { sql::handed_back(tx, delivery, driver).await }));

@@ -1,4 +1,5 @@
-//! Parses a document: in one pass if it is valid, else entity by entity, to report all errors with their pointers. Pure.
+//! Parses a document: in one pass if it is valid, else entity by entity, to report all errors with their pointers.
+//! Pure.
 
 use std::fmt::Display;
 

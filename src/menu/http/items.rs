@@ -16,10 +16,9 @@ use crate::bounded;
 use crate::extract::{Body, Json, Path, Query};
 use crate::idempotency::{IdempotentBody, IdempotentResponse};
 use crate::ids::{CategoryId, ItemId, ModifierGroupId, RestaurantId};
-use crate::menu::MAX_GROUPS;
+use crate::menu::actions::items;
 use crate::menu::allergens::{Declared, Diet};
 use crate::menu::dayparts::DayPart;
-use crate::menu::faults::MenuFaults;
 use crate::menu::stock::{PortionCount, StockChange};
 use crate::menu::translations::{self, Translations};
 use crate::menu::{Item, sql};
@@ -28,10 +27,9 @@ use crate::paging::{Cursor, List, Page};
 use crate::problem::{Problem, ProblemBody};
 use crate::restaurants::access::Staff;
 use crate::restaurants::tax::TaxClass;
-use crate::tenancy::{RestaurantScope, TenancyContext};
+use crate::tenancy::TenancyContext;
 use crate::text::{MultiLine, SingleLine};
 use crate::timestamp::Timestamp;
-use crate::uow::Tx;
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
@@ -39,30 +37,6 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(list_items, create_item))
         .routes(routes!(get_item, update_item, delete_item))
         .routes(routes!(set_availability))
-}
-
-/// Checks that need the database: the currency, the category, the groups.
-async fn check(tx: &mut Tx, scope: &RestaurantScope, item: &Item) -> Result<(), Problem> {
-    let mut faults = MenuFaults::default();
-    faults.currency("/price", item.price, sql::currency(tx, scope.restaurant()).await?);
-    faults.day_parts("", &item.day_parts);
-    faults.translations("", &item.translations);
-    faults.food("", item.allergens.as_deref(), &item.diets);
-    faults.tax_class(tx, scope, "", item.tax_class.as_ref()).await?;
-    let now = tx.now();
-    let known = sql::groups::with_nested(tx, scope.restaurant(), &item.modifier_groups, Some(&[]), now).await?;
-    for (index, id) in item.modifier_groups.iter().enumerate() {
-        let pointer = format!("/modifierGroups/{index}");
-        if !known.iter().any(|group| group.id == *id) {
-            faults.note(pointer, "is not a modifier group of this restaurant");
-        } else if item.modifier_groups[..index].contains(id) {
-            faults.note(pointer, "is listed more than once");
-        } else if index >= MAX_GROUPS {
-            faults.note(pointer, "exceeds the limit of 20 entries");
-        }
-    }
-    faults.none()?;
-    sql::items::require_category(tx, scope, item.category_id).await
 }
 
 /// An item to create.
@@ -157,7 +131,7 @@ async fn create_item(
     key.makes(&app.db, scope, move |tx| {
         Box::pin(async move {
             sql::take_turns(tx, &scope).await?;
-            check(tx, &scope, &item).await?;
+            items::check(tx, &scope, &item).await?;
             sql::items::save(tx, &scope, &item).await?;
             sql::stock::of_item(tx, &scope, item.id, StockChange::To(item.stock)).await?;
             if sql::counts(tx, &scope).await?[1] > i64::try_from(max).unwrap_or(i64::MAX) {
@@ -327,7 +301,7 @@ async fn update_item(
                 if item == before && stock.is_none_or(|stock| stock == before.stock) {
                     return Ok(item);
                 }
-                check(tx, &scope, &item).await?;
+                items::check(tx, &scope, &item).await?;
                 sql::items::save(tx, &scope, &item).await?;
                 if let Some(stock) = stock {
                     sql::stock::of_item(tx, &scope, id, StockChange::To(stock)).await?;

@@ -30,7 +30,8 @@ pub async fn of_item(
                insert into stock_ledger (restaurant_id, item_id, delta, reason, at)
                select $1, id, delta, 'SET', $5 from changed where delta <> 0
            )
-           select exists (select from changed) as "is_done!", coalesce((select visible from changed), false) as "visible!",
+           select exists (select from changed) as "is_done!",
+               coalesce((select visible from changed), false) as "visible!",
                coalesce(wanted > 1000000, false) as "is_too_much!"
            from old"#,
         scope.restaurant() as RestaurantId,
@@ -66,7 +67,8 @@ pub async fn of_modifier(
                insert into stock_ledger (restaurant_id, modifier_id, delta, reason, at)
                select $1, id, delta, 'SET', $5 from changed where delta <> 0
            )
-           select exists (select from changed) as "is_done!", coalesce((select visible from changed), false) as "visible!",
+           select exists (select from changed) as "is_done!",
+               coalesce((select visible from changed), false) as "visible!",
                coalesce(wanted > 1000000, false) as "is_too_much!"
            from old"#,
         scope.restaurant() as RestaurantId,

@@ -27,16 +27,16 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct NewPromise {
-    /// Later than the current value, at most `ORDER_LONGEST_DELAY` from now, and not after the last hand-over, as long as
-    /// that has not passed. The current value changes nothing.
+    /// Later than the current value, at most `ORDER_LONGEST_DELAY` from now, and not after the last hand-over, as long
+    /// as that has not passed. The current value changes nothing.
     promised_at: Timestamp,
 }
 
 /// Postpone the promised time of an order
 ///
-/// While it is CONFIRMED or PREPARING. Where slots are limited, the order no longer counts for its slot, but for the one
-/// in which it is promised now, also if that is full. The customer is notified (`order:promise-changed`) and, before
-/// preparation starts, has two minutes to cancel.
+/// While it is CONFIRMED or PREPARING. Where slots are limited, the order no longer counts for its slot, but for the
+/// one in which it is promised now, also if that is full. The customer is notified (`order:promise-changed`) and,
+/// before preparation starts, has two minutes to cancel.
 #[utoipa::path(patch, path = "/api/orders/{orderId}/promise", tag = "orders", security(("token" = [])),
     params(("orderId" = OrderId, Path),
         ("If-Match" = Option<String>, Header, description = "The expected version, in quotes as in ETag")),

@@ -10,7 +10,7 @@ use super::generator::{ADDRESS, Recipe};
 pub enum Asker {
     /// A client without a token.
     Stranger,
-    /// A customer.
+    /// A customer of the restaurant.
     Customer,
     /// A member of the restaurant.
     Staff,

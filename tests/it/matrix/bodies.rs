@@ -105,7 +105,7 @@ impl Stage {
         Self { own, theirs, order, cart, spare: spare["spareDriver"].clone(), challenge, reset, newcomers, world }
     }
 
-    /// Valid bodies.
+    /// A valid body for each operation that takes one.
     fn cases(&self) -> Vec<Case> {
         let own = &self.own;
         let restaurant = &self.world.shops[0].id;

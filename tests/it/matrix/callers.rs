@@ -54,7 +54,7 @@ pub enum Caller {
     Admin,
 }
 
-/// All callers.
+/// Everyone who calls the operations.
 pub const CALLERS: [Caller; 17] = [
     Caller::Anonymous,
     Caller::Expired,

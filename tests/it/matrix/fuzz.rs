@@ -29,7 +29,7 @@ pub const CALLERS: [Caller; 5] = [Caller::Anonymous, Caller::Ada, Caller::OwnerA
 const VALUES: usize = 18;
 const VALUES_OF_OTHERS: usize = 2;
 
-/// Concurrent requests.
+/// How many requests are sent at once.
 const AT_ONCE: usize = 6;
 
 /// The placeholder of a fragment in a body.

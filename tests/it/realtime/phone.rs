@@ -76,7 +76,7 @@ impl Phone {
         self.ended().await;
     }
 
-    /// Stops reading.
+    /// The client stops reading.
     pub async fn fall_asleep(&mut self) {
         self.type_in(&json!({ "does": "sleep" })).await;
         self.until(|news| news["asleep"] == true).await;

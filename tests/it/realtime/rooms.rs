@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::TRANSPORTS;
 use super::phone::Phone;
-use super::stage::{Stage, token_of};
+use super::stage::{Stage, assert_same, token_of};
 use crate::people::id_of;
 
 /// How long tokens live.
@@ -143,6 +143,35 @@ async fn a_socket_receives_nothing_of_a_room_it_has_left() {
     stage.ada_orders().await;
     assert_eq!(other.next().await.0, "order:new");
     phone.received_nothing().await;
+}
+
+#[tokio::test]
+async fn a_socket_that_joins_its_room_again_misses_no_event() {
+    let stage = Stage::set().await;
+    for transport in TRANSPORTS {
+        let (mut phone, last) = stage.watching(transport).await;
+        let mut asked = Vec::new();
+        for _ in 0..20 {
+            stage.write_events(5, 0).await;
+            asked.push(phone.ask_later("join", &json!([{ "room": stage.room() }])).await);
+        }
+        for id in asked {
+            assert_eq!(phone.answer(id).await["ok"], true);
+        }
+        assert_same(&phone.next_numbers(100).await, &stage.numbers_after(last).await);
+
+        // A refusal changes nothing.
+        let refusal = phone.try_join(&stage.room(), Some(9_007_199_254_740_991)).await;
+        assert_eq!(refusal["error"]["status"], 422, "{refusal}");
+        stage.write_events(3, 0).await;
+        assert_same(&phone.next_numbers(3).await, &stage.numbers_after(last).await[100..]);
+
+        // With `after`, the events since then are sent again, before new ones.
+        phone.join(&stage.room(), Some(last)).await;
+        stage.write_events(1, 0).await;
+        assert_same(&phone.next_numbers(104).await, &stage.numbers_after(last).await);
+        phone.received_nothing().await;
+    }
 }
 
 #[tokio::test]

@@ -39,6 +39,7 @@ const SHARED: &[&str] = &[
     "permission",
     "phone",
     "objects_only",
+    "operations",
     "place",
     "problem",
     "quota",

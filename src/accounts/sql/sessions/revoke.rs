@@ -1,4 +1,4 @@
-//! Revokes sessions.
+//! Statements that revoke sessions.
 
 use crate::ids::{SessionId, UserId};
 use crate::problem::Problem;
@@ -62,8 +62,8 @@ pub async fn revoke(tx: &mut Tx, user: UserId, session: SessionId, reason: Revoc
     Ok(ended.rows_affected() == 1)
 }
 
-/// Ends all sessions of a user except `except`; returns how many. Device tokens that were issued before become void, and
-/// offline operations of sessions that had ended before are not run.
+/// Ends all sessions of a user except `except`; returns how many. Device tokens that were issued before become void,
+/// and offline operations of sessions that had ended before are not run.
 pub async fn revoke_all(
     tx: &mut Tx,
     user: UserId,
