@@ -1,4 +1,4 @@
-//! The minimum rate of request bodies: otherwise a client that sends a byte now and then would keep a connection and
+//! The minimum rate of request bodies: without it, a client that sends a byte now and then would keep a connection and
 //! its memory in use.
 
 use std::pin::Pin;

@@ -215,7 +215,7 @@ pub struct Part {
 }
 
 impl Part {
-    /// From the text that somebody typed.
+    /// From the text of a search.
     pub fn of(text: &str) -> Self {
         let folded = comparable(text);
         Self { words: split(&folded).join(" "), folded }

@@ -66,7 +66,7 @@ pub enum Kind {
     PhoneConfirmed,
     /// The account was created.
     Welcome,
-    /// Somebody tried to sign up with this address, which has an account.
+    /// There was a sign-up with this address, which has an account.
     AlreadySignedUp,
     /// The password was changed.
     PasswordChanged,

@@ -37,7 +37,8 @@ impl Disconnection {
         self.tasks.spawn(async move { stop.run_until_cancelled(send_disconnect(socket)).await });
     }
 
-    /// Closes the connection of a disconnected socket, unless another socket signs in over it in time.
+    /// Closes the connection of a disconnected socket, unless another socket signs in over it within
+    /// `SOCKET_CONNECT_TIMEOUT`.
     pub fn close_transport_unless_signed_in(&self, socket: &SocketRef, backoff: Duration) {
         let transport = socket.req_parts().extensions.get::<Arc<EngineSession>>();
         if let Some(transport) = transport.filter(|transport| transport.wants_watch()) {

@@ -84,7 +84,7 @@ fn strip(request: &mut Request) {
         headers.extend(copied.map(|value| (name, value)));
     }
     *request.headers_mut() = headers;
-    // A handshake that the library refuses is passed on as it is.
+    // A handshake that the library refuses is passed on unchanged.
     let value = |name| parameter(request.uri(), name).unwrap_or_default();
     let plain = format!("{PATH}/?EIO={}&transport={}", value("EIO"), value("transport"));
     if let Ok(uri) = plain.parse() {

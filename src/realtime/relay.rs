@@ -93,7 +93,7 @@ impl Relay {
                 Some(request) = self.requests.recv() => {
                     self.receive(request);
                     if !self.ahead_of_log.is_empty() {
-                        // One reading answers all of them, however many join.
+                        // One reading serves all join requests, however many there are.
                         next_read = next_read.min(last_read + JOINS_PACE);
                     }
                     continue;
@@ -335,7 +335,7 @@ impl Relay {
         if matches!(request.room, Room::Driver(_)) {
             return false;
         }
-        // Events that are no longer in the buffer may have, too.
+        // Events that are no longer in the buffer may have ended it, too.
         let Some(mut later) = self.ring.since(request.as_of - 1, request.room, request.audience) else { return true };
         later.any(|event| event.ends_delivery_of(driver))
     }

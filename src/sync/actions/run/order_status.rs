@@ -59,7 +59,7 @@ impl Unit<'_> {
     ) -> Result<bool, Problem> {
         let scope = OrderAccess::of(self.app, caller, id, Operation::UpdateOrderStatus).await?.scope;
         // The stored result is repeated whenever the device sends the operation again: also after a driver has
-        // delivered the order, or after somebody has left the restaurant. So only the customer's own result contains
+        // delivered the order, or after a member has left the restaurant. So only the customer's own result contains
         // the customer's details.
         let is_customer = scope.actor() == Actor::Customer;
         let done = self.commit(scope, move |tx| {
