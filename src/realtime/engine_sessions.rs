@@ -264,13 +264,13 @@ impl Drop for SignedInSession {
 }
 
 /// Closes a session when it has not been signed in for this long; returns when the session has ended.
-pub async fn watch(session: Weak<EngineSession>, backoff: Duration) {
+pub async fn watch(session: Weak<EngineSession>, sign_in_timeout: Duration) {
     loop {
-        sleep(backoff).await;
+        sleep(sign_in_timeout).await;
         let Some(session) = session.upgrade() else { return };
         let is_late = {
             let state = session.state();
-            state.signed_in == 0 && state.pending_since.elapsed() >= backoff
+            state.signed_in == 0 && state.pending_since.elapsed() >= sign_in_timeout
         };
         if is_late {
             return session.close();

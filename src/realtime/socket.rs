@@ -130,10 +130,10 @@ impl SocketContext {
 
     fn listen(self, socket: &SocketRef) {
         let disconnection = self.disconnection.clone();
-        let backoff = self.app.config.sockets.connect_timeout;
+        let sign_in_timeout = self.app.config.sockets.connect_timeout;
         socket.on_disconnect(async move |socket: SocketRef, reason: DisconnectReason| {
             if matches!(reason, DisconnectReason::ClientNSDisconnect | DisconnectReason::ServerNSDisconnect) {
-                disconnection.close_transport_unless_signed_in(&socket, backoff);
+                disconnection.close_transport_unless_signed_in(&socket, sign_in_timeout);
             }
         });
         let context = self.clone();
