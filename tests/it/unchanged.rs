@@ -90,7 +90,7 @@ async fn requests(scene: &Scene) -> Vec<(Method, &'static str, String, Value)> {
         { "type": "Feature", "geometry": { "type": "Polygon", "coordinates": [ring] },
           "properties": { "name": "Centre", "fee": { "base": { "amount": 250, "currency": "EUR" } } } },
         { "type": "Feature", "geometry": { "type": "Point", "coordinates": [11.3426, 44.4949] },
-          "properties": { "name": "Near", "radius": 4_000.5, "fee": { "base": { "amount": 350, "currency": "EUR" } } } },
+          "properties": { "name": "Near", "radiusMetres": 4_000.5, "fee": { "base": { "amount": 350, "currency": "EUR" } } } },
     ] });
     let weekly = json!([{ "weekday": 6, "opens": "18:00", "closes": "23:00" }, { "weekday": 5, "opens": "12:00", "closes": "15:00" }]);
     let profile = [
