@@ -1,5 +1,5 @@
-//! What placing orders pays while somebody floods the sign-in: the same orders in turns without and with ten times as
-//! many sign-ins as the server can hash.
+//! Measures how much a flood of sign-ins slows down placing orders: rounds of the same orders alternate, without and
+//! with ten times as many sign-ins as the server can hash.
 //!
 //! The orders and the flood come from this process, on the same processors as the server.
 
@@ -17,17 +17,17 @@ use uuid::Uuid;
 
 use crate::measure::{self, Connection, Server, median};
 
-/// Customers who order, one order after another each.
+/// The number of customers, each of whom places one order after another.
 const CUSTOMERS: usize = 8;
-/// Connections that flood; more than the server lets wait for a hash.
+/// The number of connections that send sign-ins: more than may wait for a hash.
 const FLOODERS: usize = 128;
-/// How many times as many sign-ins as can be hashed.
+/// The rate of the flood, as a multiple of the sign-ins that can be hashed.
 const FLOOD: f64 = 10.0;
 const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(4);
 const PASSWORD: &str = "three green apples";
 
-/// A restaurant that is always open and confirms by itself, with one dish.
+/// Creates a restaurant with one item that is always open and accepts orders automatically.
 pub async fn seed(pool: &PgPool) -> (RestaurantId, ItemId) {
     let (restaurant, category, item) = (RestaurantId::new(), CategoryId::new(), ItemId::new());
     let statements = [
@@ -48,13 +48,13 @@ pub async fn seed(pool: &PgPool) -> (RestaurantId, ItemId) {
     (restaurant, item)
 }
 
-/// Somebody who orders the same again and again.
+/// A customer who repeats the same order.
 pub struct Customer {
     /// Their access token.
     pub token: String,
-    /// Where they order.
+    /// The restaurant of the orders.
     pub restaurant: RestaurantId,
-    /// What they order.
+    /// The ordered item.
     pub item: ItemId,
 }
 
@@ -70,7 +70,7 @@ impl Customer {
         Self { token: answer["accessToken"].as_str().unwrap().to_owned(), restaurant, item }
     }
 
-    /// Fills the cart and places an order, until told to stop; how long each order took, in milliseconds.
+    /// Fills the cart and places an order repeatedly until `stop`; returns the duration of each order in milliseconds.
     async fn orders(self: Arc<Self>, address: String, stop: Arc<AtomicBool>) -> Vec<f64> {
         let mut http = Connection::open(&address).await;
         let cart = format!("/api/restaurants/{}/cart", self.restaurant);
@@ -88,16 +88,16 @@ impl Customer {
     }
 }
 
-/// What the flood met.
+/// The responses to the flood.
 #[derive(Default)]
 struct Met {
     hashed: AtomicU64,
     refused: AtomicU64,
-    /// Of refusals, in microseconds.
+    /// The slowest refusal, in microseconds.
     slowest: AtomicU64,
 }
 
-/// Signs in with a wrong password at a pace, until told to stop.
+/// Signs in with a wrong password once per `pace` until `stop`.
 async fn floods(address: String, pace: Duration, stop: Arc<AtomicBool>, met: Arc<Met>) {
     let mut http = Connection::open(&address).await;
     let mut ticks = interval(pace);
@@ -122,7 +122,7 @@ async fn floods(address: String, pace: Duration, stop: Arc<AtomicBool>, met: Arc
     }
 }
 
-/// What a round came to.
+/// The result of a round.
 #[derive(Clone, Copy)]
 struct Figures {
     orders: f64,
@@ -134,7 +134,7 @@ struct Figures {
     resident: f64,
 }
 
-/// One round of orders, with a flood of so many sign-ins a second.
+/// Runs one round of orders, with a flood of `flood` sign-ins a second.
 async fn round(server: &Server, customers: &[Arc<Customer>], flood: f64) -> Figures {
     let (stop, met, begun) = (Arc::new(AtomicBool::new(false)), Arc::new(Met::default()), Instant::now());
     let mut flooding = Vec::new();
@@ -171,7 +171,7 @@ async fn round(server: &Server, customers: &[Arc<Customer>], flood: f64) -> Figu
     }
 }
 
-/// Sign-ins a second that the server hashes when it does nothing else.
+/// Measures how many sign-ins a second the server hashes when it does nothing else.
 async fn capacity(server: &Server) -> f64 {
     let (stop, met, begun) = (Arc::new(AtomicBool::new(false)), Arc::new(Met::default()), Instant::now());
     let one = || floods(server.address.clone(), Duration::from_nanos(1), Arc::clone(&stop), Arc::clone(&met));
@@ -184,7 +184,7 @@ async fn capacity(server: &Server) -> f64 {
     met.hashed.load(Ordering::Relaxed) as f64 / begun.elapsed().as_secs_f64()
 }
 
-/// The figures of this run.
+/// Runs the benchmark and prints its figures.
 pub async fn measure(database: &str) {
     let reached = DatabaseServer::find(&measure::config(database, "")).await.unwrap();
     reached.migrate().await.unwrap();

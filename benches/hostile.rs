@@ -1,7 +1,7 @@
-//! What the dearest requests cost on data that the API accepts and nobody would have: processor time of the server for
-//! each, and how long somebody else waits meanwhile.
+//! Measures the most expensive requests on the most expensive data that the API accepts: the server's processor time
+//! for each request, and the longest latency of another request meanwhile.
 //!
-//! The restaurants are those of the generator that `bin/test hostile` uses.
+//! The restaurants come from the generator that `bin/test hostile` uses.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -22,9 +22,9 @@ use crate::generator::Recipe;
 use crate::measure::{self, Connection, Server};
 use crate::requests::{self, Ask, Asker, Target};
 
-/// Requests of a kind.
+/// The number of requests of each kind.
 const TIMES: u32 = 10;
-/// Restaurants of random sizes, beside the extremes.
+/// The number of random restaurants, in addition to the extremes.
 const RANDOM: u64 = 4;
 
 /// An empty restaurant whose owner is the first user.
@@ -45,7 +45,7 @@ async fn restaurant(pool: &PgPool) -> RestaurantId {
     id
 }
 
-/// Asks for something small again and again; the longest that took, in milliseconds.
+/// Sends a cheap request repeatedly until `stop`; returns the longest latency in milliseconds.
 async fn waits(address: String, stop: Arc<AtomicBool>) -> f64 {
     let mut http = Connection::open(&address).await;
     let mut longest = 0.0_f64;
@@ -58,16 +58,16 @@ async fn waits(address: String, stop: Arc<AtomicBool>) -> f64 {
     longest
 }
 
-/// What a request costs.
+/// The measured cost of a request.
 struct Cost {
     recipe: String,
     bytes_in: usize,
     bytes_out: usize,
-    /// Milliseconds of the server's processor time for each.
+    /// The server's processor time for each request, in milliseconds.
     processor: f64,
-    /// Milliseconds until the answer.
+    /// The latency in milliseconds.
     took: f64,
-    /// The longest that somebody else waited, in milliseconds.
+    /// The longest latency of another request meanwhile, in milliseconds.
     other: f64,
     is_heavy: bool,
 }
@@ -87,7 +87,7 @@ fn request(ask: &Ask, token: &str, count: u32) -> Vec<u8> {
     format!("{head}content-length: {}\r\n\r\n{body}", body.len()).into_bytes()
 }
 
-/// Gives the menu of the restaurant another version, so that it is built anew.
+/// Increments the version of the restaurant's menu, so that it is rendered again.
 async fn outdate_menu(pool: &PgPool, restaurant: RestaurantId) {
     let statement = "update menus set version = version + 1 where restaurant_id = $1";
     sqlx::query(statement).bind(restaurant.uuid()).execute(pool).await.unwrap();
@@ -117,7 +117,7 @@ async fn cost(server: &Server, pool: &PgPool, (id, recipe): (RestaurantId, &Reci
     Cost { recipe: recipe.name.clone(), bytes_in, bytes_out, processor, took, other, is_heavy: ask.is_heavy }
 }
 
-/// The figures of this run: of every recipe, or of the one with this name.
+/// Runs the benchmark and prints its figures: for every recipe, or for the one named `only`.
 pub async fn measure(database: &str, only: Option<&str>) {
     let reached = DatabaseServer::find(&measure::config(database, "")).await.unwrap();
     reached.migrate().await.unwrap();
@@ -131,7 +131,7 @@ pub async fn measure(database: &str, only: Option<&str>) {
     let recipes = Recipe::extremes().into_iter().chain((0..RANDOM).map(Recipe::random));
     for recipe in recipes.filter(|recipe| only.is_none_or(|only| recipe.name == only)) {
         let id = restaurant(&pool).await;
-        // Anew each time: a connection that says nothing for some seconds is closed.
+        // A new connection each time, because the server closes one that is idle for some seconds.
         let mut http = Connection::open(&server.address).await;
         let path = |rest: &str| format!("/api/restaurants/{id}{rest}");
         http.ask("PATCH", &path(""), &owner.token, None, &recipe.profile()).await;
@@ -169,7 +169,7 @@ pub async fn measure(database: &str, only: Option<&str>) {
     }
     println!(
         "{:<34}{:>9}  {:<16}{:>9}{:>10}{:>11}{:>9}{:>10}",
-        "request", "plain ms", "dearest", "cpu ms", "bytes in", "bytes out", "took ms", "other ms"
+        "request", "plain ms", "most expensive", "cpu ms", "bytes in", "bytes out", "took ms", "other ms"
     );
     for (name, mut costs) in costs {
         let plain = costs[0].processor;
@@ -177,10 +177,10 @@ pub async fn measure(database: &str, only: Option<&str>) {
         let Some(Cost { recipe, bytes_in, bytes_out, processor, took, other, is_heavy }) = costs.pop() else {
             continue;
         };
-        let beside = if is_heavy { "  (beside)" } else { "" };
+        let separate = if is_heavy { "  (separate)" } else { "" };
         println!(
             "{name:<34}{plain:>9.1}  \
-             {recipe:<16}{processor:>9.1}{bytes_in:>10}{bytes_out:>11}{took:>9.1}{other:>10.1}{beside}"
+             {recipe:<16}{processor:>9.1}{bytes_in:>10}{bytes_out:>11}{took:>9.1}{other:>10.1}{separate}"
         );
     }
     println!("{:.0} MiB resident", server.resident());

@@ -1,7 +1,8 @@
-//! The measuring programs, run by `bin/bench WHAT`. Every figure is to be read beside the others of the same run.
+//! The benchmarks, run by `bin/bench NAME`. Figures can be compared only within one run. A new benchmark is a module
+//! here, an arm of `main`, and a name in `bin/bench`.
 //!
-//! Each server is a process of its own, so that its processor time can be read from /proc; the load comes from this
-//! one.
+//! Each server is a separate process, so that its processor time can be read from /proc; this process generates the
+//! load.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,

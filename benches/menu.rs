@@ -1,5 +1,5 @@
-//! What a public menu read costs: beside a handler that returns the same bytes from memory, and beside PostgreSQL's own
-//! answer.
+//! Measures reads of the public menu, compared with a handler that returns the same bytes from memory, and with a SQL
+//! statement that builds the same menu.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -30,7 +30,7 @@ const ITEMS: usize = 60;
 const GROUPS: usize = 12;
 const MODIFIERS: usize = 20;
 
-/// The same menu, put together by PostgreSQL.
+/// The statement that builds the same menu in PostgreSQL.
 const IN_SQL: &str = "select json_build_object('restaurantId', r.id, 'currency', r.currency,
     'categories', (select json_agg(json_build_object('id', c.id, 'name', c.name, 'position', c.position,
         'items', (select coalesce(json_agg(json_build_object('id', i.id, 'categoryId', i.category_id, 'name', i.name,
@@ -48,7 +48,7 @@ const IN_SQL: &str = "select json_build_object('restaurantId', r.id, 'currency',
         from modifier_groups g where g.restaurant_id = r.id and g.deleted_at is null))::text
     from restaurants r where r.id = $1";
 
-/// The same bytes, the same headers, the same listener and middleware: only the question to the database is missing.
+/// Serves the same bytes with the same headers, listener and middleware, without a query.
 pub async fn serve_memory(file: &str) {
     let bytes = std::fs::read(file).unwrap();
     let answer = Arc::new(CachedResponse::new(1, DateTime::<Utc>::MAX_UTC, bytes));
@@ -72,7 +72,7 @@ pub async fn serve_memory(file: &str) {
     server::serve(listener, router, &http, stop).await;
 }
 
-/// One request again and again over one connection, until told to stop.
+/// Repeats one request over one connection until `stop`.
 async fn one_connection(address: String, request: Vec<u8>, stop: Arc<AtomicBool>, answered: Arc<AtomicU64>) {
     let mut connection = Connection::open(&address).await;
     while !stop.load(Ordering::Relaxed) {
@@ -82,7 +82,7 @@ async fn one_connection(address: String, request: Vec<u8>, stop: Arc<AtomicBool>
     }
 }
 
-/// What a round came to.
+/// The result of a round.
 #[derive(Clone, Copy, Default)]
 struct Figures {
     per_second: f64,
@@ -108,7 +108,7 @@ async fn load(postmaster: u32, server: &Server, request: &[u8]) -> Figures {
     }
 }
 
-/// Every read finds a menu that has just changed: it is built anew each time, one after another.
+/// Cache misses: the menu is changed before each read, so that it is rendered each time, one after another.
 async fn misses(postmaster: u32, server: &Server, pool: &PgPool, restaurant: RestaurantId, request: &[u8]) -> Figures {
     let mut connection = Connection::open(&server.address).await;
     let before = (server.processor(), processor_of_postgres(postmaster));
@@ -131,7 +131,7 @@ async fn misses(postmaster: u32, server: &Server, pool: &PgPool, restaurant: Res
     }
 }
 
-/// The same menu out of one statement, over as many connections as the server has.
+/// Builds the same menu with one SQL statement, over as many connections as the server has.
 async fn in_sql(postmaster: u32, pool: &PgPool, restaurant: RestaurantId) -> Figures {
     let (stop, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let before = (processor(std::process::id()), processor_of_postgres(postmaster), Instant::now());

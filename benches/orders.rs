@@ -1,7 +1,8 @@
-//! What placing, reading and moving an order costs over HTTP, beside pgbench with the very statements the server sends.
+//! Measures placing, reading and updating orders over HTTP, compared with pgbench with the same statements as the
+//! server sends.
 //!
-//! The statements come out of PostgreSQL's own log: each client's requests are made once with the log on, and what was
-//! logged becomes that client's script (`orders/script.rs`). Then the server and pgbench take turns.
+//! The statements are read from PostgreSQL's log: each client's requests are sent with the log on, and the logged
+//! statements become that client's script (`orders/script.rs`). Then rounds of the server and of pgbench alternate.
 
 mod capture;
 mod city;
@@ -21,16 +22,16 @@ const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(3);
 const CLIENTS: [usize; 3] = [1, 16, 64];
 
-/// What a round came to.
+/// The result of a round.
 #[derive(Clone, Copy)]
 struct Figures {
     per_second: f64,
-    /// Seconds of processor time for each thousand.
+    /// Processor time for each thousand, in seconds.
     server: f64,
     postgres: f64,
 }
 
-/// Times what a round does, and the processor time that it takes.
+/// Measures the duration of a round, and its processor time.
 struct Stopwatch<'a> {
     server: &'a Server,
     postmaster: u32,
@@ -50,7 +51,7 @@ impl<'a> Stopwatch<'a> {
         self.figures(count, seconds)
     }
 
-    /// The same for what came with connections of its own: their processor time is known when they have ended.
+    /// The same for a round with separate connections, whose processor time is known only after they have ended.
     async fn stop_alone(self, count: usize) -> Figures {
         let seconds = self.begun.0.elapsed().as_secs_f64();
         measure::only(self.postmaster, self.processes).await;
@@ -164,7 +165,7 @@ impl Bench<'_> {
         Stopwatch::start(self.server, self.postmaster)
     }
 
-    /// Everybody fills a cart and orders it, again and again; tells what each of them has placed.
+    /// Every customer fills a cart and orders it, repeatedly; returns the orders of each.
     async fn place(&self, at_one: bool) -> (Figures, Vec<Vec<String>>) {
         let watch = self.watch();
         let end = Instant::now() + ROUND;
@@ -190,7 +191,7 @@ impl Bench<'_> {
         (watch.stop(count), placed)
     }
 
-    /// The same statements; every one of them has to have placed an order.
+    /// Runs the same statements with pgbench, and checks that each transaction placed an order.
     async fn place_by_pgbench(&self, round: usize) -> (Figures, Vec<usize>) {
         let before = self.orders_by_pgbench(1).await;
         let watch = self.watch();
@@ -201,7 +202,7 @@ impl Bench<'_> {
         (figures, counts)
     }
 
-    /// Everybody reads an order of theirs, again and again.
+    /// Every customer reads one of their orders, repeatedly.
     async fn read(&self, placed: &[Vec<String>]) -> Figures {
         let watch = self.watch();
         let end = Instant::now() + ROUND;
@@ -232,7 +233,7 @@ impl Bench<'_> {
         watch.stop_alone(count).await
     }
 
-    /// Staff confirm what was placed, as many from each customer.
+    /// Staff confirm the placed orders, the same number for each customer.
     async fn advance(&self, placed: &[Vec<String>]) -> Figures {
         let each = placed.iter().map(Vec::len).min().unwrap();
         let watch = self.watch();
@@ -263,7 +264,7 @@ impl Bench<'_> {
         figures
     }
 
-    /// How many orders pgbench has brought to a version.
+    /// The number of orders of pgbench with this version.
     async fn orders_by_pgbench(&self, version: i64) -> usize {
         let count: i64 = sqlx::query_scalar(
             "select count(*) from orders where id < '00000000-0000-7000-9000-000000000000' and version >= $1

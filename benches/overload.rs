@@ -1,10 +1,11 @@
-//! More than can be served: requests at twice the measured capacity, and what becomes of orders meanwhile.
+//! Measures overload: how orders are served while requests arrive at twice the measured capacity.
 //!
-//! First as many as the server answers (closed loop), then at fixed rates whatever it answers (open loop): 0.7 times
-//! that, twice that, half of that. One request in twenty places an order, so that twice the orders can be served; the
-//! others read the customer's orders. Latency counts from when a request was due. The server and PostgreSQL run on one
-//! half of the processors, the load comes from the other half. Orders are served first and cost more than readings, so
-//! that what is served at twice the capacity is compared with the capacity for as many orders among the requests.
+//! The capacity is measured first, in a closed loop. Then requests are sent at fixed rates, whether or not earlier ones
+//! were answered (open loop): 0.7 times the capacity, twice, and half of it. One request in twenty places an order, so
+//! that twice the orders can be served; the others read the customer's orders. Latency counts from when a request was
+//! due. The server and PostgreSQL run on one half of the processors, the load comes from the other half. Orders are
+//! served first and cost more than readings, so that what is served at twice the capacity is compared with the capacity
+//! for as many orders among the requests.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,10 +21,10 @@ use crate::flood::{Customer, seed};
 use crate::measure::{self, Connection, Server};
 
 const CUSTOMERS: usize = 40;
-/// Connections that the load comes over; a request that is due takes one that is free.
+/// The number of connections; a request that is due uses one that is free.
 const CONNECTIONS: usize = 600;
 const CLOSED_LOOP: usize = 16;
-/// So many requests of a thousand place an order, unless told otherwise.
+/// The default number of orders among a thousand requests.
 const ORDERS: usize = 50;
 
 /// One response and how long it took.
@@ -32,7 +33,7 @@ struct Answer {
     is_order: bool,
     status: u16,
     milliseconds: f64,
-    /// When it was due, after the beginning of the load.
+    /// When it was due, from the beginning of the load.
     due: Duration,
 }
 
@@ -43,7 +44,7 @@ struct Load {
 }
 
 impl Load {
-    /// The request of this number, as it is sent, where so many of a thousand are orders.
+    /// The bytes of the request with this number, and whether it places an order; `orders` of a thousand requests do.
     fn request(&self, number: usize, orders: usize) -> (bool, String) {
         let orders_before = |number: usize| number * orders / 1000;
         let customer = &self.customers[(orders_before(number) + number) % self.customers.len()];
@@ -71,7 +72,7 @@ impl Load {
         self.free.lock().unwrap().pop_front()
     }
 
-    /// Sends one request, over a connection that is free by then, or over a new one.
+    /// Sends one request, over a free connection or a new one.
     async fn send(self: Arc<Self>, number: usize, orders: usize, begun: Instant, due: Duration) -> Answer {
         let (is_order, request) = self.request(number, orders);
         let mut connection = match self.connection() {
@@ -84,12 +85,13 @@ impl Load {
         Answer { is_order, status, milliseconds, due }
     }
 
-    /// As many as are answered, one after another on each of a few connections, where so many of a thousand are orders:
-    /// how many a second. Prints how many were refused, which happens if everything stands still for a moment.
+    /// Closed loop: sends requests one after another on each of a few connections, and returns the number of answered
+    /// requests a second. `orders` of a thousand requests are orders. Prints the number of refused requests, which
+    /// occur if the machine stalls for a moment.
     async fn closed(self: &Arc<Self>, orders: usize, time: Duration) -> f64 {
         let begun = Instant::now();
-        // Of all connections together: a connection that sends its own share of the orders would send fewer requests
-        // the longer orders take, and the mix would not be the one that was asked for.
+        // Requests are numbered over all connections: if each connection had its own share of the orders, slow orders
+        // would slow down the other requests of that connection, and the mix would differ from the requested one.
         let next = Arc::new(AtomicUsize::new(0));
         let mut loops = Vec::new();
         for _ in 0..CLOSED_LOOP {
@@ -119,7 +121,7 @@ impl Load {
         all as f64 / begun.elapsed().as_secs_f64()
     }
 
-    /// So many a second for a time, whatever is answered.
+    /// Open loop: sends `rate` requests a second for a time, whether or not earlier ones were answered.
     async fn open(self: &Arc<Self>, rate: f64, time: Duration) -> Vec<Answer> {
         let begun = Instant::now();
         let mut sent = Vec::new();
@@ -140,7 +142,7 @@ impl Load {
     }
 }
 
-/// The value below which 99 of 100 lie; not a number of none.
+/// The 99th percentile; NaN without values.
 fn p99(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() * 99 / 100).copied().unwrap_or(f64::NAN)
@@ -164,13 +166,13 @@ fn show(name: &str, rate: f64, time: Duration, answers: &[Answer]) {
     );
 }
 
-/// Until which second after the beginning something was refused, or took longer than 250 ms.
+/// The time of the last request that was refused or took longer than 250 ms, in seconds from the beginning.
 fn recovered_after(answers: &[Answer]) -> f64 {
     let late = answers.iter().filter(|one| one.status >= 300 || one.milliseconds > 250.0);
     late.map(|one| one.due.as_secs_f64()).fold(0.0, f64::max)
 }
 
-/// The figures of this run.
+/// Runs the benchmark and prints its figures.
 pub async fn measure(database: &str, seconds: u64) {
     let reached = DatabaseServer::find(&measure::config(database, "")).await.unwrap();
     reached.migrate().await.unwrap();
@@ -214,8 +216,8 @@ pub async fn measure(database: &str, seconds: u64) {
             goodput = answered as f64 / time.as_secs_f64();
         }
     }
-    // Orders are served first, so that there are twice as many among fewer requests; one of them costs as much as
-    // several readings. What could be served is therefore measured again, with as many orders among the requests.
+    // Under overload orders are served first, so their share of the served requests is larger, and an order costs as
+    // much as several reads. So the capacity is measured again, with the same share of orders.
     let worked = server.processor();
     let same_mix = load.closed(served_mix, short * 2).await;
     let worked = (server.processor() - worked) / (short * 2).as_secs_f64();

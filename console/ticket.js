@@ -49,8 +49,8 @@ function lines(order) {
     h('ul', { class: 'dishes' }, order.items.map((item) =>
       h('li', {}, h('b', { class: 'count' }, `${item.quantity}×`), h('span', {}, item.name,
         chosenWords(item.modifiers).map((choice) => h('span', { class: 'chosen' }, choice)), item.note && h('em', {}, item.note))))),
-    order.note && h('p', { class: 'wish' }, order.note),
-    order.cancelReason && h('p', { class: 'wish' }, `Reason: ${order.cancelReason}`),
+    order.note && h('p', { class: 'order-note' }, order.note),
+    order.cancelReason && h('p', { class: 'order-note' }, `Reason: ${order.cancelReason}`),
   ];
 }
 
@@ -65,7 +65,7 @@ function driverOf(order, delivery, board) {
     ? [h('b', {}, delivery.driver.name), `, ${word(delivery.driver.vehicle).toLowerCase()} · ${word(delivery.status)}`]
     : word(delivery.status);
   return h('div', { class: 'driver', title: delivery.assignedBecause }, h('p', {}, text),
-    delivery.reason && h('p', { class: 'wish' }, `${delivery.status === 'FAILED' ? 'Failed' : 'Handed back'}: ${delivery.reason}`),
+    delivery.reason && h('p', { class: 'order-note' }, `${delivery.status === 'FAILED' ? 'Failed' : 'Handed back'}: ${delivery.reason}`),
     delivery.status === 'WAITING' && h('button', {
       type: 'button',
       onclick: (event) => attempt(event.target, async () => board.assigned(await post(`/api/deliveries/${delivery.id}/assign`, {}))),

@@ -1,4 +1,4 @@
-//! The role in which somebody acts on an order, and the roles at a restaurant.
+//! The role of the actor of a change of an order, and the roles at a restaurant.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

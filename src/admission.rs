@@ -35,9 +35,9 @@ pub enum Priority {
 impl Priority {
     const HIGHEST_FIRST: [Self; 3] = [Self::Critical, Self::Normal, Self::Deferrable];
 
-    /// The priority of an operation; `None` for those that take no slot: what answers without the database, what has a
-    /// bound of its own (password hashing, images, whole menus), and batches of offline operations, which take one
-    /// for each part of their work and none while they wait for their turn.
+    /// The priority of an operation; `None` for those that take no slot: operations that do not use the database, those
+    /// with a limit of their own (password hashing, images, whole menus), and batches of offline operations, which take
+    /// a slot for each part of their work and none while they wait for their worker.
     pub const fn of(operation: Operation) -> Option<Self> {
         match operation {
             Operation::PlaceOrder
@@ -87,8 +87,8 @@ impl Priority {
     }
 
     /// The longest expected wait with which a request joins the queue; `longest` is the longest wait of the
-    /// configuration. The expected wait is a mean. With a margin of a factor of two or more, few requests wait in vain,
-    /// which costs nearly as much as serving them.
+    /// configuration. The expected wait is a mean. With a margin of a factor of two or more, few requests are refused
+    /// after they have waited, which costs nearly as much as serving them.
     fn acceptable_wait(self, longest: Duration) -> Duration {
         match self {
             Self::Critical => longest / 2,

@@ -1,5 +1,5 @@
-//! The minimum rate of request bodies: a client that sends a byte now and then would otherwise hold a connection and
-//! its memory.
+//! The minimum rate of request bodies: without it, a client that sends a byte now and then would keep a connection and
+//! its memory in use.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -29,7 +29,7 @@ pub struct BodyFragmented;
 
 /// Pieces of a body that may be small.
 const FREE_PIECES: u64 = 1_000;
-/// Bytes that each further piece has at least, on average.
+/// The minimum mean size of further pieces, in bytes.
 const PIECE: u64 = 64;
 
 /// Makes reading the request's body fail with [`BodyTooSlow`] when it arrives at less than this rate, in bytes a

@@ -86,7 +86,7 @@ where
     Option::<BoundedList<T, MAX>>::deserialize(deserializer).map(|list| list.map(|list| list.0))
 }
 
-/// A list of at most `MAX`, or null; tells a field that is null from one that is absent.
+/// A list of at most `MAX`, or null; distinguishes a field that is null from one that is absent.
 ///
 /// # Errors
 /// As [`list`].

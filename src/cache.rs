@@ -52,15 +52,15 @@ impl CacheKey {
     }
 }
 
-/// Beyond so many bytes an answer is compressed at the fastest level: at the usual one a megabyte takes more processor
-/// time than everything else about it.
+/// A response larger than this, in bytes, is compressed at the fastest level: at the usual level, compressing a
+/// megabyte takes more processor time than building it.
 const FAST_COMPRESSION: usize = 256 << 10;
 
 fn compression(size: usize) -> Compression {
     if size > FAST_COMPRESSION { Compression::fast() } else { Compression::default() }
 }
 
-/// A finished answer, plain and compressed.
+/// A rendered response, plain and compressed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CachedResponse {
     /// The version of the menu that it shows.

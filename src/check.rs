@@ -21,7 +21,7 @@ use rules::RULES;
 pub struct Finding {
     /// `money`, `orders`, `stock`, `state` or `isolation`.
     pub area: &'static str,
-    /// What has to hold.
+    /// The rule as a sentence.
     pub rule: &'static str,
     /// The number of violations.
     pub count: usize,

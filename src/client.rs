@@ -1,8 +1,8 @@
 //! The client address of a request: the peer of its connection, or the address that a trusted proxy forwards.
 //!
 //! Forwarded addresses are used only if the connection comes from a proxy that the configuration names. Of these
-//! addresses the last one that is not such a proxy is used: everything left of it could have been written by anybody.
-//! Only the header that the proxies write is read; any other would come from the client.
+//! addresses the last one that is not such a proxy is used: the addresses to the left of it could have been written by
+//! the client. Only the header that the proxies write is read; any other would come from the client.
 
 use std::net::IpAddr;
 

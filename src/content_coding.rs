@@ -154,7 +154,7 @@ impl Default for LargeResponses {
 /// Compresses responses for clients that accept gzip, at the fastest level. Small ones are compressed at once; large
 /// ones on the threads for blocking work, if few enough are compressed there already, and are sent uncompressed
 /// otherwise. A response that is already compressed is not changed. A client that accepts neither gzip nor the plain
-/// bytes gets the plain bytes: an order that was placed must not be answered with 406.
+/// bytes gets the plain bytes: a request whose order was placed must not get 406.
 pub async fn compress(State(large): State<LargeResponses>, request: Request, next: Next) -> Response {
     let takes_gzip = takes_gzip(request.headers());
     let mut response = next.run(request).await;

@@ -235,7 +235,7 @@ async fn pool(options: &PgConnectOptions, bounds: &Postgres) -> Result<PgPool, D
         // first large menu is imported, a generic plan, or that of a foreign key's check, could read the whole table
         // for each of thousands of rows: seconds in place of milliseconds.
         ("enable_seqscan", "off".to_owned()),
-        // Statements are short; to compile one takes longer than to run it.
+        // Just-in-time compilation is off: statements are short, and compiling one takes longer than running it.
         ("jit", "off".to_owned()),
         ("lock_timeout", bounds.lock_timeout.as_millis().to_string()),
         ("statement_timeout", bounds.unit_timeout.as_millis().to_string()),

@@ -19,7 +19,7 @@ pub enum KeyPurpose {
     ResetCode,
     /// Codes that verify an address or a number.
     ContactCode,
-    /// Tokens of devices on which somebody has signed in before.
+    /// Tokens of devices that have signed in before.
     LoginDevice,
     /// TOTP keys of second factors.
     SecondFactor,

@@ -52,7 +52,7 @@ where
     }
 }
 
-/// What a body of JSON may be called: GeoJSON, too, has a media type of its own (RFC 7946, section 12).
+/// The media types of a JSON body; GeoJSON has its own (RFC 7946, section 12).
 const JSON_TYPES: [&str; 2] = ["application/json", "application/geo+json"];
 
 /// A body with the content type of JSON, within the size limit, not parsed yet: for bodies that are parsed in parts.
@@ -82,8 +82,8 @@ where
 pub const TOO_LARGE: &str = "Send less: the limit is MAX_BODY_BYTES of the server's configuration; MENU_MAX_BYTES for \
                              whole menus, IMAGE_MAX_BYTES for images.";
 
-/// What programs call a table whose cells are separated by commas, semicolons or tabs; browsers on Windows call every
-/// CSV file `application/vnd.ms-excel`.
+/// The media types of a table whose cells are separated by commas, semicolons or tabs. Browsers on Windows send every
+/// CSV file as `application/vnd.ms-excel`.
 const CSV_TYPES: [&str; 3] = ["text/csv", "text/tab-separated-values", "application/vnd.ms-excel"];
 
 /// A body of `text/csv`, within the size limit.
@@ -98,7 +98,7 @@ impl<S: Send + Sync> FromRequest<S> for CsvBody {
     }
 }
 
-/// Refuses a body of another media type; the first of those that are wanted is the one that a caller is told of.
+/// Refuses a body whose media type is not in the list; the error names the first of the list.
 fn require(headers: &HeaderMap, expected: &[&str], name: &str) -> Result<(), Problem> {
     let is_coded = |coding: &HeaderValue| !coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity");
     if headers.get_all(header::CONTENT_ENCODING).iter().any(is_coded) {

@@ -163,7 +163,7 @@ async fn connect(
     }
 }
 
-/// A connection whose every commit waits for the disk, and for what else the server's configuration asks for.
+/// A connection whose every commit waits for the disk, and for replicas if the server's configuration requires it.
 async fn open_to_flush(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
     let mut connection = options.connect().await?;
     let synchronous = "select set_config('synchronous_commit', 'on', false)

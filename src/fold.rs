@@ -207,7 +207,7 @@ fn comparable(text: &str) -> String {
     if hangul::is_hangul(&folded) { hangul::keys(&folded) } else { folded }
 }
 
-/// A part of a text to be searched for as a whole.
+/// A text to be searched for as a part of another text.
 #[derive(Debug, Clone)]
 pub struct Part {
     folded: String,
@@ -215,7 +215,7 @@ pub struct Part {
 }
 
 impl Part {
-    /// From the text that somebody typed.
+    /// From the text of a search.
     pub fn of(text: &str) -> Self {
         let folded = comparable(text);
         Self { words: split(&folded).join(" "), folded }

@@ -109,7 +109,7 @@ impl Framing {
         }
     }
 
-    /// The connection uses another protocol from now on, if a request asked for that.
+    /// Marks that the connection uses another protocol from now on, if a request asked for an upgrade.
     fn switched(&mut self) {
         if self.requests_upgrade {
             self.position = StreamPosition::Opaque;

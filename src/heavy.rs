@@ -17,7 +17,7 @@ use crate::tenancy::RestaurantScope;
 /// Bodies larger than this, in bytes, are parsed here.
 pub const LARGE_BODY: usize = 64 << 10;
 
-/// For whom work is done: work for the same beneficiary has a common share.
+/// The restaurant or network that work is done for. All work for one beneficiary shares its limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Beneficiary {
     /// A restaurant, for all its callers together.
@@ -34,7 +34,7 @@ impl From<RestaurantScope> for Beneficiary {
     }
 }
 
-/// Who has a share: a network of IPv6 has one in its /64, and one in its /48.
+/// The owner of a share: an IPv6 network has one for its /64, and one for its /48.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum WorkOwner {
     Restaurant(RestaurantId),

@@ -137,7 +137,7 @@ impl Key {
         self
     }
 
-    /// The claim of the key that was sent, to look up its stored response.
+    /// The claim of the key that was sent, with which its stored response is looked up.
     pub fn claimed(&self) -> Option<Claim> {
         self.0.clone()
     }

@@ -84,9 +84,9 @@ pub fn canonical(tag: &str) -> Option<String> {
     })
 }
 
-/// Tags that were met lately, with their canonical forms: a menu names the same few with each of thousands of texts.
+/// A cache of tags and their canonical forms: a menu repeats the same few with each of thousands of texts.
 static KNOWN_TAGS: LazyLock<RwLock<HashMap<String, Option<String>>>> = LazyLock::new(RwLock::default);
-/// As many are remembered; then all are forgotten.
+/// The maximum number of cached tags; at the limit the cache is emptied.
 const MAX_KNOWN_TAGS: usize = 2_048;
 
 fn canonical_form(tag: &str) -> Option<String> {
@@ -103,7 +103,7 @@ fn canonical_form(tag: &str) -> Option<String> {
 
 /// The languages that a client requests.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct WantedLanguages {
+pub struct RequestedLanguages {
     /// Canonical tags, the preferred one first; `*` is any other language.
     pub accepted: Vec<String>,
     /// Canonical tags of languages that the client does not read (`q=0`); `*` is any other language.
@@ -114,7 +114,7 @@ pub struct WantedLanguages {
 const ANY: &str = "*";
 
 /// The languages of an `Accept-Language` header (RFC 9110, 12.5.4). Entries that are not valid are left out.
-pub fn asked_for(header: &str) -> WantedLanguages {
+pub fn accept_language(header: &str) -> RequestedLanguages {
     let entries = header.split(',').take(MAX_HEADER_LANGUAGES).filter_map(|entry| {
         let (tag, weight) = entry.split_once(';').unwrap_or((entry, ""));
         let weight = weight.trim();
@@ -128,10 +128,10 @@ pub fn asked_for(header: &str) -> WantedLanguages {
     let (mut accepted, refused): (Vec<_>, Vec<_>) = entries.partition(|(weight, _)| *weight > 0.0);
     accepted.sort_by(|one, other| other.0.total_cmp(&one.0));
     let tags = |entries: Vec<(f32, String)>| entries.into_iter().map(|(_, tag)| tag).collect();
-    WantedLanguages { accepted: tags(accepted), refused: tags(refused) }
+    RequestedLanguages { accepted: tags(accepted), refused: tags(refused) }
 }
 
-impl WantedLanguages {
+impl RequestedLanguages {
     /// Whether the client does not read a language: its most specific entry about the language refuses it.
     fn refuses(&self, tag: &Tag<'_>) -> bool {
         let most_specific = |entries: &[String]| entries.iter().filter_map(|entry| specificity(entry, tag)).max();
@@ -231,28 +231,28 @@ const CLOSE: [(&str, &str); 9] = [
 /// The distance of an available language from the requested one, smallest first; `None`: it does not match. Nearest are
 /// languages with a common parent, by the steps to it; then closely related languages; then other scripts, the most
 /// likely one first.
-fn distance(wanted: &Tag<'_>, offered: &Tag<'_>) -> Option<(u8, usize, bool, usize)> {
-    if wanted.written == offered.written {
+fn distance(requested: &Tag<'_>, offered: &Tag<'_>) -> Option<(u8, usize, bool, usize)> {
+    if requested.written == offered.written {
         return Some((0, 0, false, 0));
     }
     let meets = |(steps, parent)| Some((steps, offered.parents.iter().position(|other| other == parent)?));
     let other_script = (3, usize::from(!offered.is_usual_script), !offered.is_usual, 0);
-    let common = wanted.parents.iter().enumerate().find_map(meets);
+    let common = requested.parents.iter().enumerate().find_map(meets);
     match common {
-        Some((up, down)) if wanted.full.script == offered.full.script => Some((1, up, !offered.is_usual, down)),
-        _ if wanted.is_close(offered) => {
-            let is_elsewhere = wanted.full.region != offered.full.region;
+        Some((up, down)) if requested.full.script == offered.full.script => Some((1, up, !offered.is_usual, down)),
+        _ if requested.is_close(offered) => {
+            let is_elsewhere = requested.full.region != offered.full.region;
             Some((2, usize::from(is_elsewhere), !offered.is_usual, 0))
         }
         Some(_) => Some(other_script),
-        None if wanted.full.language == offered.full.language => Some(other_script),
+        None if requested.full.language == offered.full.language => Some(other_script),
         None => None,
     }
 }
 
 /// The translation to show; `None`: the menu's own texts. `own` is the language of these, if known: a client that
 /// prefers it gets no translation. A language that the client refuses is shown only if it refuses all of them.
-pub fn choose<'a>(wanted: &WantedLanguages, own: Option<&str>, offered: &'a [String]) -> Option<&'a str> {
+pub fn choose<'a>(requested: &RequestedLanguages, own: Option<&str>, offered: &'a [String]) -> Option<&'a str> {
     if offered.is_empty() {
         return None;
     }
@@ -261,11 +261,11 @@ pub fn choose<'a>(wanted: &WantedLanguages, own: Option<&str>, offered: &'a [Str
     let is_own_known = own.is_some();
     let translated = offered.iter().filter_map(|one| Some((Tag::of(one)?, Some(one.as_str()))));
     let mut there: Vec<_> = own.into_iter().chain(translated).collect();
-    if !wanted.refused.is_empty() && there.iter().any(|(tag, _)| !wanted.refuses(tag)) {
-        there.retain(|(tag, _)| !wanted.refuses(tag));
+    if !requested.refused.is_empty() && there.iter().any(|(tag, _)| !requested.refuses(tag)) {
+        there.retain(|(tag, _)| !requested.refuses(tag));
     }
-    let named = |tag: &Tag<'_>| wanted.accepted.iter().any(|entry| specificity(entry, tag) > Some(0));
-    for entry in &wanted.accepted {
+    let named = |tag: &Tag<'_>| requested.accepted.iter().any(|entry| specificity(entry, tag) > Some(0));
+    for entry in &requested.accepted {
         if entry == ANY {
             match there.iter().find(|(tag, _)| !named(tag)) {
                 Some((_, shown)) if is_own_known => return *shown,

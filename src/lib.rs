@@ -10,7 +10,7 @@ pub mod money;
 pub mod place;
 /// The kinds of fulfilment: delivery, pickup and dine-in.
 pub mod fulfilment;
-/// The role in which somebody acts on an order.
+/// The role of the actor of a change of an order.
 pub mod actor;
 /// The clock that all code reads.
 pub mod clock;

@@ -72,7 +72,7 @@ pub enum Subject {
     Network(Network),
 }
 
-/// What has a bucket of its own: a network of IPv6 draws from two.
+/// The owner of one bucket. An IPv6 network has two: that of its /64 and that of its /48.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SubjectPart {
     /// A signed-in user.
@@ -82,7 +82,7 @@ pub enum SubjectPart {
 }
 
 impl Subject {
-    /// What it draws from: all of them, and the strictest decides.
+    /// The owners of the buckets that it draws from; the strictest bucket decides.
     pub fn parts(self) -> impl Iterator<Item = SubjectPart> {
         let (user, network) = match self {
             Self::User(user) => (Some(SubjectPart::User(user)), None),

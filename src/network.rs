@@ -82,7 +82,7 @@ impl AddressBlock {
         }
     }
 
-    /// Its share of a total of `all`. A subnet gets `each`; a site gets `each` and half of the rest.
+    /// The share of the block in a total of `all`. A subnet gets `each`; a site gets `each` and half of the rest.
     pub const fn share(self, each: usize, all: usize) -> usize {
         match self {
             Self::Subnet(_) => each,

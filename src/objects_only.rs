@@ -1,7 +1,7 @@
 //! Objects are objects: a deserializer that takes no list for a struct.
 //!
-//! Derived types also read a struct from a list of its fields in the order of their declaration, which is nobody's
-//! contract: `[16.37, 48.2]` would be a place with longitude and latitude exchanged. What serde buffers (untagged and
+//! Derived types also read a struct from a list of its fields in the order of their declaration, which is not part of
+//! the API: `[16.37, 48.2]` would be a place with longitude and latitude exchanged. What serde buffers (untagged and
 //! internally tagged enums) is read from its buffer and not through here.
 
 use std::fmt;
@@ -9,7 +9,7 @@ use std::fmt;
 use serde::Deserializer;
 use serde::de::{DeserializeSeed, EnumAccess, Error, MapAccess, SeqAccess, Unexpected, VariantAccess, Visitor};
 
-/// What it wraps: a deserializer, a seed, access to elements, or a visitor that is no struct's.
+/// The wrapped value: a deserializer, a seed, access to elements, or a visitor of something other than a struct.
 pub struct ObjectsOnly<T>(pub T);
 
 /// The visitor of a struct.

@@ -195,7 +195,7 @@ pub async fn sessions(config: &Config, email: &str) -> Result<Vec<Session>, Oper
 /// Ends one session of a user, or all of them; returns how many.
 ///
 /// # Errors
-/// When nobody has the address, or the session is not an active one of this user.
+/// When no account has the address, or the session is not an active one of this user.
 pub async fn revoke(config: &Config, email: &str, session: Option<&str>) -> Result<u64, OperatorError> {
     let email = address(email)?;
     let session: Option<SessionId> =

@@ -148,7 +148,7 @@ pub fn of_query(message: &str) -> (String, String) {
     let is_name = |text: &&str| !text.is_empty() && text.chars().all(|letter| letter.is_ascii_alphanumeric());
     let named = message.split_once(": ").filter(|(name, _)| is_name(name));
     let (name, rest) = named.map_or((None, message), |(name, rest)| (Some(name), rest));
-    // A name that is none, such as `%zz`, stands in front of what is said of it.
+    // An invalid name, such as `%zz`, is followed by the message about it.
     let begins = rest.find("unknown field `").filter(|_| name.is_none()).unwrap_or_default();
     let rest = &rest[begins..];
     let unknown = rest.strip_prefix("unknown field `").and_then(|rest| rest.split_once('`')).map(|(field, _)| field);

@@ -18,7 +18,7 @@ use crate::text::is_hidden;
 
 /// The most characters of a number; longer texts are refused.
 const LONGEST: usize = 40;
-/// The shortest numbers of subscribers, without the area code, have so many digits.
+/// The number of digits of the shortest subscriber numbers, without the area code.
 const MIN_DIGITS_AFTER_SLASH: usize = 4;
 /// The same in bytes, before invisible characters are removed.
 const LONGEST_WRITTEN: usize = 4 * LONGEST;

@@ -1,5 +1,5 @@
-//! The effects of an event in the transaction that appends it. They belong to features above the event's own, so this
-//! table is above all features, and the unit of work hands it to `events::publish`.
+//! The effects of an event in the transaction that appends it. They belong to features that depend on the event's own
+//! feature, so this table depends on all of them, and the unit of work passes it to `events::publish`.
 
 use crate::delivery;
 use crate::events::{Event, EventKind};

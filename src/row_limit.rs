@@ -20,7 +20,7 @@ pub enum RowLimit {
     Sessions,
     /// A user's devices that synchronise and have not been retired (`SYNC_MAX_DEVICES`).
     SyncDevices,
-    /// A user's quotes at all restaurants that hold and were not ordered from (`QUOTE_MAX_OPEN`).
+    /// A user's valid quotes at all restaurants from which no order was placed (`QUOTE_MAX_OPEN`).
     OpenQuotes,
     /// A user's open carts at all restaurants (`CART_MAX_OPEN`).
     OpenCarts,
@@ -30,7 +30,7 @@ pub enum RowLimit {
     Members,
     /// Invitations of a restaurant (`INVITATION_MAX`).
     Invitations,
-    /// Stored images of a restaurant, those that nothing shows included (`IMAGE_MAX_STORED`).
+    /// Stored images of a restaurant, unused ones included (`IMAGE_MAX_STORED`).
     Images,
 }
 

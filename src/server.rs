@@ -1,7 +1,7 @@
 //! The listener: limits on connections, a time limit for headers, and a shutdown that waits for requests in progress.
 //!
-//! `axum::serve` has no limit on how long a client may take over its headers, nor on how many connect; hence an accept
-//! loop with hyper.
+//! `axum::serve` limits neither the time of a client's headers nor the number of connections, so this is an accept loop
+//! with hyper.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

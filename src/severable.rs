@@ -1,5 +1,5 @@
 //! Connections that can be closed from elsewhere, also after an upgrade to WebSocket: hyper and the WebSocket library
-//! own the stream then, and neither can be told to close it.
+//! own the stream then, and neither has a function that closes it.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;

@@ -1,5 +1,5 @@
 //! Limits the stored responses of a user: those under an `Idempotency-Key`, and the results of offline operations. Both
-//! are deleted by age (`retention.rs`); without this limit, one account could fill the disk before that.
+//! are deleted after a time (`retention.rs`); without this limit, one account could fill the disk before that.
 //!
 //! Added responses are counted in memory for each user, without a query. Whenever a tenth of the limit has been added,
 //! the oldest responses beyond the limit are deleted in the background. So a user has at most eleven tenths of the

@@ -76,6 +76,6 @@ fn install(filter: EnvFilter, json: bool, writer: impl for<'w> MakeWriter<'w> + 
     let lines = if json { lines.json().flatten_event(true).boxed() } else { lines.boxed() };
     // Filters of the whole subscriber, not of the layer: layer filters keep their last decision in a thread-local
     // variable, and a query of the `log` crate whether a record is enabled leaves it behind, which drops the next line
-    // or the next request's span. A second subscriber in one process (tests) is not worth stopping for.
+    // or the next request's span. If the process has a subscriber already (tests), it is kept.
     let _ = tracing_subscriber::registry().with(filter).with(filter_fn(is_discreet)).with(lines).try_init();
 }

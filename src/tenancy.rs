@@ -45,7 +45,7 @@ pub struct TenancyContext {
 }
 
 impl TenancyContext {
-    /// A transaction for nobody: it sees public rows only.
+    /// A transaction without a user: it sees public rows only.
     pub fn nobody() -> Self {
         Self::default()
     }
@@ -61,8 +61,8 @@ impl TenancyContext {
         Self { grant: Some(Grant::Session { user, session }), ..Self::user(user) }
     }
 
-    /// The same, for a transaction that changes grants (members, invitations, roles): such transactions take turns for
-    /// each restaurant, or for the platform, and their own grant cannot be removed meanwhile.
+    /// The same, for a transaction that changes grants (members, invitations, roles): such transactions of one
+    /// restaurant, or of the platform, run one after another, and their own grant cannot be removed meanwhile.
     #[must_use]
     pub fn changing_grants(self) -> Self {
         Self { changes_grants: true, ..self }

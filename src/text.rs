@@ -40,7 +40,8 @@ fn is_visible(letter: char) -> bool {
 /// the lines above and below.
 const MAX_MARKS: usize = 8;
 
-/// Unicode has no marks that stand on letters, and no override of the writing direction, before this character.
+/// The first character that can be a combining mark or an override of the writing direction: texts without later
+/// characters need no check for them.
 const FIRST_MARK: char = '\u{300}';
 
 fn is_mark(letter: char) -> bool {
@@ -89,7 +90,7 @@ fn is_plain(text: &str, max: usize, has_lines: bool) -> bool {
         && bytes.iter().all(|byte| matches!(byte, b' '..=b'~') || (has_lines && *byte == b'\n'))
 }
 
-/// The faults that both kinds of text share, looked for in one pass.
+/// The errors that both kinds of text can have, found in one pass.
 fn checked(text: &str, max: usize) -> Result<(), String> {
     let (mut letters, mut marks, mut max_marks) = (0, 0, 0);
     let (mut has_control, mut has_override, mut has_visible) = (false, false, false);
@@ -148,7 +149,7 @@ fn multi_line(text: Cow<'_, str>, max: usize) -> Result<String, String> {
 /// Reads a value from a text, which is not copied.
 ///
 /// # Errors
-/// When it is no text, or not that of such a value.
+/// When it is not a text, or not a valid value.
 pub fn parsed<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: serde::Deserializer<'de>,
@@ -184,7 +185,7 @@ macro_rules! texts {
                 &self.0
             }
 
-            /// A text that was one of these before it was stored; it is not checked again.
+            /// A text that was checked before it was stored; it is not checked again.
             pub(crate) const fn stored(text: String) -> Self {
                 Self(text)
             }

@@ -75,7 +75,7 @@ pub struct Database {
     written: Arc<WrittenBytes>,
 }
 
-/// An open transaction. It ends where its unit ends, never before.
+/// An open transaction. It ends with its unit, not earlier.
 #[derive(Debug)]
 pub struct Tx {
     connection: HeldConnection,

@@ -1,4 +1,4 @@
-//! What the measuring programs share: servers in processes of their own, their processor time, and plain HTTP.
+//! Shared code of the benchmarks: servers in separate processes, their processor time, and a plain HTTP client.
 
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader};
@@ -17,7 +17,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 
-/// As in production, but that nobody is told to slow down.
+/// The configuration of production, without rate limits.
 pub fn config(database: &str, redis: &str) -> Config {
     let pairs = [
         ("PORT", "0"),
@@ -44,7 +44,7 @@ pub fn config(database: &str, redis: &str) -> Config {
     Config::read(&Source::from_pairs(pairs.into_iter().chain(overrides))).unwrap_or_else(|faults| panic!("{faults}"))
 }
 
-/// Comanda, as a server of its own, until whoever started it is gone.
+/// Runs Comanda as a server until the process that started this one has ended.
 pub async fn serve(database: &str, redis: &str) {
     let config = config(database, redis);
     let _telemetry = config.log.dir.is_some().then(|| comanda::telemetry::begin(&config.log).unwrap());
@@ -55,29 +55,30 @@ pub async fn serve(database: &str, redis: &str) {
     running.stop().await;
 }
 
-/// Waits until whoever started this process is gone: then its end of the pipe is closed.
+/// Waits until the process that started this one has ended, which closes the pipe of standard input.
 pub async fn orphaned() {
     let _ = tokio::io::stdin().read_to_end(&mut Vec::new()).await;
 }
 
-/// The process of PostgreSQL whose folder it is.
+/// The process id of the PostgreSQL server of a data folder.
 pub fn postmaster(folder: &str) -> u32 {
     let file = std::fs::read_to_string(format!("{folder}/data/postmaster.pid")).unwrap();
     file.lines().next().unwrap().parse().unwrap()
 }
 
-/// A server in a process of its own: this program again, with other words.
+/// A server in a separate process: this program, started with other arguments.
 pub struct Server {
     child: Child,
-    /// Where it listens.
+    /// The address on which it listens.
     pub address: String,
 }
 
 impl Server {
-    /// Starts it, and waits for the line with its address. It stays on `BENCH_SERVER_PROCESSORS` when that is set.
+    /// Starts the server, and waits for the line with its address. It runs on the processors of
+    /// `BENCH_SERVER_PROCESSORS`, if that is set.
     pub fn start(words: &[&str]) -> Self {
         let program = std::env::current_exe().unwrap();
-        // taskset becomes the program, so the process number stays the same.
+        // taskset replaces itself with the program, so the process id stays the same.
         let mut command = match std::env::var("BENCH_SERVER_PROCESSORS") {
             Ok(processors) => {
                 let mut command = Command::new("taskset");
@@ -98,7 +99,7 @@ impl Server {
         statm.split(' ').nth(1).and_then(|pages| pages.parse::<f64>().ok()).unwrap_or_default() / 256.0
     }
 
-    /// Its processor time so far, in nanoseconds, with that of threads that have ended.
+    /// The processor time of the server so far, in nanoseconds, ended threads included.
     pub fn nanoseconds(&self) -> u64 {
         let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap());
         let time = clock_getcpuclockid(pid).and_then(ClockId::now).unwrap();
@@ -118,13 +119,13 @@ impl Drop for Server {
     }
 }
 
-/// The numbers of `/proc/<pid>/stat` after the program's name: the state is the first.
+/// The fields of `/proc/<pid>/stat` after the program's name, beginning with the state.
 fn stat(pid: u32) -> Vec<String> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit(')').next().unwrap_or_default().split_whitespace().map(str::to_owned).collect()
 }
 
-/// Processor time in seconds; clock ticks are hundredths.
+/// The processor time of clock ticks (hundredths of a second), in seconds.
 fn seconds(fields: &[String], which: &[usize]) -> f64 {
     let ticks = |index: &usize| fields.get(*index).and_then(|field| field.parse::<f64>().ok()).unwrap_or_default();
     which.iter().map(ticks).sum::<f64>() / 100.0
@@ -142,8 +143,8 @@ pub fn processor_of_postgres(postmaster: u32) -> f64 {
     own + children(postmaster).into_iter().map(processor).sum::<f64>()
 }
 
-/// Waits until the connections of other programs have ended, so that their processor time is counted. The server may
-/// have opened one more meanwhile: after a second it is taken for that.
+/// Waits until the connections of other programs have ended, so that their processor time is counted. A connection that
+/// is still open after a second was opened by the server meanwhile.
 pub async fn only(postmaster: u32, processes: usize) {
     for _ in 0..100 {
         if children(postmaster).len() <= processes {
@@ -153,7 +154,7 @@ pub async fn only(postmaster: u32, processes: usize) {
     }
 }
 
-/// The processes of PostgreSQL, beside the postmaster.
+/// The processes of PostgreSQL other than the postmaster.
 pub fn children(postmaster: u32) -> Vec<u32> {
     let pids = std::fs::read_dir("/proc").unwrap().flatten();
     let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
@@ -166,18 +167,18 @@ pub fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// Bytes; grows for longer responses. Small, because hundreds of connections are opened while times are measured.
+/// The initial size of the read buffer in bytes; it grows for longer responses. Small, because hundreds of connections
+/// are opened while times are measured.
 const INITIAL_BUFFER: usize = 64 << 10;
 
-/// One connection that asks again and again.
+/// One connection for many requests.
 pub struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
 }
 
 impl Connection {
-    /// Opens a connection to the server, from an address of its own: customers are at home, and what one network may
-    /// take at once is bounded.
+    /// Opens a connection to the server from a separate address, because the resources of each network are limited.
     pub async fn open(address: &str) -> Self {
         static OPENED: AtomicU16 = AtomicU16::new(0);
         let [high, low] = OPENED.fetch_add(1, Ordering::Relaxed).to_be_bytes();
@@ -188,7 +189,7 @@ impl Connection {
         Self { stream, buffer: vec![0; INITIAL_BUFFER] }
     }
 
-    /// Sends a request as it is, and reads its answer whole: status and body.
+    /// Sends the bytes of a request, and reads the whole response: status and body.
     pub async fn send(&mut self, request: &[u8]) -> (u16, &[u8]) {
         self.stream.write_all(request).await.unwrap();
         let mut filled = 0;
@@ -215,7 +216,7 @@ impl Connection {
         }
     }
 
-    /// Asks for something with JSON, which has to go well.
+    /// Sends a JSON request, which must succeed, and returns the JSON response.
     pub async fn ask(&mut self, method: &str, path: &str, token: &str, key: Option<&str>, body: &Value) -> Value {
         let body = if body.is_null() { String::new() } else { body.to_string() };
         let mut head = format!("{method} {path} HTTP/1.1\r\nhost: bench\r\ncontent-length: {}\r\n", body.len());

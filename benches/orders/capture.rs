@@ -1,4 +1,4 @@
-//! What a request says to PostgreSQL, read back from PostgreSQL's log (`log_statement = all`).
+//! The statements of a request, read from PostgreSQL's log (`log_statement = all`).
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,9 +9,9 @@ use uuid::Uuid;
 /// One statement, as it was executed.
 #[derive(Debug, Clone)]
 pub struct Statement {
-    /// With `$1`, `$2`, …
+    /// The text, with `$1`, `$2`, … as placeholders.
     pub text: String,
-    /// What they were; `None` is null.
+    /// The values of the placeholders; `None` is null.
     pub parameters: Vec<Option<String>>,
 }
 
@@ -23,7 +23,7 @@ pub struct Log {
     file: PathBuf,
 }
 
-/// A line of the log, with the lines that belong to it.
+/// An entry of the log, with its continuation lines.
 struct Entry {
     process: String,
     kind: String,
@@ -31,17 +31,17 @@ struct Entry {
 }
 
 impl Log {
-    /// Of the PostgreSQL in a folder.
+    /// The log of the PostgreSQL in a data folder.
     pub fn of(folder: &str) -> Self {
         Self { file: PathBuf::from(folder).join("server.log") }
     }
 
-    /// How far it has been written.
+    /// The current length of the log, in bytes.
     pub fn mark(&self) -> usize {
         fs::read(&self.file).unwrap().len()
     }
 
-    /// The transactions since a mark that acted for this user, in the order of their ends.
+    /// The transactions of this user since a position, in the order in which they ended.
     pub fn transactions(&self, mark: usize, user: Uuid) -> Vec<Transaction> {
         let text = fs::read(&self.file).unwrap();
         let text = String::from_utf8_lossy(&text[mark..]).into_owned();
@@ -63,7 +63,7 @@ impl Log {
                 }
             }
         }
-        // Once a connection, the driver asks what our types are.
+        // The driver reads the types of the schema once for each connection.
         for transaction in &mut ended {
             transaction.retain(|one| !one.text.starts_with("SELECT pg_type.oid"));
         }
@@ -79,7 +79,7 @@ fn statement_of<'a>(kind: &str, message: &'a str) -> Option<&'a str> {
     message.strip_prefix("statement: ").or_else(|| Some(message.strip_prefix("execute ")?.split_once(": ")?.1))
 }
 
-/// `2026-01-31 12:00:00.000 UTC [4711] LOG:  message`; what continues it begins with a tab.
+/// `2026-01-31 12:00:00.000 UTC [4711] LOG:  message`; continuation lines begin with a tab.
 fn entries(text: &str) -> Vec<Entry> {
     let mut entries: Vec<Entry> = Vec::new();
     for line in text.lines() {

@@ -1,4 +1,4 @@
-//! Restaurants and customers for measuring: made over HTTP, as anybody would.
+//! The restaurants and customers of the benchmark, created over HTTP.
 
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -10,34 +10,34 @@ const SHOPS: usize = 16;
 const DISHES: usize = 20;
 const PASSWORD: &str = "a password for measuring";
 
-/// Somewhere to order.
+/// A restaurant of the benchmark.
 #[derive(Clone)]
 pub struct Shop {
     id: String,
     items: Vec<String>,
 }
 
-/// Somebody who orders.
+/// A customer of the benchmark.
 #[derive(Clone)]
 pub struct Customer {
-    /// As the tables know them.
+    /// The id of the user.
     pub id: Uuid,
-    /// Says who they are.
+    /// The access token.
     pub token: String,
     number: usize,
 }
 
-/// All of them.
+/// All restaurants and customers.
 pub struct City {
     /// The customers who place orders.
     pub customers: Vec<Customer>,
-    /// The token of the one who owns all restaurants.
+    /// The token of the owner of all restaurants.
     pub owner: String,
     shops: Vec<Shop>,
 }
 
 impl City {
-    /// Signs everybody up, and opens the restaurants.
+    /// Signs all users up, and creates the restaurants.
     pub async fn found(address: &str, pool: &PgPool, customers: usize) -> Self {
         let mut http = Connection::open(address).await;
         let (_, admin) = signs_up(&mut http, pool, "admin", true).await;
@@ -63,7 +63,7 @@ impl City {
         city
     }
 
-    /// Where a customer orders: where everybody does, or spread over the city.
+    /// The restaurant at which a customer orders: the same one for all, or spread over all restaurants.
     pub fn shop_of(&self, customer: &Customer, at_one: bool) -> &Shop {
         &self.shops[if at_one { 0 } else { customer.number % SHOPS }]
     }
@@ -105,7 +105,7 @@ async fn opens(http: &mut Connection, admin: &str, number: usize) -> Shop {
 }
 
 impl Customer {
-    /// Fills a cart and orders it; tells which order it became.
+    /// Fills a cart and orders it; returns the order's id.
     pub async fn places(&self, http: &mut Connection, shop: &Shop) -> String {
         let line = |step: usize| json!({ "itemId": shop.items[(self.number + step) % DISHES], "quantity": 1 + step });
         let lines = json!({ "lines": [line(0), line(1), line(2)] });

@@ -1,4 +1,4 @@
-//! pgbench, one process a client: each has a customer, a restaurant and a script of its own.
+//! Runs pgbench, one process for each client, which has its own customer, restaurant and script.
 
 use std::path::PathBuf;
 use std::process::{Output, Stdio};
@@ -8,7 +8,7 @@ use tokio::process::Command;
 
 use super::script::Scripts;
 
-/// How far apart the numbers of two clients' orders lie.
+/// The distance between the first order numbers of two clients.
 const STRIDE: usize = 1_000_000;
 
 /// The scripts, written to files.
@@ -31,17 +31,17 @@ impl Pgbench {
         Self { program: program.to_owned(), database: database.to_owned(), folder }
     }
 
-    /// Places for so long; tells how many each client placed.
+    /// Places orders for a time; returns the number of orders of each client.
     pub async fn place(&self, clients: usize, round: usize, time: Duration) -> Vec<usize> {
         self.run("place", clients, round, &["-T".to_owned(), time.as_secs().to_string()]).await
     }
 
-    /// Takes so many orders of each client to their next status: those placed in this round.
+    /// Sets that many orders of each client, placed in this round, to their next status.
     pub async fn advance(&self, clients: usize, round: usize, each: usize) {
         self.run("advance", clients, round, &["-t".to_owned(), each.to_string()]).await;
     }
 
-    /// Reads for so long.
+    /// Reads orders for a time.
     pub async fn read(&self, clients: usize, time: Duration) -> Vec<usize> {
         self.run("read", clients, 0, &["-T".to_owned(), time.as_secs().to_string()]).await
     }
@@ -49,7 +49,7 @@ impl Pgbench {
     async fn run(&self, name: &str, clients: usize, round: usize, long: &[String]) -> Vec<usize> {
         let mut running = Vec::new();
         for client in 0..clients {
-            // No two rounds, whatever their number of clients, place orders of the same numbers.
+            // No two rounds place orders with the same numbers, whatever their number of clients.
             let first = ((clients * 100 + round) * 100 + client) * STRIDE;
             let script = self.folder.join(format!("{name}-{client}.sql"));
             let child = Command::new(&self.program)
@@ -78,7 +78,7 @@ impl Drop for Pgbench {
     }
 }
 
-/// How many transactions it says it has made; a failed one ends everything.
+/// The number of transactions that pgbench reports; a failed transaction is a panic.
 fn processed(output: &Output) -> usize {
     let (told, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "pgbench: {errors}");

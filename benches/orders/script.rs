@@ -1,4 +1,5 @@
-//! pgbench scripts out of what the server said: the same statements, with fresh ids where the server took fresh ones.
+//! Creates pgbench scripts from the statements of the server: the same statements, with new ids where the server
+//! generated new ids.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -14,24 +15,24 @@ use crate::measure::Connection;
 /// A script and how many statements it has.
 pub type Script = (String, usize);
 
-/// What one client does.
+/// The scripts of one client.
 pub struct Scripts {
     /// Fills the cart and places the order.
     pub place: Script,
-    /// Takes what was placed to its next status.
+    /// Sets a placed order to its next status.
     pub advance: Script,
     /// Reads one order.
     pub read: Script,
 }
 
-/// Has a customer do everything twice, and tells from the difference what has to be fresh each time.
+/// Sends a customer's requests twice, and determines from the difference which values must be new each time.
 pub async fn write(log: &Log, city: &City, customer: &Customer, address: &str, pool: &PgPool) -> Scripts {
     let mut http = Connection::open(address).await;
     let shop = city.shop_of(customer, false);
     let owner: Uuid =
         sqlx::query_scalar("select id from users where email = 'owner@bench.example'").fetch_one(pool).await.unwrap();
     let (mut places, mut steps) = (Vec::new(), Vec::new());
-    // The first order anywhere does more than the others.
+    // The first order of a server has more statements than the others.
     customer.places(&mut http, shop).await;
     for _ in 0..2 {
         let mark = log.mark();
@@ -60,8 +61,8 @@ fn uuid_of(order: &str) -> Uuid {
     order.parse::<OrderId>().unwrap().uuid()
 }
 
-/// The statements of the first, with variables where the second differs by an id. The order's own id counts up, so that
-/// a later script finds it; the others are drawn.
+/// The statements of the first run, with variables where an id differs in the second. The order's id is a counter, so
+/// that a later script finds the order; other ids are random.
 async fn script(pool: &PgPool, one: &(Vec<Transaction>, Uuid), other: &(Vec<Transaction>, Uuid)) -> Script {
     let mut fresh: BTreeMap<Uuid, String> = BTreeMap::new();
     fresh.insert(one.1, "n".to_owned());
@@ -86,7 +87,7 @@ async fn script(pool: &PgPool, one: &(Vec<Transaction>, Uuid), other: &(Vec<Tran
     (head + &body, count)
 }
 
-/// The server says who acts together with BEGIN, in one round trip: so does pgbench, with a pipeline.
+/// The server sends BEGIN and the transaction's context in one round trip; pgbench does the same with a pipeline.
 fn begin(body: &mut String, text: &str) {
     body.push_str("\\startpipeline\n");
     for part in text.split(';') {
@@ -95,7 +96,7 @@ fn begin(body: &mut String, text: &str) {
     body.push_str("\\endpipeline\n");
 }
 
-/// What PostgreSQL takes the parameters to be.
+/// The types of the parameters, as PostgreSQL infers them.
 async fn types_of(pool: &PgPool, text: &str) -> Vec<String> {
     if !text.contains('$') {
         return Vec::new();
@@ -112,7 +113,7 @@ async fn types_of(pool: &PgPool, text: &str) -> Vec<String> {
     types
 }
 
-/// The statement with its parameters written in.
+/// The statement with its parameters as literals.
 fn filled(statement: &Statement, twin: &Statement, types: &[String], fresh: &mut BTreeMap<Uuid, String>) -> String {
     assert_eq!(statement.text, twin.text);
     let mut text = String::new();
@@ -134,7 +135,7 @@ fn filled(statement: &Statement, twin: &Statement, types: &[String], fresh: &mut
     text
 }
 
-/// A value, with an expression in the place of each id that only this one has.
+/// A value, in which each id that only this run has is replaced by an expression.
 fn expression(value: &str, other: &str, fresh: &mut BTreeMap<Uuid, String>) -> String {
     let (mut parts, mut literal, mut at) = (Vec::new(), String::new(), 0);
     while at < value.len() {
@@ -156,7 +157,7 @@ fn expression(value: &str, other: &str, fresh: &mut BTreeMap<Uuid, String>) -> S
     parts.join(" || ")
 }
 
-/// A literal. pgbench takes a colon before a letter or a digit for a variable, inside of quotes too.
+/// A literal. pgbench reads a colon before a letter or digit as a variable, also within quotes.
 fn quoted(text: &str) -> String {
     format!("E'{}'", text.replace('\\', "\\\\").replace('\'', "''").replace(':', "\\x3a"))
 }

@@ -124,7 +124,7 @@ impl Counter {
         (counter(AddressBlock::Subnet(network.subnet())), network.site().map(AddressBlock::Site).map(counter))
     }
 
-    /// The counts of a bound for all accounts of a network together: one for its subnet, one for its site.
+    /// The counters of a limit for all accounts of a network together: one for its subnet, one for its site.
     fn of_network(app: &App, name: &'static str, quota: Quota, network: Network) -> Vec<Self> {
         let sites = app.config.http.site_factor;
         let counter = |block: AddressBlock| {

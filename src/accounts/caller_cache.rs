@@ -155,7 +155,7 @@ impl Callers {
         self.state().last_read = None;
     }
 
-    /// Subscribes to revocations from now on. A receiver that lags behind is told so and has to check every session
+    /// Subscribes to revocations from now on. A receiver that lags behind gets an error and has to check every session
     /// again.
     pub fn revocations(&self) -> broadcast::Receiver<Arc<[Revocation]>> {
         self.revocations.subscribe()

@@ -1,6 +1,6 @@
-//! The queue for password hashing: few hashes are computed at once, and a bounded number of requests waits. In a flood
-//! of sign-ins nobody can fill it alone: a network, an IPv6 /48 and an account each have a share. There are two kinds
-//! of claimants: unknown ones, and known ones (a device that has signed in before, or a signed-in user). Each kind can
+//! The queue for password hashing: few hashes are computed at once, and a bounded number of requests waits. A network,
+//! an IPv6 /48 and an account each have a share, so that none of them can fill the queue alone. There are two kinds of
+//! claimants: unknown ones, and known ones (a device that has signed in before, or a signed-in user). Each kind can
 //! fill three quarters of the queue at most, and waits at most for the hashes of the other kind that are being
 //! computed.
 
@@ -23,7 +23,7 @@ const RESERVED_PART: usize = 4;
 /// `Retry-After` of a refusal, in seconds.
 const RETRY_AFTER: u32 = 2;
 
-/// Who asks for a password to be hashed.
+/// The user or device for which a password is hashed.
 #[derive(Debug, Clone)]
 pub enum Claimant {
     /// An unknown device, identified by its network.

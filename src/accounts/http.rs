@@ -109,6 +109,6 @@ async fn register(
             })
         })
         .await?;
-    app.outbox.ring();
+    app.outbox.wake();
     Ok((StatusCode::ACCEPTED, Json(Accepted { message: "Sign in with this address and password." })))
 }

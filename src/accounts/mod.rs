@@ -4,7 +4,7 @@
 //! names a session; permissions are read from the database, never from the token. No response shows whether an e-mail
 //! address has an account.
 //!
-//! A session is one sign-in on one device. Its access token is renewed with a refresh token (`refresh.rs`); A session
+//! A session is one sign-in on one device. Its access token is renewed with a refresh token (`refresh.rs`). A session
 //! can be revoked; every node then learns of it (`revocation_listener.rs`) and removes it from its cache
 //! (`caller_cache.rs`).
 

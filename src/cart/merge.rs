@@ -68,7 +68,7 @@ pub fn plan(own: &UserCart, guest_lines: Vec<Line>, max_choices: usize) -> Merge
     let known: BTreeMap<_, _> = own.lines.iter().map(|line| (line.key.clone(), (line.at, line.is_live()))).collect();
     let choices_of: BTreeMap<_, _> = own.lines.iter().map(|line| (line.key.clone(), line.choices())).collect();
     let is_before = |line: &Line| own.ordered_at.is_some_and(|ordered| line.at < ordered);
-    // At the same instant a line wins against its removal.
+    // At the same instant, a written line is kept and its removal is not.
     let loses = |line: &Line| known.get(&line.key).is_some_and(|written| (line.at, line.is_live()) < *written);
     let is_live = |key: &String| known.get(key).is_some_and(|(_, is_live)| *is_live);
     let ends =

@@ -105,7 +105,7 @@ pub async fn open_cart(
 }
 
 /// One of the customer's carts, locked; sets the restaurant of the transaction to that of the cart.
-pub async fn enter(tx: &mut Tx, cart: CartId, user: UserId) -> Result<Option<CartRow>, Problem> {
+pub async fn lock_own(tx: &mut Tx, cart: CartId, user: UserId) -> Result<Option<CartRow>, Problem> {
     let cart = sqlx::query_as!(
         CartRow,
         r#"select id, set_shop(restaurant_id) as "restaurant_id!: RestaurantId", status, version, order_id, updated_at

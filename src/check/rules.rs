@@ -4,7 +4,7 @@
 pub(super) struct Rule {
     /// `money`, `orders`, `stock`, `state` or `isolation`.
     pub(super) area: &'static str,
-    /// What must hold.
+    /// The rule as a sentence.
     pub(super) text: &'static str,
     /// Returns the ids or names of the violations.
     pub(super) query: &'static str,

@@ -20,7 +20,7 @@ pub struct Http {
     pub port: u16,
     /// `MAX_BODY_BYTES`: maximum size of a request body, in bytes (1024 to 67108864).
     pub max_body_bytes: usize,
-    /// `ORDER_EVENTS_MAX_BYTES`: a page of the events of an order ends when they exceed so many bytes together (65536
+    /// `ORDER_EVENTS_MAX_BYTES`: a page of the events of an order ends when they have this many bytes together (65536
     /// to 16777216).
     pub events_max_bytes: i64,
     /// `MENU_MAX_BYTES`: largest whole menu that may be sent, in bytes (1024 to 67108864).
@@ -41,7 +41,7 @@ pub struct Http {
     pub max_header_bytes: usize,
     /// `HEADER_TIMEOUT`: A client that has not sent its headers by then is disconnected.
     pub header_timeout: Duration,
-    /// `STALL_TIMEOUT`: A client that takes nothing of what is sent to it for so long is disconnected (on Linux),
+    /// `STALL_TIMEOUT`: A client that reads nothing of what is sent to it for this time is disconnected (on Linux),
     /// sockets included.
     pub stall_timeout: Duration,
     /// `BODY_MIN_RATE`, in bytes a second.
@@ -69,8 +69,8 @@ pub struct Http {
     /// `CORS_ORIGINS`: pages on these origins may call the API and open sockets from a browser. Not set: only pages of
     /// this server.
     pub cors_origins: Vec<HeaderValue>,
-    /// `TRUSTED_PROXIES`: addresses of your own proxies; only what they forward about the client is believed. Public
-    /// ranges of at most /12 (IPv6: /28). Not set: nobody's.
+    /// `TRUSTED_PROXIES`: addresses of your own proxies; only what they forward about the client is used. Public ranges
+    /// of at most /12 (IPv6: /28). Not set: no proxy is trusted.
     pub trusted_proxies: Vec<IpNet>,
     /// `FORWARDED_HEADER`: the header that those proxies write: x-forwarded-for or forwarded. The other one is not
     /// read.
@@ -184,7 +184,7 @@ fn trusted_proxies(reader: &mut Reader<'_>) -> Vec<IpNet> {
     proxies
 }
 
-/// A network, or one address as the network of itself.
+/// A network; a single address counts as a network of one address.
 fn network(text: &str) -> Option<IpNet> {
     text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
 }

@@ -103,7 +103,7 @@ pub struct Faults(pub Vec<String>);
 /// The shortest secret, in bytes: 256 bits.
 pub const SHORTEST_SECRET: usize = 32;
 
-/// Secrets of tutorials and samples, which everybody knows.
+/// Secrets of tutorials and samples, which are publicly known.
 const WELL_KNOWN_SECRETS: &[&str] = &["secret", "changeme", "password", "your-secret", "jwt_secret", "example"];
 
 /// Whether a secret is obviously not random: few different characters, a repeated part, or a sequence such as `abcdef`
@@ -199,7 +199,7 @@ impl Config {
             ("JWT_SECRET_PREVIOUS", &self.accounts.jwt_secret_previous),
             ("JWT_REFRESH_SECRET_PREVIOUS", &self.accounts.jwt_refresh_secret_previous),
         ];
-        // What it signed is taken: it has to be as good as the one that signs now.
+        // Tokens that it signed are still accepted, so it must be as strong as the current secret.
         for (name, secret) in previous {
             let weakness = secret.as_ref().and_then(|secret| self.weakness(secret));
             faults.extend(weakness.map(|weakness| {

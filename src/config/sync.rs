@@ -17,8 +17,7 @@ pub struct Sync {
     /// `SYNC_DEVICES_AT_ONCE`: devices whose operations a node works on at once, a quarter of them of one user (1 to
     /// 1000).
     pub devices_at_once: usize,
-    /// `SYNC_LEASE`: a worker that has not been heard of for so long is taken for dead, and another goes on (1s to
-    /// 20s).
+    /// `SYNC_LEASE`: how long the lease of a worker lasts; after it another worker continues (1s to 20s).
     pub lease: Duration,
     /// `SYNC_POLL_INTERVAL`: how often each node checks for operations without a worker (10ms to 5s).
     pub poll_interval: Duration,

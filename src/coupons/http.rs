@@ -137,8 +137,8 @@ async fn update_coupon(
             Box::pin(async move {
                 let current = sql::lock(tx, &scope, id).await?.ok_or_else(Problem::not_found)?;
                 if_match.check(current.version, &current)?;
-                let wanted = patch.apply(&current)?;
-                if wanted == current { Ok(current) } else { sql::update(tx, &scope, &wanted).await }
+                let updated = patch.apply(&current)?;
+                if updated == current { Ok(current) } else { sql::update(tx, &scope, &updated).await }
             })
         })
         .await?;

@@ -170,7 +170,7 @@ pub struct Discount {
     /// The code of the coupon.
     #[schema(value_type = String, example = "WELCOME10")]
     pub coupon_code: CouponCode,
-    /// What it is taken from: the lines, or the delivery fee.
+    /// What is reduced: the price of the lines, or the delivery fee.
     pub kind: CouponKind,
     /// The amount that is taken off.
     pub amount: crate::money::Money,

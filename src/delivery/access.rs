@@ -58,8 +58,8 @@ impl FromRequestParts<Arc<App>> for DeliveryAccess {
     }
 }
 
-/// A caller and the delivery in the path, with the caller's access if they have any: for the one request that a driver
-/// may repeat after it has ended their access, the hand-back.
+/// A caller and the delivery in the path, with the caller's access if they have any: for the hand-back, the only
+/// request that a driver may repeat after it has ended their access.
 pub struct RepeatableAccess {
     /// The signed-in caller.
     pub caller: Caller,

@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::clock::{self, ClockSkew};
 use crate::place::Place;
 
-/// The most that two positions of a resting phone differ, in metres.
+/// The largest distance between two positions of a phone that does not move, in metres.
 const INACCURACY: f64 = 1_000.0;
 
 /// The last known location of a driver.
@@ -63,7 +63,7 @@ pub enum InvalidReport {
 }
 
 /// After this time in which each report was older than the last known location, the phone's clock has been set back: a
-/// phone whose clock goes right sends a newer one every minute.
+/// phone with a correct clock sends a newer one every minute.
 const SET_BACK: TimeDelta = TimeDelta::minutes(5);
 
 /// Compares a report with the last known location: the phone's times with each other, and the server's with each other.

@@ -88,7 +88,7 @@ pub struct Driver {
     /// The last reported location; null while the driver is off duty without an open delivery. In the list of drivers
     /// null unless the driver is on duty and present.
     pub place: Option<Place>,
-    /// When the location was measured, by the server's clock, as far as the times in the phone's reports tell; null if
+    /// When the location was measured, by the server's clock, estimated from the times in the phone's reports; null if
     /// `place` is null.
     pub located_at: Option<DateTime<Utc>>,
     /// When the driver was last active: reported a location, went on or off duty, or changed the status of a delivery

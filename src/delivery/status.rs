@@ -32,7 +32,7 @@ pub enum DeliveryStatus {
 
 use DeliveryStatus::{Arrived, Assigned, Cancelled, Delivered, Failed, Offered, PickedUp, Waiting};
 
-/// The allowed steps. A restaurant may deliver an order itself, hence from WAITING to `PICKED_UP`. Until it is picked
+/// The allowed steps. A restaurant may deliver an order itself, so WAITING may become `PICKED_UP`. Until it is picked
 /// up a delivery can be handed back, which makes it WAITING again; afterwards it is delivered, or it failed.
 pub const STEPS: &[(DeliveryStatus, &[DeliveryStatus])] = &[
     (Waiting, &[Offered, Assigned, PickedUp, Cancelled]),

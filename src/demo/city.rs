@@ -19,7 +19,7 @@ pub const DOMAIN: &str = "demo.comanda.example";
 /// The password of all accounts of the demo.
 pub const PASSWORD: &str = "comanda demo";
 
-/// The restaurants, in the order in which they opened. A list shows the newest first: the one that never closes.
+/// The restaurants, in the order in which they opened. Lists begin with the newest, which never closes.
 const RESTAURANTS: [(&str, &str); 14] = [
     ("trattoria-ermengarda", include_str!("city/trattoria-ermengarda.json")),
     ("tre-bocche-di-fuoco", include_str!("city/tre-bocche-di-fuoco.json")),

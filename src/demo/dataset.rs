@@ -58,13 +58,13 @@ impl DemoUser {
 pub struct DemoCustomer {
     /// The customer's account.
     pub person: DemoUser,
-    /// Where they live.
+    /// The delivery address.
     pub address: String,
-    /// Where that is.
+    /// The coordinates of the address.
     pub place: Place,
 }
 
-/// Somebody who delivers.
+/// A driver of the demo.
 #[derive(Debug, Clone)]
 pub struct DemoDriver {
     /// The driver's account.

@@ -31,7 +31,7 @@ pub struct Event<'a> {
 pub struct Concerns {
     /// The order: also for the events of its delivery.
     pub order: Option<OrderId>,
-    /// The delivery it is about; `None`: it is about none.
+    /// The delivery it is about; `None`: it is not about a delivery.
     pub delivery: Option<DeliveryId>,
     /// The customer of the order; `None`: it concerns no order.
     pub customer: Option<UserId>,

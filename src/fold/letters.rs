@@ -25,7 +25,7 @@ pub(super) const fn is_invisible(letter: char) -> bool {
         | '\u{fe00}'..='\u{fe0f}' | '\u{feff}')
 }
 
-/// Letters that Unicode does not decompose, as they are typed on keyboards without them.
+/// Letters that Unicode does not decompose, with the letters that are typed for them on keyboards without them.
 pub(super) const fn plain_letter(letter: char) -> Option<&'static str> {
     Some(match letter {
         'ß' => "ss",

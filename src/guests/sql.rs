@@ -60,7 +60,7 @@ pub async fn touch(tx: &mut Tx, guest: GuestId, expires_at: DateTime<Utc>) -> Re
 
 /// The user who merged a guest's carts, and the response.
 pub struct MergeState {
-    /// The user who merged the guest's carts; `None`: nobody has.
+    /// The user who merged the guest's carts; `None`: they were not merged.
     pub by: Option<UserId>,
     /// The response, as JSON (`cart::actions::merge::CartMerge`).
     pub answer: Option<Json<Value>>,

@@ -12,9 +12,9 @@ use tokio::time::{Instant, timeout};
 use super::{LimitDecision, SubjectPart};
 use crate::quota::Quota;
 
-/// GCRA in one step: first what is owed, or as much of it as there is, then so many, if there are as many. The key
-/// holds the time at which the bucket would be full again, in microseconds of Redis's clock; a clock that jumped back
-/// cannot keep anybody out for longer than the whole quota.
+/// GCRA in one step: first draws the cost of earlier writes (`owed`), as far as the bucket has it, then `count`, if the
+/// bucket has as many. The key holds the time at which the bucket would be full again, in microseconds of Redis's
+/// clock; after a clock that jumped back, nobody waits longer than the time of the whole quota.
 const DRAW: &str = r"
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -73,7 +73,8 @@ impl SharedBuckets {
         Ok(Self { connection, draw: Script::new(DRAW), longest_wait, breaker: Mutex::default() })
     }
 
-    /// Draws so many, after what is owed; `None` when Redis does not answer in time, or has not lately.
+    /// Draws `count`, after the cost of earlier writes; `None` when Redis does not answer in time, or has not answered
+    /// recently.
     pub(super) async fn draw(
         &self,
         policy: &str,
@@ -113,13 +114,13 @@ impl SharedBuckets {
     }
 }
 
-/// Failures in a row after which Redis is not asked for a while.
+/// The number of failures in a row after which Redis is not queried for a while.
 const PATIENCE: u32 = 3;
 const FIRST_REST: Duration = Duration::from_millis(500);
 const LONGEST_REST: Duration = Duration::from_secs(4);
 
-/// Avoids waiting for a Redis that does not answer: after a few failures in a row it is asked only now and then, by one
-/// request at a time.
+/// Avoids waiting for a Redis that does not answer: after a few failures in a row, only one request at a time queries
+/// it, at intervals.
 #[derive(Debug, Default)]
 struct Breaker {
     failures: u32,

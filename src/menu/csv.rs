@@ -147,7 +147,7 @@ impl TableWriter {
 /// The most cells of a line; menu tables have fewer columns.
 const MAX_CELLS: usize = 100;
 
-/// The separator that a first line `sep=;` declares, as Excel reads and writes it, and the table behind that line;
+/// The separator that a first line `sep=;` declares, as Excel reads and writes it, and the table after that line;
 /// `None`: there is no such line.
 fn declared(text: &str) -> Option<(Separator, &str)> {
     let (line, rest) = text.split_once('\n')?;
@@ -250,7 +250,8 @@ pub fn records(text: &str) -> Result<Vec<Record<'_>>, CsvFault> {
     Records::of(text).collect()
 }
 
-/// A cell in quotes, behind the first of them, and what follows it; `None`: its end is missing.
+/// A quoted cell, given the text after its opening quote, and the text after the cell; `None`: the closing quote is
+/// missing.
 fn quoted(text: &str) -> Option<(Cow<'_, str>, &str)> {
     let mut end = text.find('"')?;
     let mut has_doubled = false;

@@ -73,7 +73,7 @@ pub struct FieldChange {
     pub after: FieldValue,
 }
 
-/// The value of a field, written as JSON: a new menu may change thousands, and nobody looks into them.
+/// The value of a field, written as JSON: a new menu may change thousands, and the server does not use the values.
 #[derive(Debug, Clone, Serialize)]
 pub struct FieldValue(Box<RawValue>);
 

@@ -16,7 +16,7 @@ use super::translations;
 use crate::app::App;
 use crate::extract::{Path, Query};
 use crate::ids::{CategoryId, RestaurantId};
-use crate::languages::{self, WantedLanguages};
+use crate::languages::{self, RequestedLanguages};
 use crate::problem::{Problem, ProblemBody};
 
 mod categories;
@@ -57,16 +57,16 @@ struct MenuQuery {
 
 impl MenuQuery {
     /// The requested languages, the preferred one first. `lang` is chosen by the user, the header by their browser.
-    fn languages(&self, headers: &HeaderMap) -> Result<WantedLanguages, Problem> {
+    fn languages(&self, headers: &HeaderMap) -> Result<RequestedLanguages, Problem> {
         let values = headers.get_all(header::ACCEPT_LANGUAGE).iter().filter_map(|value| value.to_str().ok());
-        let mut wanted = languages::asked_for(&values.collect::<Vec<_>>().join(","));
+        let mut requested = languages::accept_language(&values.collect::<Vec<_>>().join(","));
         if let Some(lang) = &self.lang {
             let named = languages::canonical(lang);
             let named = named.ok_or_else(|| Problem::invalid_field("?lang", translations::NO_LANGUAGE))?;
-            wanted.accepted.insert(0, named);
-            wanted.refused.clear();
+            requested.accepted.insert(0, named);
+            requested.refused.clear();
         }
-        Ok(wanted)
+        Ok(requested)
     }
 }
 
@@ -95,7 +95,7 @@ async fn get_menu(
     Query(query): Query<MenuQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let wanted = query.languages(&headers)?;
-    let answer = app.menus.read(id, query.category, &wanted, app.clock.now()).await?;
+    let requested = query.languages(&headers)?;
+    let answer = app.menus.read(id, query.category, &requested, app.clock.now()).await?;
     Ok(published::show(&answer, &headers))
 }

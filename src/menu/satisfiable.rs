@@ -159,12 +159,12 @@ impl Satisfiable {
 
     /// Whether a modifier can be chosen: it is in stock, and its required nested groups can be satisfied.
     pub fn can_choose(&self, modifier: &Modifier) -> bool {
-        let asked = modifier.modifier_groups.iter().filter_map(|group| self.demands.get(group));
+        let demands = modifier.modifier_groups.iter().filter_map(|group| self.demands.get(group));
         let has = |demand: &Demand| match demand {
             Demand::Pool(pool) => self.pools[*pool].max_quantity > 0,
             Demand::Optional | Demand::Free | Demand::Options(..) => true,
         };
-        left(modifier) > 0 && asked.into_iter().all(has)
+        left(modifier) > 0 && demands.into_iter().all(has)
     }
 
     /// Whether all these groups can be satisfied together. One that does not exist requires nothing.

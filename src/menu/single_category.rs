@@ -64,7 +64,7 @@ fn layout_of(menu: &[u8]) -> Result<Layout, serde_json::Error> {
     })
 }
 
-/// Whether a finished menu is known to have no such category, because its categories were looked for before.
+/// Whether a built menu is known to have no such category, because its parts were located before.
 pub fn lacks(whole: &CachedResponse, category: CategoryId) -> bool {
     whole.layout.get().is_some_and(|layout| !layout.parts.contains_key(&category.uuid()))
 }

@@ -53,8 +53,8 @@ pub async fn announce(tx: &mut Tx, scope: &RestaurantScope) -> Result<(), Proble
     events::publish(tx, scope, event).await
 }
 
-/// The end of an edit by staff: the languages the menu can be read in and its size are determined again, and the change
-/// is announced. Returns what it holds now.
+/// The end of an edit by staff: determines the languages and the size of the menu again, and publishes the change.
+/// Returns the size before and after.
 pub async fn edited(tx: &mut Tx, scope: &RestaurantScope) -> Result<MenuGrowth, Problem> {
     announce(tx, scope).await?;
     let row = sqlx::query!(
@@ -113,7 +113,7 @@ pub async fn set_language(tx: &mut Tx, scope: &RestaurantScope, language: Option
     Ok(())
 }
 
-/// Edits of a menu take turns until their transactions end, so that each sees the result of the one before.
+/// Locks the menu until the transaction ends, so that each edit sees the result of the one before.
 pub async fn take_turns(tx: &mut Tx, scope: &RestaurantScope) -> Result<(), Problem> {
     sqlx::query!(
         r#"select pg_advisory_xact_lock(hashtextextended($1::uuid::text, 21)) as "locked!: ()""#,
@@ -135,7 +135,7 @@ pub async fn version(tx: &mut Tx, scope: &RestaurantScope) -> Result<i64, Proble
     Ok(row.version)
 }
 
-/// Everything on a menu; `None`: there is no such restaurant.
+/// The whole menu; `None`: there is no such restaurant.
 pub async fn contents(tx: &mut Tx, restaurant: RestaurantId) -> Result<Option<Contents>, Problem> {
     let found = sqlx::query!(
         r#"select r.currency, r.timezone, coalesce(m.version, 1) as "version!", m.language as "language?"

@@ -25,7 +25,7 @@ const fn is_failure(code: Code) -> bool {
     )
 }
 
-/// Logs each refusal of an operation that authenticates somebody.
+/// Logs each refusal of an operation that authenticates a user.
 pub async fn log(State(app): State<Arc<App>>, client: Client, request: Request, next: Next) -> Response {
     let operation = request.extensions().get::<Operation>().copied().filter(|operation| operation.takes_proof());
     let Some(operation) = operation else { return next.run(request).await };

@@ -45,7 +45,7 @@ pub async fn work(app: Arc<App>, stop: CancellationToken) {
         }
         tokio::select! {
             () = stop.cancelled() => return,
-            () = app.outbox.rung() => {}
+            () = app.outbox.woken() => {}
             () = tokio::time::sleep(ROUND) => {}
         }
     }

@@ -43,7 +43,7 @@ impl OrderAccess {
 }
 
 /// A caller and the order in the path, with the caller's access if they have any: for changes of its status, so that a
-/// driver who lost its delivery meanwhile is told so.
+/// driver who lost its delivery meanwhile gets an error that says so.
 pub struct StatusAccess {
     /// The signed-in caller.
     pub caller: Caller,

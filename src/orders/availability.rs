@@ -39,7 +39,7 @@ pub enum Unavailable {
     OutOfReach,
     /// The restaurant is open then, but hands nothing over: too soon after opening, or after the last order.
     NoHandOver,
-    /// As many orders are due in the slot as its capacity allows.
+    /// The slot is full.
     SlotFull(Slot),
 }
 
@@ -149,7 +149,7 @@ impl<'a> AvailabilityQuery<'a> {
                 restaurant.open.promise(self.fulfilment, self.lead_times(), now).ok_or(Unavailable::Closed(now))?;
             return Ok(FulfilmentTime { scheduled: None, at: now, promise, opens_at: None });
         };
-        // An instant far from any slot could overflow the calculation.
+        // An instant far in the past or future could overflow the calculation.
         let reach = now - TimeDelta::days(1)..=restaurant.slots.horizon(now) + TimeDelta::days(1);
         if !reach.contains(&requested) {
             return Err(Unavailable::OutOfReach);
@@ -175,8 +175,9 @@ impl<'a> AvailabilityQuery<'a> {
         slots
     }
 
-    /// The first slot from an instant on for which an order could be placed now and which is not full; `None`: there is
-    /// none as far ahead as orders are taken. `due` holds the orders of [`AvailabilityQuery::bookable`].
+    /// The first slot from an instant on for which an order could be placed now and which is not full; `None`: every
+    /// slot up to the largest time ahead is full or unavailable. `due` holds the orders of
+    /// [`AvailabilityQuery::bookable`].
     pub fn earliest_slot(self, from: DateTime<Utc>, due: &DueOrders) -> Option<Slot> {
         self.restaurant.accepting.then(|| self.calendar().earliest(from, due)).flatten()
     }

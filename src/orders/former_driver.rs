@@ -1,5 +1,5 @@
-//! Drivers who lost a delivery and do not know it yet, because they were offline or the restaurant was faster: they are
-//! told so, and not that the order does not exist.
+//! Errors for drivers who lost a delivery and do not know it yet, because they were offline or the restaurant changed
+//! it meanwhile: the error says so, instead of 404.
 
 use serde::Serialize;
 use serde_json::json;
@@ -99,7 +99,8 @@ pub async fn refusal(
 
 impl FormerDelivery {
     /// 409 `illegal_transition` for a delivery that was closed while the driver had it, `no_longer_assigned` for one
-    /// that the driver lost. Its facts are what an app shows a driver who may hold the food: whom to call, and why.
+    /// that the driver lost. Its members are for the app of a driver who may still have the food: whom to call, and
+    /// why.
     fn refusal(self, scope: &RestaurantScope, order: OrderId, requested: impl Serialize) -> Problem {
         let call = "If you have the food, call the restaurant.";
         let problem = if self.is_theirs {

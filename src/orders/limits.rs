@@ -110,7 +110,7 @@ pub const fn is_limited_by_network(rules: config::Orders) -> bool {
     open.is_some() || scheduled.is_some() || recent.is_some()
 }
 
-/// To whom a limit applies.
+/// The owner of a limit: a customer or a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum LimitOf {
     Customer,
@@ -138,8 +138,7 @@ impl OrderLoad {
     ///
     /// # Errors
     /// 429 `order_limit_reached` with `limit`, `count`, whose limit it is in `limitOf`, and in `Retry-After` when to
-    /// try again.
-    /// A customer's limit on open orders does not pass by waiting: one of them has to be finished.
+    /// try again. A customer's limit on open orders does not end with time, but when one of the orders is finished.
     pub fn check(&self, rules: config::Orders, is_scheduled: bool, now: DateTime<Utc>) -> Result<(), Problem> {
         if self.works_here {
             return Ok(());
@@ -172,7 +171,7 @@ fn wait_until_older(oldest: Option<DateTime<Utc>>, now: DateTime<Utc>) -> u32 {
     u32::try_from((ends - now).num_seconds().max(1)).unwrap_or(LATER)
 }
 
-/// Seconds to wait where it is not known when there is room again.
+/// Seconds to wait if it is not known when the next order is allowed.
 const LATER: u32 = 60;
 
 impl OrderCounts {

@@ -1,4 +1,4 @@
-//! Postponing the promised time of an order: the rule. Pure.
+//! Whether staff may postpone the promised time of an order. It is first set at confirmation (`status.rs`). Pure.
 
 use std::time::Duration;
 
@@ -41,9 +41,9 @@ impl PromiseChange {
 }
 
 impl Order {
-    /// Postpones the promised time to `promised_at`, which is at most `longest` from now, and within the last hand-over
-    /// unless the kitchen is later than that already. Before preparation has begun,
-    /// the customer may cancel again. `None`: this is the promised time already.
+    /// Postpones the promised time to `promised_at`. It must be at most `longest` from now and not after the last
+    /// hand-over; once the last hand-over has passed, only `longest` limits it. If preparation has not begun, the
+    /// customer may cancel again. `None`: this is the promised time already.
     ///
     /// # Errors
     /// The reason why it cannot be postponed.

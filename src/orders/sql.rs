@@ -251,7 +251,8 @@ pub async fn get(tx: &mut Tx, scope: &RestaurantScope, id: OrderId) -> Result<Op
     Ok(row.map(Row::into_order))
 }
 
-/// One order, locked. Its lines never change, so they can be read in the same statement, which may wait for the lock.
+/// One order, locked. Its lines never change, so they are read in the same statement, although it may wait for the lock
+/// after its snapshot was taken.
 pub async fn lock(tx: &mut Tx, scope: &RestaurantScope, id: OrderId) -> Result<Option<Order>, Problem> {
     let row = orders!(
         ["where restaurant_id = $1 and id = $2 for no key update"],

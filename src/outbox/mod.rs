@@ -1,8 +1,8 @@
 //! The outbox: messages to people, written in the transaction of their cause and sent afterwards.
 //!
 //! A [`Notice`] becomes a notification and a message of the outbox; the worker sends each message through its provider
-//! (`notifications/worker.rs`), so no request waits for one. A code is encrypted in the notification and deleted when
-//! its message is final.
+//! (`notifications/worker.rs`), so no request waits for one. Only the local stand-in exists now: it stores the text at
+//! the first attempt. A code is encrypted in the notification and deleted when its message is final.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -66,7 +66,7 @@ pub enum Kind {
     PhoneConfirmed,
     /// The account was created.
     Welcome,
-    /// Somebody tried to sign up with this address, which has an account.
+    /// There was a sign-up with this address, which has an account.
     AlreadySignedUp,
     /// The password was changed.
     PasswordChanged,
@@ -114,7 +114,7 @@ impl Kind {
         all.into_iter().find(|kind| kind.as_str() == name)
     }
 
-    /// The priority of its messages: higher for codes, which somebody waits for.
+    /// The priority of its messages: codes come first, because the recipient waits for them.
     const fn priority(self) -> i16 {
         if matches!(self, Self::ResetCode | Self::PhoneCode | Self::EmailCode) { 0 } else { 5 }
     }
@@ -168,24 +168,24 @@ impl Recipient<'_> {
 
 /// Wakes the worker of this node.
 pub struct Outbox {
-    bell: Notify,
+    wakeups: Notify,
 }
 
 impl Default for Outbox {
     fn default() -> Self {
-        Self { bell: Notify::new() }
+        Self { wakeups: Notify::new() }
     }
 }
 
 impl Outbox {
     /// Wakes the worker after a commit.
-    pub fn ring(&self) {
-        self.bell.notify_one();
+    pub fn wake(&self) {
+        self.wakeups.notify_one();
     }
 
-    /// Waits until [`Outbox::ring`] was called since the last wait.
-    pub async fn rung(&self) {
-        self.bell.notified().await;
+    /// Waits until [`Outbox::wake`] was called since the last wait.
+    pub async fn woken(&self) {
+        self.wakeups.notified().await;
     }
 }
 

@@ -189,7 +189,7 @@ pub struct OutboxRow {
     pub final_at: Option<DateTime<Utc>>,
 }
 
-/// A page of the outbox, newest first, without messages that have no recipient, or may have none.
+/// A page of the outbox, newest first, without messages that have no recipient or whose recipient is not known yet.
 pub async fn outbox(tx: &mut Tx, page: Page) -> Result<Vec<OutboxRow>, Problem> {
     let shown = sqlx::query_as!(
         OutboxRow,

@@ -16,9 +16,9 @@ use crate::tenancy::{RestaurantScope, TenancyContext};
 pub struct RoomAccess {
     /// The restaurant that the room belongs to; `None`: the room of a driver or of a user.
     pub restaurant: Option<RestaurantId>,
-    /// On whose behalf its events are read.
+    /// The scope in which its events are read.
     pub tenancy: TenancyContext,
-    /// In which capacity, and so which view of its events they get.
+    /// The audience of the caller, which determines the view of the events.
     pub audience: Audience,
     /// Events numbered below this had happened when access was checked; a later one may end it.
     pub as_of: i64,

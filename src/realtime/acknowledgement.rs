@@ -61,7 +61,7 @@ struct NegativeAcknowledgement {
 }
 
 impl Acknowledgement {
-    /// Sends the acknowledgement, if the client asked for one.
+    /// Sends the acknowledgement, if the client requested one.
     ///
     /// # Errors
     /// When the buffer is full, or the socket is closed.

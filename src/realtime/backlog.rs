@@ -1,5 +1,5 @@
-//! The bytes that wait for clients which do not read: bounded for each socket, for all sockets of a network, and for
-//! all sockets of this node.
+//! Limits the bytes that wait for clients that do not read: for each socket, for all sockets of a network, and for all
+//! sockets of this node.
 //!
 //! The socket library limits the number of waiting packets, not their size, and does not report what it has sent. So
 //! emitted bytes are counted here, and bytes that the connection has taken are subtracted. For a WebSocket these are
@@ -18,10 +18,10 @@ use crate::network::{AddressBlock, Network, NetworkCounts};
 /// Bytes that may wait for each socket even if the limit of its network or of the node is reached, so that clients that
 /// read still get their events.
 const FLOOR: usize = 16 << 10;
-/// A connection that could be written to, and was not for so long, has taken everything.
+/// If nothing was written for this long although the connection could be written to, it has taken everything.
 const IDLE: Duration = Duration::from_secs(1);
 
-/// What waits for all sockets of this node, and the limits.
+/// The bytes that wait for all sockets of this node, and the limits.
 #[derive(Debug)]
 pub struct NodeBacklog {
     waiting: AtomicUsize,
@@ -32,7 +32,7 @@ pub struct NodeBacklog {
 }
 
 impl NodeBacklog {
-    /// Limits in bytes, of which a network may have a quarter, with nothing that waits yet.
+    /// Empty counters with limits in bytes; a network may have a quarter of that of the node.
     pub fn new(per_socket: usize, per_node: usize) -> Self {
         let (waiting, networks) = (AtomicUsize::new(0), Mutex::default());
         Self { waiting, networks, per_socket, per_network: (per_node / 4).max(per_socket), per_node }
@@ -68,7 +68,7 @@ impl NodeBacklog {
     }
 }
 
-/// What waits for one client.
+/// The bytes that wait for one client.
 #[derive(Debug)]
 pub struct Backlog {
     node: Arc<NodeBacklog>,
@@ -80,7 +80,7 @@ pub struct Backlog {
 #[derive(Debug)]
 struct WaitingState {
     waiting: usize,
-    /// The WebSocket, and what it had carried when it was last looked at.
+    /// The WebSocket, and the bytes that it had carried at the last check.
     connection: Option<TakenByClient>,
 }
 
@@ -115,14 +115,14 @@ impl Backlog {
         Self { node, network, state: Mutex::new(WaitingState { waiting: 0, connection: None }) }
     }
 
-    /// From now on what waits is sent over this connection.
+    /// Sets the connection over which waiting bytes are sent from now on.
     pub fn use_connection(&self, counts: FlowCounts) {
         let (read, written) = (counts.read(), counts.written());
         self.state().connection = Some(TakenByClient { counts, read, written, written_at: Instant::now() });
     }
 
-    /// Counts bytes that are about to be emitted; false: too much waits, for this client, for its network or on this
-    /// node. One event is never too much for a client for whom nothing waits.
+    /// Counts bytes that are about to be emitted; false: the limit of waiting bytes is reached, for this client, its
+    /// network or this node. A client for which nothing waits may always be sent one event.
     #[must_use]
     pub fn admit(&self, bytes: usize) -> bool {
         let mut state = self.state();

@@ -1,4 +1,4 @@
-//! Catching up: from the last event that a client has to the relay's cursor, without a gap and without a repetition.
+//! Sends a client the events between the last one that it has and the relay's cursor, without gaps and repetitions.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -18,8 +18,8 @@ use super::sql::{self, PAGE};
 use crate::problem::Problem;
 
 impl SocketContext {
-    /// Sends a socket the events it missed, and lets it into the room. Returns its access; `None`: it was disconnected
-    /// meanwhile.
+    /// Sends a socket the events it missed, and then adds it to the room. Returns its access; `None`: it was
+    /// disconnected meanwhile.
     ///
     /// # Errors
     /// 404 when access ended meanwhile.
@@ -80,7 +80,7 @@ impl SocketContext {
         let mut reached = after;
         loop {
             let RoomAccess { restaurant, tenancy, audience, .. } = access;
-            // Held while a page is read, not while it is sent: clients that read slowly keep nobody waiting.
+            // Held while a page is read and not while it is sent, so that clients that read slowly do not delay others.
             let permit = self.replays.acquire().await.map_err(|error| Problem::internal(&error))?;
             let read = self.app.db.read(tenancy, move |tx| {
                 Box::pin(async move {
@@ -133,8 +133,8 @@ impl SocketContext {
         }
     }
 
-    /// Waits for a client to read. Returns false when it has not for [`READ_TIMEOUT`], and is disconnected, or has
-    /// gone.
+    /// Waits for a client to read. Returns false if the client has read nothing for [`READ_TIMEOUT`], and is then
+    /// disconnected, or if it has disconnected itself.
     async fn wait_for(&self, socket: &SocketRef, backoff: &mut Backoff) -> bool {
         let still_there = socket.connected() && !is_disconnecting(socket);
         if still_there && backoff.is_over() {

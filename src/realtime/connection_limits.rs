@@ -1,5 +1,5 @@
 //! Limits on the number of sockets that each user and each network has open on this node. Every socket holds a
-//! [`Permit`] for each, which is released when the socket is dropped.
+//! [`Permit`] for each, which is released when the socket is dropped. The rooms of a socket are limited in `socket.rs`.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

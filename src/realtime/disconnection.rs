@@ -25,7 +25,7 @@ pub struct Disconnection {
 }
 
 impl Disconnection {
-    /// Takes a socket out of all rooms and disconnects it after what is already in its send buffer.
+    /// Removes a socket from all rooms and disconnects it once its send buffer was sent.
     pub fn disconnect(&self, socket: SocketRef) {
         if let Ok(session) = SocketSession::of(&socket)
             && session.begin_disconnecting()
@@ -37,12 +37,13 @@ impl Disconnection {
         self.tasks.spawn(async move { stop.run_until_cancelled(send_disconnect(socket)).await });
     }
 
-    /// Closes the connection of a disconnected socket, unless another socket signs in over it in time.
-    pub fn close_transport_unless_signed_in(&self, socket: &SocketRef, backoff: Duration) {
+    /// Closes the connection of a disconnected socket, unless another socket signs in over it within
+    /// `SOCKET_CONNECT_TIMEOUT`.
+    pub fn close_transport_unless_signed_in(&self, socket: &SocketRef, sign_in_timeout: Duration) {
         let transport = socket.req_parts().extensions.get::<Arc<EngineSession>>();
         if let Some(transport) = transport.filter(|transport| transport.wants_watch()) {
             let (stop, watched) = (self.stop.clone(), Arc::downgrade(transport));
-            self.tasks.spawn(stop.run_until_cancelled_owned(engine_sessions::watch(watched, backoff)));
+            self.tasks.spawn(stop.run_until_cancelled_owned(engine_sessions::watch(watched, sign_in_timeout)));
         }
     }
 }
@@ -52,7 +53,7 @@ pub fn is_disconnecting(socket: &SocketRef) -> bool {
     SocketSession::of(socket).is_ok_and(|session| session.is_disconnecting())
 }
 
-/// Sends the disconnect packet. While the buffer is full it is tried again, until the heartbeat must have ended the
+/// Sends the disconnect packet. While the buffer is full, it tries again until the heartbeat must have ended the
 /// connection.
 async fn send_disconnect(socket: SocketRef) {
     let since = Instant::now();

@@ -65,7 +65,7 @@ fn parameter<'u>(uri: &'u Uri, name: &str) -> Option<&'u str> {
     uri.query()?.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
 }
 
-/// The response that closes a session, in place of the requested one. A WebSocket of the session is cut.
+/// The response that closes a session, in place of the requested one. A WebSocket of the session is closed.
 fn close_request(mut request: Request) -> Request {
     *request.method_mut() = Method::POST;
     *request.body_mut() = Body::from("1");
@@ -84,7 +84,7 @@ fn strip(request: &mut Request) {
         headers.extend(copied.map(|value| (name, value)));
     }
     *request.headers_mut() = headers;
-    // A handshake that the library refuses is passed on as it is.
+    // A handshake that the library refuses is passed on unchanged.
     let value = |name| parameter(request.uri(), name).unwrap_or_default();
     let plain = format!("{PATH}/?EIO={}&transport={}", value("EIO"), value("transport"));
     if let Ok(uri) = plain.parse() {

@@ -1,8 +1,8 @@
 //! Engine.IO sessions, the transport under Socket.IO: how many are open on this node, and their end.
 //!
-//! A handshake costs a client one request and this server some 10 kB until the session ends, before anybody has shown a
-//! token. So every session is counted from its handshake until the library frees it, for its network and in all, and so
-//! are those that are not signed in; one too many is refused before anything is kept of it. The count is an
+//! A handshake costs a client one request, without a token, and costs this server some 10 kB until the session ends. So
+//! every session is counted from its handshake until the library frees it, for its network and in all, and so are those
+//! that are not signed in; beyond the limit, a handshake is refused before any memory is kept for it. The count is an
 //! [`EngineSession`] in the extensions of the handshake's request, which the library keeps exactly as long as the
 //! session.
 //!
@@ -24,7 +24,8 @@ use crate::network::{Network, NetworkCounts};
 use crate::problem::Problem;
 use crate::severable::Sever;
 
-/// Connections a session may use in its life: one that is upgraded uses two, and nobody upgrades twice.
+/// Connections a session may use in its life: a session that is upgraded from polling uses two, and none is upgraded
+/// twice.
 const MAX_CONNECTIONS_PER_SESSION: usize = 4;
 
 /// The open sessions of this node.
@@ -262,13 +263,13 @@ impl Drop for SignedInSession {
 }
 
 /// Closes a session when it has not been signed in for this long; returns when the session has ended.
-pub async fn watch(session: Weak<EngineSession>, backoff: Duration) {
+pub async fn watch(session: Weak<EngineSession>, sign_in_timeout: Duration) {
     loop {
-        sleep(backoff).await;
+        sleep(sign_in_timeout).await;
         let Some(session) = session.upgrade() else { return };
         let is_late = {
             let state = session.state();
-            state.signed_in == 0 && state.pending_since.elapsed() >= backoff
+            state.signed_in == 0 && state.pending_since.elapsed() >= sign_in_timeout
         };
         if is_late {
             return session.close();

@@ -10,20 +10,21 @@ use super::access::RoomAccess;
 use super::acknowledgement::Acknowledgement;
 use super::room::{Audience, Room};
 
-/// The number of requests that may wait for the relay at once; senders of further ones wait until there is room.
+/// The number of requests that may wait for the relay at once; senders of further ones wait until one of them is
+/// answered.
 const QUEUE: usize = 1_024;
 
 /// A request of a socket that has all events of the room up to `after`.
 pub struct JoinRequest {
     /// The socket that joins.
     pub socket: SocketRef,
-    /// The room that it asks for.
+    /// The requested room.
     pub room: Room,
     /// Which view of the room's events the socket may see.
     pub audience: Audience,
     /// Events numbered below this had happened when access was checked.
     pub as_of: i64,
-    /// The number of the last event that the client has; `None`: it wants events from now on.
+    /// The number of the last event that the client has; `None`: it gets events from now on.
     pub after: Option<i64>,
     /// The acknowledgement that is sent when the socket has joined.
     pub acknowledgement: Acknowledgement,
@@ -72,7 +73,7 @@ impl RelayHandle {
         self.cursor.load(Ordering::Acquire)
     }
 
-    /// Asks the relay to let a socket into a room, and waits for the outcome.
+    /// Asks the relay to add a socket to a room, and waits for the outcome.
     pub async fn join(
         &self,
         socket: SocketRef,

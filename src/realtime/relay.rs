@@ -1,8 +1,8 @@
 //! The relay: the one task of a node that reads the event log and emits to the node's own sockets.
 //!
-//! It alone emits live events and lets sockets into rooms, between two events, so that a socket joins exactly at the
-//! relay's cursor. It reads the log when this node has committed something, when another node notifies it, and in any
-//! case after the poll interval. Events above the horizon wait until every older transaction has ended.
+//! Only the relay emits live events and adds sockets to rooms, between two events, so that a socket joins exactly at
+//! the relay's cursor. It reads the log when this node has committed something, when another node notifies it, and in
+//! any case after the poll interval. Events above the horizon wait until every older transaction has ended.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -93,7 +93,7 @@ impl Relay {
                 Some(request) = self.requests.recv() => {
                     self.receive(request);
                     if !self.ahead_of_log.is_empty() {
-                        // One reading answers all of them, however many join.
+                        // One reading serves all join requests, however many there are.
                         next_read = next_read.min(last_read + JOINS_PACE);
                     }
                     continue;
@@ -105,7 +105,7 @@ impl Relay {
         }
     }
 
-    /// Reads where the log ends. Earlier events are sent only to sockets that ask for them with `after`.
+    /// Reads where the log ends. Earlier events are sent only to sockets that request them with `after`.
     async fn begin(&mut self) {
         loop {
             match self.log.read(|connection| Box::pin(sql::after(connection, i64::MAX))).await {
@@ -187,7 +187,7 @@ impl Relay {
         }
     }
 
-    /// The next page of events, once it is on disk: no event is emitted that a crash could take back.
+    /// The next page of events, once it is on disk, so that no event is emitted that a crash could undo.
     async fn read_page(&self) -> Result<LogPage, Problem> {
         let ticket = self.app.db.ticket().await?;
         let cursor = self.ring.cursor();
@@ -259,7 +259,7 @@ impl Relay {
     }
 
     /// Disconnects sockets whose send buffer is full. The library does not say which these are, so the event is emitted
-    /// to each socket again, which clients recognise by its number, and those that still have no room for it are
+    /// to each socket again, which clients recognise by its number, and those whose buffer is still full are
     /// disconnected.
     fn disconnect_slow_consumers(&self, rooms: Vec<String>, event: &BufferedEvent) {
         for socket in self.io.to(rooms).sockets() {
@@ -276,7 +276,7 @@ impl Relay {
             return self.ahead_of_log.push(request);
         }
         let outcome = self.decide(&request);
-        // Fails when the task has ended, and then the socket and its rooms are gone.
+        // Fails when the socket's task has ended; then the socket is in no room any more.
         let _ = request.outcome.send(outcome);
     }
 
@@ -323,7 +323,7 @@ impl Relay {
         }
         socket.join(own);
         if !socket.connected() || is_disconnecting(socket) {
-            // It was disconnected while it joined, and nothing else would take it out of the room.
+            // It was disconnected while it joined. Nothing else removes it from the room.
             socket.leave_all();
             return JoinOutcome::Disconnected;
         }
@@ -335,7 +335,7 @@ impl Relay {
         if matches!(request.room, Room::Driver(_)) {
             return false;
         }
-        // Events that are no longer in the buffer may have, too.
+        // Events that are no longer in the buffer may have ended it, too.
         let Some(mut later) = self.ring.since(request.as_of - 1, request.room, request.audience) else { return true };
         later.any(|event| event.ends_delivery_of(driver))
     }

@@ -17,7 +17,8 @@ use crate::accounts::caller_cache::Revocation;
 use crate::ids::{SessionId, UserId};
 use crate::problem::{Code, Problem};
 
-/// The longest wait for a socket that is joining a room. It is disconnected then; the client comes back with `after`.
+/// The longest wait for a socket that is joining a room. After it the socket is disconnected, and the client reconnects
+/// with `after`.
 const READ_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// The sessions and users that a batch of revocations affects.

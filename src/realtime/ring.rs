@@ -59,12 +59,12 @@ impl BufferedEvent {
         driver_view::event_for_driver(&self.name, &self.body, self.drivers, self.is_closed || is_over, driver)
     }
 
-    /// The size of the event for what waits for a socket, in bytes.
+    /// The size of the event in bytes, for the limit of waiting bytes.
     pub fn size(&self) -> usize {
         self.name.len() + self.body.get().len()
     }
 
-    /// Counts the event as waiting for a socket; false: too much waits for it.
+    /// Counts the event as waiting for a socket; false: the limit of waiting bytes is reached.
     #[must_use]
     pub fn is_admitted(&self, socket: &SocketRef) -> bool {
         backlog_of(socket).is_none_or(|session| session.backlog.admit(self.size()))

@@ -33,9 +33,9 @@ const WARNING: TimeDelta = TimeDelta::seconds(60);
 const GRACE: TimeDelta = TimeDelta::seconds(5);
 /// How often tokens are checked.
 const TICK: Duration = Duration::from_secs(1);
-/// The number of messages that may be handled at once beside one for each room.
+/// The number of messages that may be handled at once, in addition to one for each room.
 const SPARE_REQUESTS: usize = 16;
-/// The longest wait for a client that reads nothing.
+/// The longest time to wait for a client that reads nothing.
 pub const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The state of one socket.
@@ -144,9 +144,8 @@ impl SocketSession {
         Caller::by_token(app, &text).await
     }
 
-    /// Begins to handle a message that asks for something, which counts as a request of its user and network; the
-    /// permit is held until it is handled. What a new socket may send at once would be a way around their limits
-    /// otherwise.
+    /// Begins to handle a message that counts as a request of its user and network; the permit is held until it is
+    /// handled. Otherwise a client could evade these limits by opening new sockets.
     ///
     /// # Errors
     /// As [`Self::begin_renewal`], and 429 beyond the limits of the user or of the network.
@@ -159,7 +158,8 @@ impl SocketSession {
         Err(limits::too_many(allowance.wait).with("retryAfter", limits::seconds_up(allowance.wait).max(1)))
     }
 
-    /// Begins to handle a message that reads nothing but a token, without which the socket would end.
+    /// Begins to handle a message that only carries a new token. It is not counted as a request, because the socket
+    /// would be disconnected without it.
     ///
     /// # Errors
     /// 429 for too many messages in a time, or too many without waiting for their acknowledgements.
@@ -173,7 +173,7 @@ impl SocketSession {
     /// Takes a new token of the same session, and returns its caller and its remaining life in seconds.
     ///
     /// # Errors
-    /// 401 for a token that is not good, 403 for one of another session.
+    /// 401 for an invalid token, 403 for one of another session.
     pub async fn renew(&self, app: &App, token: String) -> Result<(Caller, i64), Problem> {
         let (caller, token) = read(app, token).await?;
         if caller.session != self.id {
@@ -228,7 +228,7 @@ impl SocketSession {
     }
 }
 
-/// Removes a room that the relay has taken a driver's socket out of, unless the socket has joined it again.
+/// Forgets a room from which the relay has removed a driver's socket, unless the socket has joined it again.
 pub async fn leave_room(socket: SocketRef, room: Room) {
     let Ok(session) = SocketSession::of(&socket) else { return };
     let mut rooms = session.rooms.lock().await;

@@ -130,10 +130,10 @@ impl SocketContext {
 
     fn listen(self, socket: &SocketRef) {
         let disconnection = self.disconnection.clone();
-        let backoff = self.app.config.sockets.connect_timeout;
+        let sign_in_timeout = self.app.config.sockets.connect_timeout;
         socket.on_disconnect(async move |socket: SocketRef, reason: DisconnectReason| {
             if matches!(reason, DisconnectReason::ClientNSDisconnect | DisconnectReason::ServerNSDisconnect) {
-                disconnection.close_transport_unless_signed_in(&socket, backoff);
+                disconnection.close_transport_unless_signed_in(&socket, sign_in_timeout);
             }
         });
         let context = self.clone();
@@ -227,7 +227,7 @@ impl SocketContext {
         Ok(Renewed { ok: true, expires_in, left: left.iter().map(Room::to_string).collect() })
     }
 
-    /// Takes a socket out of the rooms that its user may not see any more, and returns these rooms.
+    /// Removes a socket from the rooms that its user may not see any more, and returns these rooms.
     pub async fn leave_forbidden(
         &self,
         socket: &SocketRef,
@@ -235,7 +235,7 @@ impl SocketContext {
         rooms: &mut HashMap<Room, Audience>,
     ) -> Result<Vec<Room>, Problem> {
         let mut joined: Vec<_> = rooms.iter().map(|(room, audience)| (*room, *audience)).collect();
-        // Most is heard in the rooms of restaurants.
+        // Rooms of restaurants come first, because they have the most events.
         joined.sort_by_key(|(room, _)| !matches!(room, Room::Restaurant(_)));
         let check = |(room, audience)| async move { (room, audience, room_access(&self.app, caller, room).await) };
         let mut checks = stream::iter(joined).map(check).buffer_unordered(ROOMS_AT_ONCE);
@@ -248,7 +248,7 @@ impl SocketContext {
                 Err(problem) => return Err(problem),
             };
             if !stays {
-                // At once: nothing more of it is heard while the other rooms are checked.
+                // The socket leaves at once, so that it receives no more events while the other rooms are checked.
                 leave(socket, rooms, room);
                 left.push(room);
             }
@@ -266,7 +266,7 @@ fn is_in(socket: &SocketRef, rooms: &HashMap<Room, Audience>, room: Room) -> boo
     channel.is_some_and(|channel| socket.rooms().iter().any(|joined| **joined == *channel))
 }
 
-/// Takes a socket out of a room, if it is there.
+/// Removes a socket from a room, if it is in it.
 fn leave(socket: &SocketRef, rooms: &mut HashMap<Room, Audience>, room: Room) {
     if let Some(audience) = rooms.remove(&room) {
         socket.leave(RoomChannel::of(room, audience).to_string());
@@ -281,7 +281,7 @@ const fn is_refusal(code: Code) -> bool {
     matches!(code, Code::NotFound | Code::Forbidden | Code::SecondFactorRequired)
 }
 
-/// Parses a room. An id that cannot exist is answered as one that does not.
+/// Parses a room. An id that cannot exist gets the same error as one that does not exist.
 fn parse_room(text: &str) -> Result<Room, Problem> {
     text.parse().map_err(|error| match error {
         InvalidRoom::Kind => Problem::invalid_field("/room", error.to_string()),

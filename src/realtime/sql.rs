@@ -78,7 +78,7 @@ impl LogRow {
 /// The horizon is the snapshot's own: every transaction below it has ended, and what it committed is in the snapshot.
 ///
 /// What is in the snapshot was in the write-ahead log before the snapshot was taken. It is on disk if PostgreSQL has
-/// flushed as much as has been written by now; where a standby server has to confirm commits too, that says nothing.
+/// flushed as much as has been written by now; where a standby server has to confirm commits too, this is not known.
 pub async fn after(connection: &mut PgConnection, after: i64) -> Result<LogPage, sqlx::Error> {
     let rows = sqlx::query_as!(
         LogRow,

@@ -12,8 +12,7 @@ use crate::problem::FieldError;
 /// The most classes of a restaurant; with the standard rate, an order has tax at up to eight rates.
 pub const MAX_TAX_CLASSES: usize = 7;
 
-/// A rate of tax from 0 to 100 %, exact to a ten-thousandth of a percent: the 8.875 % of New York are 887.5 basis
-/// points.
+/// A rate of tax from 0 to 100 %, exact to a ten-thousandth of a percent: New York's 8.875 % is 887.5 basis points.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, sqlx::Type)]
 #[sqlx(transparent)]
 pub struct Rate(i32);

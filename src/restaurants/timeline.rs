@@ -32,7 +32,7 @@ impl OffsetSpan {
         at.naive_utc() + self.ahead
     }
 
-    /// The instant of a local time, if the offset never changed.
+    /// The instant of a local time at the offset of this span.
     fn instant(&self, local: NaiveDateTime) -> DateTime<Utc> {
         work::step(1);
         (local - self.ahead).and_utc()

@@ -40,9 +40,9 @@ use crate::timestamp::Timestamp;
 
 pub mod devices;
 
-/// How long a request waits for another worker of the same device.
+/// How long a request waits for another worker of its device.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Between two looks whether another node is done with the device.
+/// The time between two checks whether another node has finished with the device.
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// The routes of this feature.
@@ -168,7 +168,7 @@ async fn sync_operations(
     let of_network = Counter::sync_devices_from(&app, client);
     let (stored_claim, stored_device, stored_sent) = (claim.clone(), device.clone(), sent.clone());
     let sender = Sender { user: Some(caller.user), network: client.network() };
-    // A slot for what the request itself asks the database; none while it waits for its turn.
+    // A slot for the queries of the request itself; none is held while the request waits for a worker.
     let slot = enter(&app, sender).await?;
     let met = app.db.write(tenancy, move |tx| {
         Box::pin(async move {
@@ -225,7 +225,8 @@ async fn sync_operations(
         .await
 }
 
-/// A slot of admission control; refused while the server is overloaded. What was stored before stays.
+/// A slot of admission control; refused while the server is overloaded. Operations that were stored before remain
+/// stored.
 async fn enter(app: &App, sender: Sender) -> Result<Admitted, Problem> {
     app.admission.enter_for(sender, Priority::Normal).await.map_err(|_| Problem::busy(2))
 }
@@ -270,7 +271,8 @@ async fn work(app: &Arc<App>, device: &Device, network: Network) {
             Start::Own(run) => run,
             Start::Another(mut ended) => {
                 let is_over = timeout_at(end, ended.changed()).await.is_ok();
-                // The first that was waited for may have begun before these operations were stored, the second has not.
+                // The first run that it waited for may have begun before these operations were stored; the second has
+                // not.
                 if !is_over || has_waited {
                     return;
                 }

@@ -1,4 +1,4 @@
-//! Decides which operations may run, and what the others wait for. Pure.
+//! Decides which operations of a device may run, and for which operation, retry or pause the others wait. Pure.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -120,7 +120,8 @@ impl QueueScan {
         self.paused_until.filter(|until| *until > now)
     }
 
-    /// When an operation that waits only for time is tried: at its retry time, but not during a pause.
+    /// When an operation that waits only for its retry is tried: at its retry time, or after the pause if that is
+    /// later.
     pub fn tried_at(&self, entry: &QueuedOperation) -> Option<DateTime<Utc>> {
         entry.retry_at.max(self.paused_until)
     }
@@ -145,7 +146,7 @@ impl QueueScan {
             }
             let about = entry.aggregate.as_ref().and_then(|aggregate| self.stuck_about.get(aggregate));
             let referred = entry.refers.as_ref().and_then(|op_id| self.stuck.get(op_id));
-            // Of two that hold it up, the one with the smaller number is named.
+            // If it waits for two, the one with the smaller number is named.
             if let Some(root) = about.into_iter().chain(referred).min_by_key(|root| root.seq) {
                 return Err(root.clone());
             }
@@ -172,7 +173,7 @@ impl QueueScan {
 }
 
 impl QueuedOperation {
-    /// The network that its session was last seen in, or that of all whose network is not known.
+    /// The network of its session; all sessions whose network is not known share one.
     pub fn network(&self) -> Network {
         let address = self.address.as_ref().and_then(|address| address.parse().ok());
         address.map_or_else(Network::unknown, Network::of)

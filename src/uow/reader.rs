@@ -25,14 +25,14 @@ pub struct PlatformReader {
 }
 
 impl Database {
-    /// A reader of its own for everything on the platform.
+    /// A reader with its own connection, for the rows of all tenants.
     pub fn reader(&self, _entitled: PlatformScope) -> PlatformReader {
         let options = self.pool.connect_options().as_ref().clone().options([
             ("app.platform", "on"),
             // It can change nothing.
             ("default_transaction_read_only", "on"),
         ]);
-        // The only connection of the pool: a lost one fails one reading, and the next reading opens another.
+        // The pool has one connection. If it is lost, one reading fails, and the next one opens another connection.
         let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(self.bounds.work).test_before_acquire(false);
         PlatformReader { pool: pool.connect_lazy_with(options), limit: self.bounds.work }
     }

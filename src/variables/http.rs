@@ -47,7 +47,7 @@ pub(super) const TABLE: &[Variable] = &[
         HTTP,
         "STALL_TIMEOUT",
         "30s",
-        "A client that takes nothing of what is sent to it for so long is disconnected (on Linux), sockets included.",
+        "A client that reads nothing of what is sent to it for this time is disconnected (on Linux), sockets included.",
     ),
     plain(
         HTTP,

@@ -64,7 +64,7 @@ pub(super) const TABLE: &[Variable] = &[
         ORDERS,
         "ORDER_EVENTS_MAX_BYTES",
         "1048576",
-        "A page of the events of an order ends when they exceed so many bytes together (65536 to 16777216).",
+        "A page of the events of an order ends when they have this many bytes together (65536 to 16777216).",
     ),
     plain(
         ORDERS,

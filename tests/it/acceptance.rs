@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use crate::app::{TestApp, eventually};
 use crate::people::{Person, delivery_details, id_of};
 
-/// So long an interval that only the test starts the job.
+/// An interval so long that only the test starts the job.
 const SELDOM: (&str, &str) = ("ORDER_SWEEP_INTERVAL", "1m");
 
 fn time(body: &Value, field: &str) -> DateTime<Utc> {

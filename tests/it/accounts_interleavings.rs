@@ -1,7 +1,7 @@
 //! Refreshes, copied tokens, lost responses, waiting and signing out in any order, compared with a model on a real
 //! database: after a revocation no token of the session is accepted, and a lost response ends no session.
 //!
-//! `PROPTEST_CASES=10000` runs as many histories as the bar asks for.
+//! `PROPTEST_CASES=10000` runs as many histories as docs/security.md requires.
 
 use std::sync::Arc;
 

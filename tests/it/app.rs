@@ -1,7 +1,7 @@
 //! The server under test: the real server, in the test process, with its own database.
 //!
-//! The database is cloned from a template that is migrated once for each state of `migrations/`. When the test ends the
-//! books are checked (`comanda check`) and the database is dropped, also when the test failed.
+//! The database is cloned from a template that is migrated once for each state of `migrations/`. When the test ends,
+//! `comanda check` runs on the database, which is then dropped, also when the test failed.
 
 use std::str::FromStr as _;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! `comanda check`: whole books pass, and each part of them that is broken behind the program's back is named.
+//! `comanda check`: a consistent database passes, and each violation that a test writes directly into the tables is
+//! reported.
 
 use serde_json::json;
 use sqlx::{Connection as _, PgConnection};

@@ -1,9 +1,8 @@
 //! The program is killed repeatedly under load: no acknowledged order is lost or stored twice, and repeating a request
 //! with its key settles what was refused or not answered.
 //!
-//! Customers keep a history of their own of what they asked for and what they were told. Killing a process loses what
-//! it had not given to the system; it does not lose what the system holds in its cache, so this is no test of power
-//! cuts. `COMANDA_CRASHES` says how often to kill; `bin/chaos` sets it.
+//! Each customer records the requests and responses. Killing a process does not lose data in the system's cache, so
+//! power cuts are not tested. `COMANDA_CRASHES` is the number of kills; `bin/chaos` sets it.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

@@ -186,7 +186,7 @@ async fn the_location_of_a_driver_before_the_trip_is_not_shown() {
     let (order, delivery) = scene.carried().await;
     scene.luigi.owner.makes_steps(&order, &["PREPARING", "READY"]).await;
     scene.mario.brings(&delivery, "ARRIVED").await;
-    // The phone has not reported since they were at home.
+    // The driver's phone has not reported since before this delivery.
     scene.app.passes(chrono::TimeDelta::minutes(6));
     scene.mario.brings(&delivery, "PICKED_UP").await;
     assert_eq!(scene.ada.finds_delivery(&order).await["driver"]["place"], Value::Null);

@@ -1,4 +1,4 @@
-//! Connections below HTTP: bytes by hand, a proxy that can fail, a Redis of one's own.
+//! Connections below HTTP: raw bytes, a proxy that can fail, a private Redis.
 
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};

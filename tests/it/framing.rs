@@ -1,5 +1,5 @@
-//! Requests as RFC 9112 wants them, byte by byte: what two readers could read differently is refused, and the
-//! connection closed.
+//! Requests by RFC 9112, byte by byte: a request that two programs could parse differently is refused, and the
+//! connection is closed.
 
 use comanda::framing::Framing;
 use proptest::prelude::*;
@@ -52,7 +52,8 @@ async fn ambiguous_request_heads_are_refused_and_the_connection_closed() {
         &format!("{login}{chunked}2\r\n{{}}\r\n0\r\nX: y\n\r\n"),
         &format!("{login}{chunked}2\r\n{{}}\r\n0\r\nX: y\r\n\n"),
         &format!("{login}{chunked}2\r\n{{}}\r\n0\r\nX: y\rz\r\n\r\n"),
-        // A server that takes the LF for the end of the trailers takes the rest for another request with a body.
+        // A server that accepts a bare LF as the end of the trailers would parse the rest as another request with a
+        // body.
         &format!("{login}{chunked}2\r\n{{}}\r\n0\r\nX: y\n\r\nP: /x HTTP/1.1\r\nContent-Length: 9999\r\n\r\n{bare}"),
     ] {
         let said = exchange(app.address(), format!("{bad}{second}").as_bytes()).await;

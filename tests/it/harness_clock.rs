@@ -1,7 +1,7 @@
 //! The time in tests.
 //!
-//! The machine's time, unless `COMANDA_TEST_TIME` names an instant: then the tests begin there. `bin/test` runs those
-//! that know of days at several such instants, so that no test passes only on the day it was written.
+//! The machine's time, unless `COMANDA_TEST_TIME` names an instant: then the tests begin there. `bin/test` runs the
+//! tests that depend on dates at several such instants, so that no test passes only on the day it was written.
 
 use std::process::Command;
 use std::sync::LazyLock;

@@ -1,6 +1,6 @@
 //! Languages by BCP 47: the form in which tags are stored, and the translation that is nearest to a request.
 
-use comanda::languages::{asked_for, canonical, choose};
+use comanda::languages::{accept_language, canonical, choose};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -174,7 +174,7 @@ fn the_nearest_translation_is_shown() {
         ("de-DE-u-co-phonebk,en;q=0.5", "it", "en de", "de"),
     ] {
         let offered: Vec<_> = offered.split(' ').map(ToOwned::to_owned).collect();
-        let found = choose(&asked_for(asked), Some(own), &offered).unwrap_or("own");
+        let found = choose(&accept_language(asked), Some(own), &offered).unwrap_or("own");
         assert_eq!(found, shown, "{asked} of {own}, {offered:?}");
     }
 }

@@ -1,9 +1,9 @@
 //! Every operation × caller × object, and every room: the result is that of the permission table.
 //!
 //! Nothing here lists operations: they are those of the OpenAPI document, and one that cannot be exercised fails the
-//! test. Expected answers come from `permission::decide` alone. Along the way: whatever is refused changes nothing in
-//! the database, what is somebody else's is answered as what is not there, byte for byte, and nobody of one restaurant
-//! ever receives a text of another's (every private text of restaurant A carries a canary).
+//! test. Expected answers come from `permission::decide` alone. Along the way: a refused request changes nothing in the
+//! database, another user's object gets the same response as a missing one, byte for byte, and no member of one
+//! restaurant ever receives a text of another (every private text of restaurant A contains a canary).
 
 mod bodies;
 mod canaries;

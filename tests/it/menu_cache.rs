@@ -1,4 +1,4 @@
-//! What is kept of the public menu: how long, and how it goes.
+//! The cache of the public menu: how long responses are cached, and how they are replaced.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 

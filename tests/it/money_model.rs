@@ -1,6 +1,6 @@
 //! Whole carts against an exact model: decimal digits by long division, rounded as one does on paper.
 //!
-//! `MONEY_CASES` says how many carts; a few thousand unless told. The model knows nothing of the program's arithmetic
+//! `MONEY_CASES` is the number of carts; default: a few thousand. The model knows nothing of the program's arithmetic
 //! but the rules: tax half up or half even, on each line and fee or on the whole order, shares likewise, discounts and
 //! the tax of an order split by largest remainder. The first table was computed by hand.
 

@@ -143,7 +143,7 @@ async fn orders_of_a_network_within_an_hour_are_limited_online_and_offline() {
     let placed = posts(&signed_in[1], OFFICE, "/api/orders", &order(&luigi, &Value::Null)).await.expect(201);
     luigi.owner.cancels(&placed, "whatever becomes of it").await;
     assert_of_network(&posts(&signed_in[2], OFFICE, "/api/orders", &order(&luigi, &Value::Null)).await, 3);
-    // Other users of the network have used it up: the order waits, and is not rejected.
+    // Other users of the network have used up the limit: the order waits, and is not rejected.
     let waits = offline(&signed_in[3]).await;
     assert_eq!(outcome(&waits), "blocked");
     assert_eq!(waits.json()["data"][0]["waitsFor"]["why"], "retrying");

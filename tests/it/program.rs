@@ -1,4 +1,4 @@
-//! The program in a separate process, with its own memory, log and end.
+//! The program in a separate process, with its own memory and log.
 
 use std::path::PathBuf;
 use std::process::Stdio;

@@ -1,5 +1,5 @@
-//! Quotes: the complete price before the order, which is honoured until the quote expires, and the differences where
-//! it cannot be.
+//! Quotes: the complete price before the order, which is valid until the quote expires, and the differences if an order
+//! at that price is not possible.
 
 use std::sync::Arc;
 

@@ -1,5 +1,4 @@
-//! Races at the scale that was promised. `COMANDA_RACES=1` runs them in full; the ordinary run is smaller, and the
-//! same.
+//! Races between many concurrent requests. `COMANDA_RACES=1` runs them at full scale; the ordinary run is smaller.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -220,7 +220,7 @@ async fn a_postponed_order_counts_for_the_slot_of_its_promise_only() {
     let next = orders(&ada, &luigi, Some(at(day, 19, 0)), Value::Null).await.expect(201);
     ada.cancels(&other, "I am not hungry any more").await;
     orders(&ada, &luigi, Some(at(day, 19, 30)), Value::Null).await.refused(409, "slot_full");
-    // Cancelled, it gives back the place that it has now.
+    // A cancellation releases the slot in which it is counted now.
     luigi.owner.cancels(&scheduled, "sold out").await;
     orders(&ada, &luigi, Some(at(day, 19, 30)), Value::Null).await.expect(201);
     orders(&ada, &luigi, Some(at(day, 19, 0)), Value::Null).await.refused(409, "slot_full");
@@ -229,7 +229,7 @@ async fn a_postponed_order_counts_for_the_slot_of_its_promise_only() {
     luigi.owner.moves(&next, "CONFIRMED").await;
     promises(&next, at(day, 20, 10)).await;
     assert_eq!(app.count("select sum(taken) from slots").await, 2);
-    // One that takes no slot takes none by being postponed.
+    // An order that is not counted for a slot is not counted after it is postponed either.
     luigi.owner.patch(&luigi.path(""), &json!({ "slots": { "capacity": null } })).await.expect(200);
     let free = orders(&ada, &luigi, Some(at(day, 19, 0)), Value::Null).await.expect(201);
     luigi.owner.moves(&free, "CONFIRMED").await;
@@ -474,8 +474,8 @@ proptest! {
         }
     }
 
-    /// Slots tile: each instant is in one slot, the next slot begins at its end, none is longer than the limit, and a
-    /// day lists exactly the slots that begin on it, also in nights with clock changes.
+    /// Slots cover the time without gap or overlap: each instant is in one slot, the next slot begins at its end, none
+    /// is longer than the limit, and a day lists exactly the slots that begin on it, also in nights with clock changes.
     #[test]
     fn slots_tile_the_local_day(
         from in any_instant(), zone in prop::sample::select(ZONES.to_vec()),

@@ -59,7 +59,7 @@ async fn in_the_nights_in_which_clocks_change_each_instant_has_one_slot_that_hol
                 listed.iter().all(|(from, to, free)| *free && *to - *from <= TimeDelta::minutes(minutes)),
                 "{what}"
             );
-            // At every half hour of the night: a slot that is used was listed, and it holds one order.
+            // At every half hour of the night: a slot that is used was listed, and has capacity for one order.
             let mut taken = Vec::new();
             for half_hours in 0..16 {
                 let time = midnight + TimeDelta::minutes(30 * half_hours);
@@ -76,7 +76,7 @@ async fn in_the_nights_in_which_clocks_change_each_instant_has_one_slot_that_hol
             for (from, _, free) in lists(&shop, day).await {
                 assert_eq!(free, !taken.contains(&from), "{what}");
             }
-            // There is nothing else: as many slots as orders.
+            // There are no others: as many slots as orders.
             assert_eq!(
                 app.count("select count(*) from slots where taken = 1").await,
                 i64::try_from(taken.len()).unwrap()

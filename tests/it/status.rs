@@ -1,4 +1,4 @@
-//! The status table of an order, held against its description, rule by rule and over HTTP.
+//! The status table of an order, compared with its description, rule by rule and over HTTP.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! Whether portions come back with a cancellation: for each status, whoever cancels, by whichever way.
+//! Whether a cancellation returns stock: for each status, each actor and each kind of request.
 
 use serde_json::{Value, json};
 
@@ -221,7 +221,7 @@ async fn a_cancellation_returns_stock_up_to_the_maximum() {
         refused.refused(422, "invalid_request");
         assert_eq!(refused.json()["errors"][0]["message"], message);
     }
-    // And it can be counted down, and sent back as it is told.
+    // The returned number can be counted down, and a menu with it can be sent back.
     let shown = shop.owner.get(&item).await.expect(200);
     shop.owner.patch(&item, &json!({ "stock": shown["stock"] })).await.expect(200);
     shop.owner.put(&format!("{item}/stock"), &json!({ "change": -1 })).await.expect(200);

@@ -117,7 +117,7 @@ fn single_lines_have_no_breaks_and_no_text_has_overrides_or_controls() {
     for letter in "\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\u{2066}\u{2067}\u{2068}\u{2069}".chars() {
         assert!(single(&format!("Pizza {letter}99")).unwrap_err().contains("writing direction"));
     }
-    // A note may quote Arabic beside Latin; an override only deceives.
+    // A note may contain Arabic and Latin text; overrides of the writing direction are used only to deceive.
     assert!(multi("for \u{2068}ليلى\u{2069}").is_ok());
     assert!(multi("Pizza \u{202e}99").is_err() && multi("Pizza \u{202d}99").is_err());
     for control in "\0\u{1}\u{7}\u{8}\u{1b}\u{7f}\u{80}\u{9f}".chars() {

@@ -46,50 +46,56 @@ fn only_as_listed(rule: &str, found: &BTreeSet<String>, listed: &[(&str, &str)])
 
 /// Statements on rows of restaurants whose first argument is not the restaurant, by a part of each, with the reason.
 const STATEMENTS: &[(&str, &str)] = &[
-    ("from carts where id = $1 and user_id = $2", "one's own cart tells which restaurant it is at"),
-    ("where q.id = $1 and q.user_id = $2", "one's own quote tells which restaurant it is at"),
-    ("delete from quotes where id in", "what was promised long ago, by whomever"),
-    ("delete from order_networks", "what is not counted any more, of every restaurant"),
-    ("from orders o left join memberships", "what somebody is to an order; policies show it to those it concerns"),
+    ("from carts where id = $1 and user_id = $2", "the user's own cart determines the restaurant"),
+    ("where q.id = $1 and q.user_id = $2", "the user's own quote determines the restaurant"),
+    ("delete from quotes where id in", "expired quotes of all restaurants"),
+    ("delete from order_networks", "networks of orders that are not counted any more, of all restaurants"),
+    (
+        "from orders o left join memberships",
+        "the relations of a user to an order; policies show it to related users only",
+    ),
     (
         "from deliveries d left join memberships",
-        "what somebody is to a delivery; policies show it to those it concerns",
+        "the relations of a user to a delivery; policies show it to related users only",
     ),
-    ("from events where seq > $1 and seq < l.horizon", "the relay reads for the rooms of every restaurant"),
-    (
-        "former_driver_id = $2 and driver_id is null",
-        "with what a driver handed a delivery back; policies show it to that driver",
-    ),
+    ("from events where seq > $1 and seq < l.horizon", "the relay reads for the rooms of all restaurants"),
+    ("former_driver_id = $2 and driver_id is null", "the event of a hand-back; policies show it to that driver"),
     (
         "(order_id = $1 or aggregate_id = $2) and (former_driver_id = $3 or driver_id = $3)",
         "which delivery a driver had; policies show it to that driver",
     ),
     (
         "from deliveries where driver_id = $1 and closed_at is null",
-        "whether a driver is busy, with any restaurant's order",
+        "whether a driver is busy with an order of any restaurant",
     ),
-    ("where d.driver_id = $1", "events of what a driver carries, for that driver's room"),
-    ("from deliveries x where x.driver_id = d.id", "whether a driver is busy, with whatever restaurant's order"),
-    ("from deliveries where closed_at is null and driver_id is not null", "which drivers are free"),
+    ("where d.driver_id = $1", "events of the deliveries that a driver carries, for that driver's room"),
+    ("from deliveries x where x.driver_id = d.id", "whether a driver is busy with an order of any restaurant"),
+    ("from deliveries where closed_at is null and driver_id is not null", "which drivers are available"),
     ("where id = any($2) and driver_id = $1 and closed_at is null", "which deliveries a driver still carries"),
     (
         "u.disabled_at is not null or u.role < 'DRIVER' or v.seen_at < $1",
-        "what absent drivers have not picked up, of every restaurant",
+        "deliveries of all restaurants that absent drivers have not picked up",
     ),
-    ("from orders where closed_at is null and accept_by <= $1", "orders that nobody answered, of every restaurant"),
-    ("update images i set idle_since = $1", "the collector looks at the images of all restaurants"),
-    ("from images i where i.idle_since <= $1", "the collector looks at the images of all restaurants"),
-    ("from delivery_zones where restaurant_id = any($1)", "zones that guests may see, of restaurants just found"),
-    ("from restaurants r where point(r.longitude, r.latitude)", "guests look for restaurants by place and words"),
+    (
+        "from orders where closed_at is null and accept_by <= $1",
+        "orders of all restaurants that were not answered in time",
+    ),
+    ("update images i set idle_since = $1", "unused images of all restaurants are marked"),
+    ("from images i where i.idle_since <= $1", "unused images of all restaurants are deleted"),
+    ("from delivery_zones where restaurant_id = any($1)", "public zones of the restaurants that a search found"),
+    ("from restaurants r where point(r.longitude, r.latitude)", "guests search restaurants by location and words"),
     ("where r.id = any($1)", "versions of public menus"),
-    ("from users u join invitations i on i.email = u.email", "one's own invitations, from several restaurants"),
-    ("insert into notifications", "what the platform tells somebody about their account"),
-    ("insert into notification_deliveries", "the same, on its way"),
-    ("from notification_deliveries where (state = 'PENDING'", "the outbox's worker hands on everybody's messages"),
-    ("update notification_deliveries set state = $3", "a message in that worker's hands"),
-    ("update notifications set secret = null", "the code in it, once it is final"),
+    ("from users u join invitations i on i.email = u.email", "the user's own invitations of several restaurants"),
+    ("insert into notifications", "notifications of the platform about an account"),
+    ("insert into notification_deliveries", "the messages of these notifications"),
+    (
+        "from notification_deliveries where (state = 'PENDING'",
+        "the worker of the outbox sends the messages of all users",
+    ),
+    ("update notification_deliveries set state = $3", "a message that this worker has leased"),
+    ("update notifications set secret = null", "the code of a message, once it is final"),
     ("from notification_deliveries d join notifications n", "the outbox page of the platform"),
-    ("delete from notifications where id in", "what was told long ago"),
+    ("delete from notifications where id in", "old notifications"),
 ];
 
 fn tenant_tables() -> BTreeSet<String> {
@@ -166,13 +172,13 @@ fn a_statement_sets_a_restaurant_only_by_a_row_of_the_caller() {
 
 /// Files with SQL other than the `sql.rs` and `sql/` of a feature, with the reason.
 const SQL_ELSEWHERE: &[(&str, &str)] = &[
-    ("src/router.rs", "the health check asks for 1"),
-    ("src/check.rs", "questions over all tables, as the owner of the schema"),
+    ("src/router.rs", "the query of the health check"),
+    ("src/check.rs", "queries over all tables, as the owner of the schema"),
     ("src/database.rs", "roles and migrations, as the owner of the schema"),
     ("src/flush.rs", "the message whose commit flushes the log"),
-    ("src/idempotency/claim.rs", "the table of the keys"),
-    ("src/row_limit.rs", "counts under a lock, of whatever table has a limit"),
-    ("crates/embedded-postgres/src/lib.rs", "whether the private server answers"),
+    ("src/idempotency/claim.rs", "the table of idempotency keys"),
+    ("src/row_limit.rs", "counts rows of any table with a limit, under a lock"),
+    ("crates/embedded-postgres/src/lib.rs", "whether the private server responds"),
     ("src/uow.rs", "BEGIN, COMMIT, ROLLBACK"),
 ];
 
@@ -182,7 +188,7 @@ fn statements_are_in_the_sql_of_their_feature() {
         |text: &String| ["sqlx::query", "sqlx::raw_sql", "query_as!("].iter().any(|word| text.contains(word));
     let found = sources().filter(|(_, text)| says_sql(text)).map(|(name, _)| name);
     let found = found.filter(|name| !name.ends_with("/sql.rs") && !name.contains("/sql/")).collect();
-    only_as_listed("SQL outside a slice's sql.rs", &found, SQL_ELSEWHERE);
+    only_as_listed("SQL outside of a feature's sql.rs", &found, SQL_ELSEWHERE);
 }
 
 /// Features that use the `http` of another feature, with the reason.
@@ -212,7 +218,7 @@ fn no_feature_imports_the_http_of_another() {
             }
         }
     }
-    only_as_listed("use of another slice's http", &found, HTTP_ELSEWHERE);
+    only_as_listed("use of the http of another feature", &found, HTTP_ELSEWHERE);
 }
 
 /// The justifications with which scopes are created from ids.
@@ -222,29 +228,29 @@ const PROOFS: &[(&str, &str)] = &[
     ("customer: the restaurant of the customer's own cart or quote", "placing an order"),
     ("customer: the restaurant of a cart that is taken over", "carts"),
     ("driver: the driver who carries the order", "orders"),
-    ("former driver: a driver who has or had the delivery", "why it is not theirs any more, and what they did before"),
+    ("former driver: a driver who has or had the delivery", "why they lost it, and the steps that they took before"),
     ("guest: a guest may have a cart at any restaurant", "carts"),
     ("visitor: anybody may see when orders are taken", "slots: whether they are full"),
-    ("platform: a push target may have been somebody else's before", "a device that changes hands"),
+    ("platform: a push target may have been somebody else's before", "a device that another user had registered"),
     ("administrator: an administrator", "the user's role, read with the request and checked by each transaction"),
-    ("platform: an operator at the machine", "commands"),
-    ("platform: phones that somebody has to look after", "their names only"),
-    ("platform: rows that are not kept any longer", "removing them by age"),
+    ("platform: an operator at the machine", "commands of operators"),
+    ("platform: phones that somebody has to look after", "the names of devices with pending operations only"),
+    ("platform: rows that are not kept any longer", "retention"),
     ("platform: deletion of unused images", "images that are not in use, of all restaurants"),
-    ("platform: the demo city, in a database without people", "whether the city may be built"),
-    ("platform: the demo city, which is being built", "the city"),
+    ("platform: the demo city, in a database without people", "whether the demo data may be created"),
+    ("platform: the demo city, which is being built", "the demo data"),
     ("platform: orders that nobody answered", "ids only"),
-    ("platform: the event relay", "it reads for all rooms"),
-    ("platform: the worker of the outbox", "it hands on the messages of everybody"),
+    ("platform: the event relay", "it reads for the rooms of all restaurants"),
+    ("platform: the worker of the outbox", "it sends the messages of all users"),
     ("platform: which drivers are free", "ids and places only"),
-    ("platform: drivers who are not there", "ids of them and of what they have not picked up"),
-    ("staff: a membership row says so", "whatever is the restaurant's"),
+    ("platform: drivers who are not there", "their ids, and those of deliveries that they have not picked up"),
+    ("staff: a membership row says so", "everything of the restaurant"),
     ("staff: staff of the order's restaurant", "orders"),
-    ("system: an invitation to the caller's address", "taken only with its code"),
-    ("system: the past of a restaurant of the demo city", "the city"),
-    ("system: the restaurant accepts orders by itself", "the step that staff would take"),
+    ("system: an invitation to the caller's address", "accepted only with its code"),
+    ("system: the past of a restaurant of the demo city", "the demo data"),
+    ("system: the restaurant accepts orders by itself", "the step that staff would make"),
     ("system: the restaurant did not answer in time", "orders past acceptBy"),
-    ("system: the driver of the delivery is not there", "a delivery that goes back to waiting"),
+    ("system: the driver of the delivery is not there", "a delivery that becomes WAITING again"),
 ];
 
 #[test]

@@ -1,4 +1,4 @@
-//! Instants, dates and zones as they arrive: what is read, and in which words the rest is refused.
+//! Instants, dates and time zones in requests: which are accepted, and the errors of the others.
 
 use chrono::{Datelike as _, TimeDelta};
 use comanda::clock::parse_duration;

@@ -10,7 +10,7 @@ use crate::app::TestApp;
 use crate::people::id_of;
 use crate::shop::Shop;
 
-/// A restaurant with something of everything, and the ids of it.
+/// A restaurant with every kind of object, and their ids.
 struct Scene {
     app: TestApp,
     shop: Shop,
@@ -268,7 +268,7 @@ async fn each_change_raises_the_version_by_one() {
         owner.patch(&scene.shop.path(""), &json!({ "name": name })).await.expect(200);
     }
     assert_eq!(version().await, before + 2);
-    // An old version is refused, also with nothing new.
+    // An old version is refused, also if the content is unchanged.
     let reply = owner.patch_version(&scene.shop.path(""), "\"1\"", &json!({})).await;
     reply.refused(412, "version_conflict");
 }
@@ -291,7 +291,7 @@ async fn a_cart_has_a_new_version_when_its_lines_look_different() {
     assert_eq!(change(line("c", 2, Some("hot"))).await, 5);
     assert_eq!(change(line("c", 2, Some("hot"))).await, 5);
     assert_eq!(change(json!({ "key": "x", "quantity": 0 })).await, 5, "one that was not there");
-    // A line that is written again as it is has a new time all the same: an older write does not win.
+    // A line that is written again unchanged still gets a new time, so that an older write does not win.
     scene.app.passes(TimeDelta::minutes(10));
     assert_eq!(change(line("c", 2, Some("hot"))).await, 5);
     let mut older = line("c", 9, None);

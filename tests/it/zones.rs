@@ -325,7 +325,8 @@ async fn invalid_zones_are_refused_by_field_and_nothing_changes() {
     app.customer("Ada").await.put(&luigi.path("/zones"), &bologna()).await.refused(404, "not_found");
 }
 
-/// As geojson.io, QGIS and OpenStreetMap's tools write it: names, boxes, ids, heights, and several polygons in one.
+/// GeoJSON as geojson.io, QGIS and OpenStreetMap's tools write it: names, bounding boxes, ids, altitudes, and several
+/// polygons in one feature.
 #[tokio::test]
 async fn geojson_is_read_as_tools_write_it() {
     let app = TestApp::start().await;

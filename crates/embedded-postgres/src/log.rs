@@ -1,5 +1,5 @@
-//! The server's log: one file beside its data, and one older file. PostgreSQL writes to it through standard error, so
-//! that nothing is lost, not even messages of the system's loader.
+//! The server's log: one file in the folder of its data, and one older file. PostgreSQL writes to it through standard
+//! error, so that nothing is lost, not even messages of the system's loader.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};

@@ -172,7 +172,7 @@ impl Dispatcher {
         let Some(driver) = driver else { return self.give_up(need, "the server assigned nobody".to_owned()) };
         self.dispatch_state.settle_one();
         match self.job_senders.get(&driver.id) {
-            // A courier who has ended the day drops the job, and the order is told.
+            // A courier who has ended the day drops the job, and the order's task gets an error.
             Some(sender) => drop(sender.send(need.job).await),
             None => self.other_drivers.carry(need.staff, driver.place, need.job),
         }
@@ -188,7 +188,7 @@ impl Dispatcher {
 
     fn give_up(&self, need: Need, reason: String) {
         self.dispatch_state.settle_one();
-        // Nobody waits any more when the day was cancelled.
+        // When the day was cancelled, no task waits for the result any more.
         let _ = need.failed.send(reason);
     }
 }

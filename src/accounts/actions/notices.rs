@@ -11,7 +11,7 @@ use crate::uow::Tx;
 
 /// The notice to the owner of an address after a sign-up with it.
 pub fn signed_up(email: &Email, id: UserId, is_new: bool, now: DateTime<Utc>) -> Notice<'_> {
-    // At most one mail a day, however often somebody signs up with the address.
+    // At most one mail a day, however many sign-ups there are with the address.
     let (kind, dedupe_key, user) = if is_new {
         (Kind::Welcome, format!("welcome:{id}"), Some(id))
     } else {

@@ -116,7 +116,7 @@ async fn send_code(
             })
         })
         .await?;
-    app.outbox.ring();
+    app.outbox.wake();
     Ok((StatusCode::ACCEPTED, Json(ContactCodeSent { expires_in: LIFE.num_seconds() })))
 }
 
@@ -204,6 +204,6 @@ async fn confirm(
         })
         .await?;
     tracing::info!(%user, client = %client.address(), ?channel, "an address or number was confirmed");
-    app.outbox.ring();
+    app.outbox.wake();
     Ok(Json(profile))
 }

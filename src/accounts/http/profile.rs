@@ -129,7 +129,7 @@ async fn update_me(
             })
         })
         .await?;
-    app.outbox.ring();
+    app.outbox.wake();
     Ok(Json(profile))
 }
 

@@ -126,7 +126,7 @@ async fn forgot_password(
             })
         })
         .await?;
-    app.outbox.ring();
+    app.outbox.wake();
     let message = "If this address has an account, a code is on its way. Send it with the new password.";
     Ok((StatusCode::ACCEPTED, Json(PasswordResetRequested { reset_id: id, expires_in: LIFE.num_seconds(), message })))
 }
@@ -209,7 +209,7 @@ async fn reset_password(
         .db
         .write(TenancyContext::user(user), move |tx| {
             Box::pin(async move {
-                // Concurrent requests with the correct code take turns here; only the first one succeeds.
+                // Concurrent requests with the correct code wait here for each other; only the first one succeeds.
                 sql::hold(tx, user).await?;
                 if !sql::use_up(tx, id, key, user).await? {
                     return Ok(None);
@@ -227,7 +227,7 @@ async fn reset_password(
     // The reset ended all sessions at this time.
     let changed_at = changed.ok_or_else(wrong)?;
     app.callers.revoke(Revocation { user, session: None });
-    app.outbox.ring();
+    app.outbox.wake();
     attempt_limits::reset_password_counters(&app, &reset.email, client).await?;
     let device_token = login_device::issue(&app.encryption, &reset.email, Some(changed_at), app.clock.now());
     Ok(Json(PasswordResetResult { message: "Sign in with the new password.", device_token }))

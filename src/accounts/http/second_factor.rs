@@ -1,4 +1,4 @@
-//! `/api/me/second-factor`: setting up and removing the second factor.
+//! `/api/me/second-factor`: setting up and removing the second factor. Which codes are accepted: `totp.rs`.
 //!
 //! The key is shown once, is stored encrypted, and takes effect when a first code of it was sent. Each code is valid
 //! once, and codes older than the last accepted one are refused. Ten recovery codes replace a lost phone. A sign-in has
@@ -188,7 +188,7 @@ async fn confirm_second_factor(
         .await?;
     attempt_limits::give_back(&app, tries).await?;
     app.callers.revoke(Revocation { user, session: None });
-    app.outbox.ring();
+    app.outbox.wake();
     let recovery_codes = codes.iter().map(|code| format!("{}-{}", &code[..5], &code[5..])).collect();
     Ok(Json(RecoveryCodes { recovery_codes }))
 }
@@ -240,6 +240,6 @@ async fn remove_second_factor(
         .await?;
     attempt_limits::give_back(&app, tries).await?;
     app.callers.revoke(Revocation { user, session: None });
-    app.outbox.ring();
+    app.outbox.wake();
     Ok(StatusCode::NO_CONTENT)
 }

@@ -186,7 +186,7 @@ async fn change_password(
         return Err(wrong_password());
     }
     app.callers.revoke(Revocation { user, session: None });
-    app.outbox.ring();
+    app.outbox.wake();
     Ok(StatusCode::NO_CONTENT)
 }
 

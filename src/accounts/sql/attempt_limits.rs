@@ -66,7 +66,7 @@ pub async fn settle(tx: &mut Tx, forgotten: &[Counter], given_back: &[Counter]) 
     Ok(())
 }
 
-/// The owner of an address, as attempt limits need it.
+/// The data on the owner of an address that attempt limits need.
 #[derive(Debug)]
 pub struct KnownOwner {
     /// When all sessions of the owner were last ended; `None`: never, or the address has no account.

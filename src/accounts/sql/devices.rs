@@ -34,7 +34,7 @@ pub async fn register(
     max: i64,
 ) -> Result<PushDevice, Problem> {
     let now = tx.now();
-    // Concurrent registrations take turns here, so that each removes the surplus of those before it.
+    // Concurrent registrations run one after another here, so that each removes the surplus of those before it.
     row_limit::count(tx, RowLimit::PushDevices, caller.user.uuid()).await?;
     let device = sqlx::query_as!(
         PushDevice,

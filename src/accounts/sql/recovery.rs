@@ -139,7 +139,7 @@ pub async fn use_up(tx: &mut Tx, id: ResetId, email_key: [u8; 32], user: UserId)
     Ok(is_used)
 }
 
-/// Locks the account, so that concurrent resets take turns.
+/// Locks the account, so that concurrent resets run one after another.
 pub async fn hold(tx: &mut Tx, user: UserId) -> Result<(), Problem> {
     sqlx::query!("select id from users where id = $1 for no key update", user as UserId)
         .fetch_optional(tx.connection())

@@ -45,7 +45,7 @@ pub async fn begin(tx: &mut Tx, user: UserId, secret: &[u8]) -> Result<bool, Pro
     Ok(written.rows_affected() == 1)
 }
 
-/// A user's second factor, locked so that concurrent codes take turns.
+/// A user's second factor, locked so that concurrent codes are checked one after another.
 pub async fn hold(tx: &mut Tx, user: UserId) -> Result<Option<SecondFactor>, Problem> {
     let factor = sqlx::query_as!(
         SecondFactor,

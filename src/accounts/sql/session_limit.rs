@@ -7,7 +7,7 @@ use crate::row_limit::{self, RowLimit};
 use crate::uow::Tx;
 
 /// Called after a session was opened: ends the user's sessions except the `max` used last, and deletes ended ones
-/// except the `max` that ended last. Concurrent sign-ins of one user take turns here.
+/// except the `max` that ended last. Concurrent sign-ins of one user run one after another here.
 pub async fn end_surplus(tx: &mut Tx, user: UserId, max: i64) -> Result<(), Problem> {
     let now = tx.now();
     if row_limit::count(tx, RowLimit::Sessions, user.uuid()).await? > max {

@@ -101,8 +101,8 @@ impl GuestClaim {
     }
 }
 
-/// Concurrent merges take turns: the second one gets the same response for the same user, and merges nothing for
-/// another one.
+/// Concurrent merges run one after another: the second one gets the same response for the same user, and merges nothing
+/// for another one.
 async fn merge_carts(tx: &mut Tx, guest: GuestId, user: UserId, limits: CartLimits) -> Result<CartMerge, Problem> {
     match sql::hold(tx, guest).await? {
         Some(MergeState { by: None, .. }) => {}

@@ -47,9 +47,9 @@ pub async fn to(
         .await
 }
 
-/// Assigns the delivery to the nearest available driver within `DRIVER_SEARCH_RADIUS`. If that driver gets
-/// another delivery meanwhile, to the next. A delivery that is assigned and not picked up keeps its driver. Drivers who
-/// handed this delivery back are passed over.
+/// Assigns the delivery to the nearest available driver within `DRIVER_SEARCH_RADIUS`. If that driver gets another
+/// delivery meanwhile, to the next. A delivery that is assigned and not picked up keeps its driver. Drivers who handed
+/// this delivery back are skipped.
 ///
 /// # Errors
 /// `no_driver_available` when no driver is left.

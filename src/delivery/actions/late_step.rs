@@ -1,4 +1,4 @@
-//! A step of an order that its driver took offline, and that arrives after the driver has lost the delivery.
+//! A step that a driver took offline, and that arrives after the driver has lost the delivery.
 
 use chrono::{DateTime, Utc};
 
@@ -23,7 +23,7 @@ const HAS_THE_FOOD: &str = "picked up before the delivery was taken back";
 /// the step; `None`: their clock is wrong.
 ///
 /// # Errors
-/// `no_longer_assigned` with the restaurant to call, for whatever the delivery does not allow any more. Those of
+/// `no_longer_assigned` with the restaurant to call, for a step that the delivery does not allow any more. Those of
 /// [`advance`] if the driver has the delivery again, or had it until it was closed.
 pub async fn take(
     tx: &mut Tx,
@@ -34,7 +34,7 @@ pub async fn take(
     happened_at: Option<DateTime<Utc>>,
 ) -> Result<Order, Problem> {
     let driver = scope.driver_id().ok_or_else(Problem::not_found)?;
-    // The order first, the delivery second, as every step of a delivery locks them.
+    // Locks the order first and the delivery second, in the same sequence as every step of a delivery.
     orders::sql::lock(tx, scope, order).await?.ok_or_else(Problem::not_found)?;
     let delivery = sql::lock_of_order(tx, scope, order).await?.ok_or_else(Problem::not_found)?;
     if delivery.driver.as_ref().is_none_or(|carrier| carrier.id != driver) {

@@ -1,5 +1,5 @@
-//! Absent drivers: they are set off duty after a time without activity, and deliveries that they have not picked up are
-//! waiting again, so that they can be assigned to another driver. Disabled drivers lose theirs at once.
+//! Absent drivers: they are set off duty after a time without activity, and their deliveries that are not picked up
+//! become WAITING again, so that these can be assigned to another driver. Disabled drivers lose theirs at once.
 //!
 //! Every node does it, without a lease: each delivery is one transaction, which locks it and checks again.
 

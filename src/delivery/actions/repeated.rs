@@ -14,7 +14,7 @@ use crate::problem::{Code, Problem};
 /// response was lost.
 ///
 /// # Errors
-/// Otherwise why the driver has lost the delivery, or what the step was refused with.
+/// In all other cases: why the driver has lost the delivery, or the error with which the step was refused.
 pub async fn settle_refusal(
     app: &App,
     caller: &Caller,

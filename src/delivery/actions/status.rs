@@ -33,8 +33,8 @@ pub async fn advance(
         }
     };
     if order_status.is_some() {
-        // The result is not checked: a driver sees no order whose delivery is closed, and the check of the delivery
-        // says why.
+        // The result is not checked here: a driver does not see an order whose delivery is closed, and the check of the
+        // delivery below returns the right error.
         orders::sql::lock(tx, &scope, access.order).await?;
     }
     let delivery = sql::lock(tx, &scope, access.delivery).await?.ok_or_else(Problem::not_found)?;
@@ -50,7 +50,7 @@ pub async fn advance(
         sql::drivers::seen(tx, driver).await?;
     }
     if is_repeated {
-        // A repetition changes nothing, whatever version it names: the response to the first one was lost.
+        // A repetition changes nothing, whatever version it contains, because the first response may have been lost.
         return Ok(shown);
     }
     if_match.check(delivery.version, &shown)?;

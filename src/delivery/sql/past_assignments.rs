@@ -8,7 +8,7 @@ use crate::problem::Problem;
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
-/// The times during which a driver had a delivery, oldest first; one that goes on is not among them.
+/// The times during which a driver had a delivery, oldest first; the current one is not included.
 pub async fn of(
     tx: &mut Tx,
     scope: &RestaurantScope,

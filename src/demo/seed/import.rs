@@ -88,13 +88,13 @@ async fn draw_numbers(
     scope: &RestaurantScope,
     timelines: &[OrderTimeline],
 ) -> Result<BTreeMap<NaiveDate, i32>, Problem> {
-    let mut wanted: BTreeMap<NaiveDate, i32> = BTreeMap::new();
+    let mut numbers: BTreeMap<NaiveDate, i32> = BTreeMap::new();
     for timeline in timelines {
-        *wanted.entry(timeline.day).or_default() += 1;
+        *numbers.entry(timeline.day).or_default() += 1;
     }
-    let counts: Vec<_> = wanted.iter().map(|(day, count)| (*day, *count)).collect();
+    let counts: Vec<_> = numbers.iter().map(|(day, count)| (*day, *count)).collect();
     for (day, last) in orders::sql::history::draw_numbers(tx, scope, &counts).await? {
-        wanted.entry(day).and_modify(|count| *count = last - *count + 1);
+        numbers.entry(day).and_modify(|count| *count = last - *count + 1);
     }
-    Ok(wanted)
+    Ok(numbers)
 }

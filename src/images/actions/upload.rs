@@ -15,7 +15,7 @@ use crate::row_limit::{self, RowLimit};
 use crate::tenancy::RestaurantScope;
 
 /// Stores an image of a restaurant: encodes it again, writes its row, stores the files, and then completes the row.
-/// After a failure in between, the row tells the collector which files to delete.
+/// After a failure in between, the row says which files the next deletion of unused images has to delete.
 ///
 /// # Errors
 /// 409 `too_many` (`IMAGE_MAX_STORED`), 415 `unsupported_image`, 422 `unacceptable_image`, or 503 while too many are

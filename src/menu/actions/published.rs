@@ -14,7 +14,7 @@ use crate::content_coding::BothCodings;
 use crate::extract::APPLICATION_JSON;
 use crate::heavy::{Beneficiary, HeavyWork};
 use crate::ids::{CategoryId, RestaurantId};
-use crate::languages::{self, WantedLanguages};
+use crate::languages::{self, RequestedLanguages};
 use crate::menu::{published, single_category, sql};
 use crate::problem::{Code, Problem};
 use crate::shares::Shares;
@@ -28,7 +28,7 @@ pub struct Published {
     cache: Cache,
     heavy: HeavyWork,
     /// Held while a menu, or a part of it, is built: guests who read one restaurant's menu in many languages and by
-    /// category wait for each other, instead of using up the places for heavy work of that restaurant.
+    /// category wait for each other, instead of using up the restaurant's share of the heavy work.
     building: Shares<RestaurantId, Mutex<()>>,
 }
 
@@ -63,7 +63,7 @@ impl Published {
         &self,
         restaurant: RestaurantId,
         category: Option<CategoryId>,
-        wanted: &WantedLanguages,
+        requested: &RequestedLanguages,
         now: DateTime<Utc>,
     ) -> Result<Arc<CachedResponse>, Problem> {
         let mut key = CacheKey { kind: "menu", subject: restaurant.uuid(), language: None, part: None };
@@ -76,12 +76,13 @@ impl Published {
             Err(problem) => return Err(problem),
         };
         key.language =
-            languages::choose(wanted, current.language.as_deref(), &current.languages).map(ToOwned::to_owned);
+            languages::choose(requested, current.language.as_deref(), &current.languages).map(ToOwned::to_owned);
         let Some(category) = category else { return self.whole(restaurant, key, current.version, now).await };
         let (of_part, version) = (CacheKey { part, ..key.clone() }, current.version);
         let build = || async move {
             let whole = self.whole(restaurant, key, version, now).await?;
-            // Anybody can name categories that do not exist: that must cost the restaurant none of its heavy work.
+            // Anybody can request categories that do not exist. Such requests must not use up the restaurant's share of
+            // the heavy work.
             if single_category::lacks(&whole, category) {
                 return Err(Problem::not_found());
             }
@@ -126,11 +127,11 @@ impl Published {
 }
 
 /// The menu in the coding that the client takes, or 304 if it has it; with the language that was chosen, if known.
-pub fn show(answer: &CachedResponse, wanted: &HeaderMap) -> Response {
+pub fn show(answer: &CachedResponse, headers: &HeaderMap) -> Response {
     let CachedResponse { tag, plain, gzip, .. } = answer;
     let (cache_control, vary) = ("public, no-cache", "accept-encoding, accept-language");
     let both = BothCodings { media_type: APPLICATION_JSON, tag, plain, gzip, cache_control, vary };
-    let mut response = both.respond(wanted);
+    let mut response = both.respond(headers);
     if let Some(language) = language_of(plain).and_then(|tag| HeaderValue::from_str(tag).ok()) {
         response.headers_mut().insert(header::CONTENT_LANGUAGE, language);
     }

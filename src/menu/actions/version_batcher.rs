@@ -1,9 +1,9 @@
 //! The current versions of menus, read in batches.
 //!
 //! A cached menu is served only if the database says, after the request has arrived, that it has not changed since: so
-//! a change on any node is seen by the next reader on every node. One statement is under way at a time, for all menus
-//! that were requested; requests that arrive meanwhile wait for the next one. So the cost of a request falls with their
-//! number.
+//! a change on any node is visible to the next reader on every node. One statement is under way at a time, for all
+//! menus that were requested; requests that arrive meanwhile wait for the next one. So the cost of a request falls with
+//! their number.
 
 use std::collections::HashMap;
 use std::mem;

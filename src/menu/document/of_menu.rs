@@ -11,8 +11,8 @@ use crate::menu::{Category, Contents, Group, Item, Modifier};
 use crate::money::Currency;
 use crate::text::{MultiLine, SingleLine};
 
-/// What things are called in a document: by their keys, or by their ids where they have none of their own. A key that
-/// is the id of something else would name both: then the id it is.
+/// The names of entities in a document: their keys, or their ids if they have no key. An entity whose key is the id of
+/// another entity is named by its id, because the key would be ambiguous.
 struct Names {
     ids: HashSet<Uuid>,
     groups: HashMap<ModifierGroupId, EntityKey>,
@@ -35,7 +35,7 @@ impl Names {
         names
     }
 
-    /// Whether a key reads as the id of something on the menu.
+    /// Whether a key is the id of an entity on the menu.
     fn is_id(&self, key: &str) -> bool {
         let uuids = [
             key.parse::<CategoryId>().map(CategoryId::uuid),
@@ -87,7 +87,7 @@ impl Names {
     }
 }
 
-/// The document of a menu: putting it back changes nothing.
+/// The document of a menu: replacing the menu with it changes nothing.
 pub fn of(contents: Contents) -> Document {
     let names = Names::of(&contents);
     let mut items_of: HashMap<_, Vec<_>> = HashMap::new();

@@ -43,8 +43,8 @@ pub fn read(body: &[u8], bounds: Menus) -> Result<Document, Problem> {
     read.or_else(|_| read_by_entity(body, bounds))
 }
 
-/// Reads a document entity by entity, so that a fault in one does not hide those in others. Entities are counted before
-/// one is read.
+/// Reads a document entity by entity, so that an error in one does not hide errors in others. Entities are counted
+/// before one is read.
 fn read_by_entity(body: &[u8], bounds: Menus) -> Result<Document, Problem> {
     let refused = |error| describe(body, "", &error);
     let mut deserializer = serde_json::Deserializer::from_slice(body);

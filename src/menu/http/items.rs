@@ -250,8 +250,8 @@ struct ItemPatch {
 
 impl ItemPatch {
     fn apply(self, item: &mut Item) {
-        fn set<T>(place: &mut T, wanted: Option<T>) {
-            if let Some(value) = wanted {
+        fn set<T>(place: &mut T, requested: Option<T>) {
+            if let Some(value) = requested {
                 *place = value;
             }
         }
@@ -358,16 +358,16 @@ async fn set_availability(
     State(app): State<Arc<App>>,
     staff: Staff,
     Path((_, id)): Path<(RestaurantId, ItemId)>,
-    Body(wanted): Body<Availability>,
+    Body(requested): Body<Availability>,
 ) -> Result<Json<Item>, Problem> {
     let scope = staff.scope;
-    let wanted = wanted.check(app.clock.now())?;
+    let requested = requested.check(app.clock.now())?;
     let item = app
         .db
         .write(scope, move |tx| {
             Box::pin(async move {
                 let mut item = sql::items::lock(tx, &scope, id).await?;
-                let new = (wanted.available, wanted.until.map(Timestamp::utc));
+                let new = (requested.available, requested.until.map(Timestamp::utc));
                 if (item.available, item.unavailable_until) == new {
                     return Ok(item);
                 }

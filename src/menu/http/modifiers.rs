@@ -140,17 +140,17 @@ async fn set_modifier_availability(
     State(app): State<Arc<App>>,
     staff: Staff,
     Path((_, group, id)): Path<(RestaurantId, ModifierGroupId, ModifierId)>,
-    Body(wanted): Body<Availability>,
+    Body(requested): Body<Availability>,
 ) -> Result<Json<ModifierGroup>, Problem> {
     let scope = staff.scope;
-    let wanted = wanted.check(app.clock.now())?;
+    let requested = requested.check(app.clock.now())?;
     let body = app
         .db
         .write(scope, move |tx| {
             Box::pin(async move {
                 groups::require(tx, &scope, group, id).await?;
-                let until = wanted.until.map(Timestamp::utc);
-                if sql::groups::switch(tx, &scope, id, wanted.available, until).await? {
+                let until = requested.until.map(Timestamp::utc);
+                if sql::groups::switch(tx, &scope, id, requested.available, until).await? {
                     sql::announce(tx, &scope).await?;
                 }
                 groups::body(tx, &scope, group).await

@@ -39,7 +39,7 @@ impl<'a> PortionSearch<'a> {
         }
     }
 
-    /// Takes a piece of `size` from a pool; false: it cannot have it.
+    /// Takes a piece of `size` from a pool; false: the pool does not have it.
     pub(super) fn take(&mut self, pool: usize, size: u32) -> bool {
         let taken = self.taken.entry(pool).or_default();
         taken.push(size);

@@ -54,8 +54,8 @@ pub async fn save_categories(tx: &mut Tx, scope: &RestaurantScope, rows: &Prepar
     Ok(())
 }
 
-/// Writes items, new or changed, each with its search words, and the modifier groups of those that had
-/// others before; but for their stock (`count`).
+/// Writes items, new or changed, each with its search words, and the modifier groups of items whose groups change; not
+/// their stock (`count`).
 pub async fn save_items(tx: &mut Tx, scope: &RestaurantScope, rows: &PreparedRows) -> Result<(), Problem> {
     let now = tx.now();
     sqlx::query!(
@@ -128,8 +128,8 @@ pub async fn save_groups(tx: &mut Tx, scope: &RestaurantScope, rows: &PreparedRo
     Ok(())
 }
 
-/// Writes modifiers of groups that are there, new or changed, but for their stock (`count`). Those that are in no group
-/// any more are not touched (`hide`).
+/// Writes new or changed modifiers of groups that exist already, but not their stock (`count`). Modifiers that were
+/// removed from their group are not changed (`hide`).
 pub async fn save_modifiers(tx: &mut Tx, scope: &RestaurantScope, rows: &PreparedRows) -> Result<(), Problem> {
     let now = tx.now();
     sqlx::query!(

@@ -50,7 +50,7 @@ impl Row {
         }
     }
 
-    /// The modifier at this instant: one that was off until now is on.
+    /// The modifier at this instant: it is on if it was switched off until an instant that has passed.
     fn into_modifier(self, now: DateTime<Utc>) -> Option<Modifier> {
         let unavailable_until = self.unavailable_until.filter(|until| *until > now);
         let is_back = self.unavailable_until.is_some() && unavailable_until.is_none();
@@ -128,14 +128,14 @@ pub async fn all(tx: &mut Tx, restaurant: RestaurantId) -> Result<Vec<Group>, Pr
 pub async fn with_nested(
     tx: &mut Tx,
     restaurant: RestaurantId,
-    wanted: &[ModifierGroupId],
+    requested: &[ModifierGroupId],
     chosen: Option<&[ModifierId]>,
     at: DateTime<Utc>,
 ) -> Result<Vec<Group>, Problem> {
-    if wanted.is_empty() {
+    if requested.is_empty() {
         return Ok(Vec::new());
     }
-    let wanted: Vec<_> = wanted.iter().map(|group| group.uuid()).collect();
+    let requested: Vec<_> = requested.iter().map(|group| group.uuid()).collect();
     let chosen: Option<Vec<_>> = chosen.map(|chosen| chosen.iter().map(|modifier| modifier.uuid()).collect());
     let rows = groups!(
         r#"'{}'::jsonb as "group_translations!: _", '{}'::jsonb as "translations?: _""#,
@@ -147,7 +147,7 @@ pub async fn with_nested(
              where n.restaurant_id = $1 and x.group_id = any($2) and x.deleted_at is null
                and ($3::uuid[] is null or x.id = any($3)))",
         restaurant as RestaurantId,
-        &wanted,
+        &requested,
         chosen.as_deref(),
     )
     .fetch_all(tx.connection())

@@ -39,7 +39,7 @@ struct Row {
 }
 
 impl Row {
-    /// The item at this instant: one that was off until now is on.
+    /// The item at this instant: it is on if it was switched off until an instant that has passed.
     fn into_item(self, currency: Currency, now: DateTime<Utc>) -> Item {
         let unavailable_until = self.unavailable_until.filter(|until| *until > now);
         Item {

@@ -207,7 +207,7 @@ impl TableReader {
         }
     }
 
-    /// The fields of a line as JSON, as the document spells them.
+    /// The fields of a line as JSON, with the names and values of the document.
     fn fields(&mut self, record: &csv::Record<'_>, kind: &str) -> String {
         let mut fields = String::from("{\"key\":");
         push_text(&mut fields, self.cell(record, "key"));

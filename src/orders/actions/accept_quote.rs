@@ -79,7 +79,7 @@ pub async fn accept_quote(
     }
 }
 
-/// The cart the quote was made from is closed by the order, unless it has changed since.
+/// The order closes the cart that the quote was made from, unless the cart has changed since.
 async fn cart_to_close(tx: &mut Tx, scope: &RestaurantScope, quote: &StoredQuote) -> Result<Option<CartId>, Problem> {
     let Some((id, version)) = quote.cart else { return Ok(None) };
     let cart = cart::sql::lock(tx, scope, id, quote.user_id).await?.ok_or_else(Problem::not_found)?.open()?;
@@ -128,7 +128,7 @@ impl Comparison<'_> {
             Ok(priced) => return Ok(problem.with("now", priced.totals(&self.context.restaurant))),
             Err(refused) => self.context.problem(tx, scope, refused).await,
         };
-        // An unknown code is answered as such, so that it counts as an attempt to guess one.
+        // An unknown code gets its own error, so that it counts as an attempt to guess one.
         let is_code_attempt = self.names_code && refusal.code() == Code::CouponUnknown;
         if is_code_attempt || refusal.code().status().is_server_error() {
             return Err(refusal);

@@ -1,8 +1,9 @@
-//! Cancels orders that the restaurant has not answered by `acceptBy`, so that customers do not wait in vain.
+//! Cancels orders that the restaurant has not answered by `acceptBy`, so that customers learn in time that they have to
+//! order elsewhere.
 //!
-//! Every node does it, without a lease: each order is one transaction, which locks the order unless another one has,
-//! checks again that it is not answered, and changes its status as a person would. Exactly one of the staff's answer
-//! and the system's cancellation happens. What a node leaves undone, the next one does.
+//! Every node does it, without a lease: each order is one transaction, which skips the order if another one has locked
+//! it, checks again that it is not answered, and cancels it as an update by a user would. So either the staff's answer
+//! takes effect or the cancellation. Orders that a failed node has not cancelled are cancelled by another node.
 
 use std::sync::Arc;
 

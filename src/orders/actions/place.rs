@@ -1,6 +1,6 @@
 //! Placing an order from a cart, from a quote or from lines. Everything is checked again in the transaction that
-//! creates the order, and what concurrent orders compete for is taken under locks: stock and the day's number, then the
-//! slot, then the coupon, always in this sequence.
+//! creates the order, and limited resources are taken under locks, always in this sequence: stock and the day's number,
+//! then the slot, then the coupon.
 
 use std::time::Duration;
 
@@ -39,8 +39,8 @@ pub async fn from_cart(
     request: OrderRequest,
     rules: config::Orders,
 ) -> Result<Order, Problem> {
-    let cart = cart::sql::enter(tx, cart, buyer.customer).await?.ok_or_else(Problem::not_found)?.open()?;
-    let scope = entered(cart.restaurant_id, buyer.customer);
+    let cart = cart::sql::lock_own(tx, cart, buyer.customer).await?.ok_or_else(Problem::not_found)?.open()?;
+    let scope = scope_of(cart.restaurant_id, buyer.customer);
     at_current_prices(tx, &scope, buyer, &Basket::Cart(cart), request, rules).await
 }
 
@@ -71,18 +71,18 @@ pub async fn from_quote(
     rules: config::Orders,
 ) -> Result<Order, Problem> {
     let customer = buyer.customer;
-    let quote = sql::quotes::enter(tx, request.quote, customer).await?.ok_or_else(Problem::not_found)?;
-    let scope = entered(quote.restaurant_id, customer);
+    let quote = sql::quotes::lock_own(tx, request.quote, customer).await?.ok_or_else(Problem::not_found)?;
+    let scope = scope_of(quote.restaurant_id, customer);
     let is_scheduled = request.scheduled_for.is_some() || quote.content.scheduled.is_some();
     let QuotedOrder { context, request, priced, cart } = accept_quote(tx, &scope, &quote, request, rules).await?;
-    // After the quote's cart is locked, as an order from that cart does: another sequence of locks could deadlock.
+    // The quote's cart is locked before, as for an order from that cart: another sequence of locks could deadlock.
     let network = check_limits(tx, &scope, buyer, is_scheduled, rules).await?;
     let placement = Placement { customer, network, request, priced, cart, quote: Some(quote.id) };
     write(tx, &scope, &context, placement, rules).await
 }
 
-/// The scope of the restaurant that the statement which locked the cart or the quote has entered (`set_shop`).
-fn entered(restaurant: RestaurantId, customer: UserId) -> RestaurantScope {
+/// The scope of the restaurant that was set by the statement that locked the cart or the quote (`set_shop`).
+fn scope_of(restaurant: RestaurantId, customer: UserId) -> RestaurantScope {
     RestaurantScope::customer("the restaurant of the customer's own cart or quote", restaurant, customer)
 }
 
@@ -145,7 +145,7 @@ async fn write(
     let restaurant = &context.restaurant;
     let mut order = new_order(tx.now(), restaurant, &placement, rules)?;
     let Placement { customer, network, priced, .. } = placement;
-    // The number is one of the local day for which the order is.
+    // The number belongs to the local day for which the order is due.
     let due = order.scheduled_for.map_or(order.placed_at, |slot| slot.starts_at);
     let day = due.with_timezone(&context.zone).date_naive();
     let placed =

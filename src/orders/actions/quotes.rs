@@ -1,4 +1,4 @@
-//! Creates quotes from carts and from lines.
+//! Creates quotes from carts and from lines. They are valid for `QUOTE_LIFETIME`.
 
 use crate::cart;
 use crate::cart::sql::RequestedLine;

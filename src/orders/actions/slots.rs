@@ -1,4 +1,4 @@
-//! The slot of an order that is promised for a time in another slot.
+//! Moves an order to another slot when its promised time was postponed.
 
 use chrono::{DateTime, Utc};
 
@@ -8,8 +8,9 @@ use crate::restaurants;
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
-/// Counts a locked order for the slot in which it is promised now, and no longer for the one before. The restaurant has
-/// decided that, so the slot may be full. Returns the beginning of the slot; `None`: the order counts for no slot.
+/// Counts a locked order for the slot in which it is promised now, and no longer for the one before. The slot may be
+/// full already, because the restaurant itself chose the time. Returns the beginning of the slot; `None`: the order
+/// counts for no slot.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -22,11 +23,11 @@ pub async fn move_slot(
     let Some(before) = order.slot else { return Ok(None) };
     let (rules, zone) = restaurants::sql::slot_rules(tx, scope.restaurant()).await?;
     let slot = rules.slot_of(zone, promised_at);
-    // A slot that was longer when the order was placed contains the time as well, and begins earlier.
+    // If slots were longer when the order was placed, its slot may contain the time as well, and begin earlier.
     if slot.starts_at <= before {
         return Ok(Some(before));
     }
-    // In the order of their times, so that two orders that wait for each other's slot do not.
+    // Slots are locked in the order of their times, so that two orders that exchange slots do not deadlock.
     sql::slots::give_back(tx, scope, before).await?;
     sql::slots::take(tx, scope, slot, i32::MAX).await?;
     Ok(Some(slot.starts_at))

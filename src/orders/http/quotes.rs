@@ -1,4 +1,4 @@
-//! `/api/restaurants/{restaurantId}/quotes`: the price of a basket, and until when it holds.
+//! `/api/restaurants/{restaurantId}/quotes`: the price of a basket, and until when it is valid.
 
 use std::sync::Arc;
 

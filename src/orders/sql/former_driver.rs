@@ -1,4 +1,4 @@
-//! Statements on deliveries that a driver had: which, and what has become of them.
+//! Statements on deliveries that a driver had, and on their current state.
 
 use chrono::{DateTime, Utc};
 
@@ -39,13 +39,13 @@ pub async fn find(
     Ok(found)
 }
 
-/// What has become of a delivery, for a driver who had it.
+/// The current state of a delivery, for a driver who had it.
 pub struct FormerDelivery {
     /// The id of the delivery.
     pub id: DeliveryId,
     /// The status of the delivery.
     pub status: String,
-    /// Whether it is still the driver's: then it is closed.
+    /// Whether the driver still has it; then it is closed.
     pub is_theirs: bool,
     /// Whether another driver has it.
     pub is_anothers: bool,
@@ -63,7 +63,7 @@ pub struct FormerDelivery {
     pub restaurant_phone: Option<String>,
 }
 
-/// What has become of the delivery of an order, for a driver who had it.
+/// Reads the current state of the delivery of an order, for a driver who had it.
 pub async fn get(
     tx: &mut Tx,
     scope: &RestaurantScope,

@@ -36,9 +36,9 @@ pub async fn is_there(tx: &mut Tx, scope: &RestaurantScope, order: OrderId) -> R
 pub async fn draw_numbers(
     tx: &mut Tx,
     scope: &RestaurantScope,
-    wanted: &[(NaiveDate, i32)],
+    requested: &[(NaiveDate, i32)],
 ) -> Result<Vec<(NaiveDate, i32)>, Problem> {
-    let (days, counts): (Vec<_>, Vec<_>) = wanted.iter().copied().unzip();
+    let (days, counts): (Vec<_>, Vec<_>) = requested.iter().copied().unzip();
     let rows = sqlx::query!(
         "insert into day_counters as c (restaurant_id, day, last_number)
          select $1, * from unnest($2::date[], $3::int[])

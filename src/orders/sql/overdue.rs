@@ -1,4 +1,4 @@
-//! Statements on orders that the restaurant has not answered in time.
+//! Statements on orders that the restaurant has not accepted or rejected in time.
 
 use chrono::{DateTime, Utc};
 

@@ -50,7 +50,7 @@ pub enum Placed {
     Numbered {
         /// The order number.
         number: i32,
-        /// Whether so little stock is left of something that the menu may change.
+        /// Whether the stock of an item or modifier became so small that the menu may change.
         menu_changed: bool,
     },
     /// The stock is too low; nothing was written.
@@ -65,14 +65,14 @@ fn by_rate<T>(taxes: &[TaxAt], value: impl Fn(&TaxAt) -> T) -> Vec<T> {
     taxes.iter().map(value).collect()
 }
 
-/// Takes stock, draws the number of the day, writes order and lines, closes the cart and uses the quote: one statement,
-/// short locks. The order is written as given, except for the number.
+/// Takes stock, draws the number of the day, writes order and lines, closes the cart and uses the quote: in one
+/// statement, so that locks are short. The order is written as given, except for the number.
 ///
-/// Transactions that change stock take turns at the restaurant (an advisory lock until the transaction ends): locking
-/// rows in the order of their ids is not enough, because a row with several versions and key-share locks of foreign
-/// keys is locked in several steps, between which two orders can deadlock. The stock taken is written to the ledger. If
-/// any stock is too low, nothing is written and the transaction must be rolled back. `network`: the network of the
-/// request, if it is counted.
+/// Transactions that change stock of a restaurant run one after another (an advisory lock until the transaction ends):
+/// locking rows in the order of their ids is not enough, because a row with several versions and key-share locks of
+/// foreign keys is locked in several steps, between which two orders can deadlock. The stock taken is written to the
+/// ledger. If any stock is too low, nothing is written and the transaction must be rolled back. `network`: the network
+/// of the request, if it is counted.
 #[expect(clippy::too_many_lines, reason = "one statement and its arguments")]
 pub async fn insert(
     tx: &mut Tx,

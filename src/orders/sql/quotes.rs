@@ -73,7 +73,7 @@ pub async fn get(
 }
 
 /// One of a customer's quotes, locked; sets the restaurant of the transaction to that of the quote.
-pub async fn enter(tx: &mut Tx, quote: QuoteId, user: UserId) -> Result<Option<StoredQuote>, Problem> {
+pub async fn lock_own(tx: &mut Tx, quote: QuoteId, user: UserId) -> Result<Option<StoredQuote>, Problem> {
     let row = quotes!(
         "set_shop(q.restaurant_id)",
         "q.id = $1 and q.user_id = $2 for no key update of q",

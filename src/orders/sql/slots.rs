@@ -54,7 +54,7 @@ pub async fn take(tx: &mut Tx, scope: &RestaurantScope, slot: Slot, capacity: i3
     Ok(taken.is_some())
 }
 
-/// Counts one order less for a slot, after a cancellation.
+/// Counts one order fewer for a slot, after a cancellation.
 pub async fn give_back(tx: &mut Tx, scope: &RestaurantScope, slot: DateTime<Utc>) -> Result<(), Problem> {
     sqlx::query!(
         "update slots set taken = taken - 1 where restaurant_id = $1 and starts_at = $2",

@@ -68,8 +68,8 @@ async fn give_back(tx: &mut Tx, scope: &RestaurantScope, order: &Order, stock: b
 }
 
 /// Returns the stock that an order took according to the ledger, of items that are still counted, up to the largest
-/// stock: what was sold may have been counted again meanwhile. `true`: the menu may change. Takes its turn as
-/// `place::insert` does.
+/// stock: staff may have counted the stock again meanwhile. `true`: the menu may change. Takes the same advisory lock
+/// as `place::insert`.
 async fn return_stock(tx: &mut Tx, scope: &RestaurantScope, order: OrderId) -> Result<bool, Problem> {
     let now = tx.now();
     let returned = sqlx::query!(

@@ -179,7 +179,7 @@ async fn list_my_invitations(
     let open = app.db.read(TenancyContext::user(user), move |tx| {
         Box::pin(async move {
             let account = accounts::sql::get(tx, user).await?.ok_or_else(Problem::unauthenticated)?;
-            // Anybody can sign up with an address; whose it is, is known once it was verified.
+            // Anybody can sign up with an address; the owner is known only after the address was verified.
             if account.email_verified { sql::invitations::to(tx, user).await } else { Ok(Vec::new()) }
         })
     });

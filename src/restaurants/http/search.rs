@@ -221,7 +221,7 @@ impl CheckedSearch {
                     let zones = zones.get(&restaurant.id).map(Vec::as_slice);
                     match delivery_to(&restaurant, delivers_to, zones, self.max_distance)? {
                         Some(terms) => {
-                            // The way is known here, so the last order is that of this address.
+                            // The travel time to the address is known here, so the last order is that for this address.
                             let last = restaurant.last_orders.of(Fulfilment::Delivery);
                             let lead_times = LeadTimes::of(restaurant.preparation_minutes, terms.lead_minutes, last);
                             let promise = restaurant.open.promise(Fulfilment::Delivery, lead_times, now);

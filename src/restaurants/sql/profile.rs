@@ -140,7 +140,7 @@ fn slug_taken() -> Problem {
     Problem::new(Code::AlreadyExists, "Another restaurant has this slug. Choose another slug.")
 }
 
-/// Locks a restaurant against other changes and tells its version.
+/// Locks a restaurant against other changes, and returns its version.
 pub async fn lock(tx: &mut Tx, scope: &RestaurantScope) -> Result<(), Problem> {
     sqlx::query!("select id from restaurants where id = $1 for no key update", scope.restaurant() as RestaurantId)
         .fetch_optional(tx.connection())
@@ -198,7 +198,7 @@ pub async fn update(tx: &mut Tx, scope: &RestaurantScope, profile: &Profile) -> 
     tax::set(tx, scope, &profile.tax.classes).await
 }
 
-/// Begins a pause, or ends it before its time. `false`: it is paused like that already, or not paused.
+/// Begins a pause, or ends it before its time. `false`: it already has this pause, or it is not paused.
 pub async fn set_pause(tx: &mut Tx, scope: &RestaurantScope, pause: Option<&Pause>) -> Result<bool, Problem> {
     let now = tx.now();
     let changed = sqlx::query!(
@@ -229,7 +229,7 @@ pub async fn next_version(tx: &mut Tx, scope: &RestaurantScope) -> Result<(), Pr
     Ok(())
 }
 
-/// Sets the image; `None` removes it. `false`: it has this one, or none.
+/// Sets the image; `None` removes it. `false`: nothing changed, because this was its image already, or it had none.
 pub async fn show_image(tx: &mut Tx, scope: &RestaurantScope, id: Option<ImageId>) -> Result<bool, Problem> {
     let now = tx.now();
     let changed = sqlx::query!(

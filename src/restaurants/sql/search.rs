@@ -26,7 +26,7 @@ pub struct RestaurantCandidate {
     pub id: RestaurantId,
     /// When it was created.
     pub created_at: DateTime<Utc>,
-    /// The straight-line distance from the middle, in metres.
+    /// The straight-line distance from the location of the search, in metres.
     pub metres: Option<f64>,
 }
 

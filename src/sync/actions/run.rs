@@ -73,7 +73,7 @@ pub async fn run(app: &App, lease: &Lease, seq: i64, network: Network) -> Result
     match perform(app, lease, operation, network).await {
         Ok(true) => Ok(Ended::Finished),
         Ok(false) => Ok(Ended::LeaseLost),
-        // A refusal that passes by waiting does not concern the operation itself: it is retried later.
+        // A temporary refusal does not concern the operation itself, so it is retried later.
         Err(problem) if problem.code().status().is_client_error() && problem.passes_after().is_none() => {
             reject(app, lease, seq, problem).await
         }

@@ -1,5 +1,5 @@
-//! The worker of a device's operations, under a lease: the request that sent them, or after its end the next node that
-//! checks. Redis is not used.
+//! The worker of a device's operations, under a lease. The request that sent them runs them; after its end, the next
+//! node that checks. Redis is not used.
 
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) {
     stop.run_until_cancelled(Box::pin(watch)).await;
 }
 
-/// One round: every device that is due.
+/// Runs one round: the operations of every device that is due.
 ///
 /// # Errors
 /// When the database does not answer. A device whose operations fail does not delay others.
@@ -100,7 +100,7 @@ async fn work_through(app: &App, lease: &Lease) -> Result<Option<Round>, Problem
             scan.stays(entry, waits_for);
             continue;
         }
-        // An operation draws from the rate limits as the same request would; so does each retry.
+        // An operation draws from the rate limits like the same request over HTTP; so does each retry.
         let network = entry.network();
         let allowance = app.limits.draw_for_action(lease.device.user, network).await;
         if !allowance.pause.is_zero() {

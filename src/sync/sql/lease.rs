@@ -21,7 +21,7 @@ pub struct Lease {
     pub life: Duration,
 }
 
-/// Takes the lease, if nobody holds it; returns the smallest number that has not arrived yet.
+/// Takes the lease, if no worker has it; returns the smallest number that has not arrived yet.
 pub async fn take(tx: &mut Tx, lease: &Lease) -> Result<Option<i64>, Problem> {
     let (now, until) = (tx.now(), tx.now() + lease.life);
     let row = sqlx::query!(

@@ -80,7 +80,7 @@ async fn update_user(
     Path(user): Path<UserId>,
     Body(patch): Body<AccountPatch>,
 ) -> Result<Json<Account>, Problem> {
-    // So that the platform always has an administrator.
+    // Administrators cannot change their own account, so that the platform always has one.
     if user == admin.caller.user {
         return Err(Problem::new(
             Code::OwnAccount,

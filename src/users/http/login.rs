@@ -131,8 +131,7 @@ async fn login(
     Ok(Json(LoginResult::SignedIn(Box::new(LoginSession { tokens, device_token, user, guest }))))
 }
 
-/// For whom a password is to be checked: somebody on a device that has signed in with this address before, or a
-/// stranger.
+/// The claimant of a password check: a device that has signed in with this address before, or an unknown one.
 fn claimant(app: &App, given: &Credentials, client: Client) -> Claimant {
     let token = given.device_token.as_ref().map(ExposeSecret::expose_secret);
     let known = token.and_then(|token| DeviceToken::read(&app.encryption, &given.email, token, app.clock.now()));
@@ -205,7 +204,7 @@ async fn complete_login(
     let (user, OpenedSession { expires_at: ends, sessions_ended_at }, guest) =
         opened.map_err(|problem| problem.concerning(Some(user_id)))?;
     attempt_limits::give_back(&app, tries).await?;
-    app.outbox.ring();
+    app.outbox.wake();
     let tokens = TokenPair::new(&app, user.id, session, 0, ends)?;
     let email = Email::try_from(user.email.clone()).map_err(|error| Problem::internal(&error))?;
     let device_token = login_device::issue(&app.encryption, &email, sessions_ended_at, app.clock.now());

@@ -105,11 +105,11 @@ fn webp_with(groups: u32) -> Vec<u8> {
     bits.push(0x2f, 8);
     bits.push(64 - 1, 14);
     bits.push(64 - 1, 14);
-    // Without transparency, version, transforms and kept colours; with a picture that says which group is whose.
+    // Without transparency, version, transforms and colour cache; with a meta image that assigns the groups to pixels.
     bits.push(0, 1 + 3 + 1 + 1);
     bits.push(1, 1);
     bits.push(0, 3);
-    // Of this picture each pixel is the last group, by green and red.
+    // Each pixel of the meta image is the last group, in its green and red channels.
     bits.push(0, 1);
     let last = groups - 1;
     for symbol in [last & 255, last >> 8, 0, 0, 0] {

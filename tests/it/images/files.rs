@@ -51,7 +51,7 @@ pub fn display_p3(width: u32, height: u32, colour: [u8; 3]) -> Vec<u8> {
 pub fn with_exif(jpeg: Vec<u8>, orientation: u8) -> Vec<u8> {
     let text = format!("{HIDDEN}\0");
     let length = u32::try_from(text.len()).unwrap();
-    // A TIFF of two entries: the orientation, and the artist, whose name stands behind them.
+    // A TIFF of two entries: the orientation, and the artist, whose name follows them.
     let mut tiff = b"II*\0\x08\0\0\0\x02\0\x12\x01\x03\0\x01\0\0\0".to_vec();
     tiff.extend_from_slice(&[orientation, 0, 0, 0]);
     tiff.extend_from_slice(b"\x3B\x01\x02\0");

@@ -2,7 +2,7 @@
 //! and nothing changes.
 //!
 //! Where a body can hold an id is read from the OpenAPI document (`id_fields.rs`); a place that none of the cases fills
-//! fails the test, so an operation that comes later says here how it is asked for.
+//! fails the test, so a new operation needs a case here.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -61,7 +61,7 @@ async fn an_offline_pickup_from_before_an_absent_driver_lost_the_delivery_is_app
     assert_eq!((&result["status"], &result["address"]), (&json!("ON_THE_WAY"), &Value::Null));
     let now = scene.mario.get(&format!("/api/deliveries/{}", id_of(&delivery))).await.expect(200);
     assert_eq!((&now["status"], &now["driver"]["id"]), (&json!("PICKED_UP"), &scene.profile["id"]));
-    // ASSIGNED, WAITING, ASSIGNED again, PICKED_UP: the history tells it, with no gap in the versions.
+    // ASSIGNED, WAITING, ASSIGNED again, PICKED_UP: all are in the history, with no gap in the versions.
     let events = scene.app.count("select count(*) from events where aggregate = 'delivery'").await;
     assert_eq!(json!(events), now["version"]);
     let both = sends(&scene.mario, "phone", &ops).await;

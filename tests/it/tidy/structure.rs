@@ -229,8 +229,8 @@ fn an_import_against_the_order_of_features_is_found() {
 const WRITERS_ELSEWHERE: &[(&str, &str)] = &[
     ("orders writes carts, which is cart's", "an order closes its cart in the statement that places it"),
     ("orders writes menu_items, which is menu's", "an order takes stock in the statement that places it"),
-    ("orders writes modifiers, which is menu's", "the same, for what is chosen on items"),
-    ("orders writes stock_ledger, which is menu's", "the same statement writes down what it took"),
+    ("orders writes modifiers, which is menu's", "the same, for the chosen modifiers"),
+    ("orders writes stock_ledger, which is menu's", "the same statement records the stock that it took"),
     ("demo writes events, which is events's", "removing the demo, as the owner of the schema"),
     ("demo writes images, which is images's", "removing the demo, as the owner of the schema"),
     ("demo writes menu_categories, which is menu's", "removing the demo, as the owner of the schema"),

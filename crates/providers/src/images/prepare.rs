@@ -4,7 +4,7 @@
 //! anything is decoded; other compressed content of the file is ignored (`chunks.rs`). The file must end where its
 //! format says, so that nothing can be hidden after the image. Then the image is decoded, rotated by its EXIF
 //! orientation, converted to sRGB, put on a white background, and encoded as JPEG, without locations, names and other
-//! metadata.
+//! metadata. Names and sizes of the variants are in [`Variant`]; each is a field of [`Picture`].
 
 use std::io::Cursor;
 

@@ -1,4 +1,4 @@
-//! The rows of a new menu, written down as JSON before the transaction that sends them. Pure.
+//! The rows of a new menu as JSON, serialised before the transaction that sends them. Pure.
 
 use std::collections::HashMap;
 
@@ -15,8 +15,8 @@ use crate::menu::{Category, Group, Item, Modifier};
 use crate::money::Amount;
 use crate::restaurants::tax::TaxClass;
 
-/// Rows as JSON and what they refer to, ready to be sent: they are written down before the transaction opens, because
-/// those of a large menu take their time.
+/// Rows as JSON, and the entities that they refer to. They are serialised before the transaction begins, because that
+/// takes long for a large menu.
 #[derive(Debug)]
 pub struct PreparedRows {
     pub(super) json: Box<RawValue>,
@@ -28,7 +28,7 @@ impl PreparedRows {
         Ok(Self { json: to_raw_value(rows)?, links })
     }
 
-    /// Of categories.
+    /// The rows of categories.
     ///
     /// # Errors
     /// When a value cannot be written as JSON, which does not happen.
@@ -37,7 +37,7 @@ impl PreparedRows {
         Self::of(&rows, GroupColumns::default())
     }
 
-    /// Of items, each with its search words; and the modifier groups of those that had others before.
+    /// The rows of items, each with its search words, and the modifier groups of items whose groups change.
     ///
     /// # Errors
     /// As for categories.
@@ -48,7 +48,7 @@ impl PreparedRows {
         Self::of(&rows, GroupColumns::changed(before, links))
     }
 
-    /// Of groups, without their modifiers.
+    /// The rows of groups, without their modifiers.
     ///
     /// # Errors
     /// As for categories.
@@ -57,7 +57,7 @@ impl PreparedRows {
         Self::of(&rows, GroupColumns::default())
     }
 
-    /// Of the new and changed modifiers of groups; and the nested groups of those that had others before.
+    /// The rows of new and changed modifiers of groups, and the nested groups of modifiers whose groups change.
     ///
     /// # Errors
     /// As for categories.
@@ -194,7 +194,7 @@ fn placed_modifiers(group: &Group) -> impl Iterator<Item = PlacedModifier<'_>> {
 /// The modifier groups of those items or modifiers whose groups change, in columns.
 #[derive(Debug, Default)]
 pub(super) struct GroupColumns {
-    /// Those whose groups were others before: they are deleted first.
+    /// The items or modifiers whose existing references are deleted first.
     pub(super) outdated: Vec<Uuid>,
     pub(super) about: Vec<Uuid>,
     pub(super) groups: Vec<Uuid>,
@@ -202,7 +202,7 @@ pub(super) struct GroupColumns {
 }
 
 impl GroupColumns {
-    /// The groups now, of everything that had others before.
+    /// The new references of all items or modifiers whose groups change.
     fn changed<'a>(
         before: impl Iterator<Item = (Uuid, &'a [ModifierGroupId])>,
         now: impl Iterator<Item = (Uuid, &'a [ModifierGroupId])>,

@@ -1,4 +1,4 @@
-//! Changes the status of an order, which may be one that its driver has lost meanwhile.
+//! Changes the status of an order. A driver may have lost its delivery meanwhile.
 
 use super::{Unit, effect};
 use crate::accounts::Caller;
@@ -59,7 +59,7 @@ impl Unit<'_> {
     ) -> Result<bool, Problem> {
         let scope = OrderAccess::of(self.app, caller, id, Operation::UpdateOrderStatus).await?.scope;
         // The stored result is repeated whenever the device sends the operation again: also after a driver has
-        // delivered the order, or after somebody has left the restaurant. So only the customer's own result contains
+        // delivered the order, or after a member has left the restaurant. So only the customer's own result contains
         // the customer's details.
         let is_customer = scope.actor() == Actor::Customer;
         let done = self.commit(scope, move |tx| {
@@ -92,7 +92,7 @@ impl Unit<'_> {
     }
 }
 
-/// A version conflict without the current order: the result is repeated at any later time, also to whoever may not see
+/// A version conflict without the current order, because the stored result may be repeated to a user who may not see
 /// the order any more.
 fn without_current(problem: Problem) -> Problem {
     match problem.code() {
