@@ -101,8 +101,8 @@ impl Callers {
         state.entries.insert(session, (known, Instant::now()));
     }
 
-    /// Remembers that a session has ended, which is final, for the limits that a request draws from. When there are more
-    /// than the cache may hold, all are forgotten.
+    /// Remembers that a session has ended, which is final, for the limits that a request draws from. When there are
+    /// more than the cache may hold, all are forgotten.
     pub fn remember_end(&self, session: SessionId) {
         let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
         if ended.len() >= self.max {

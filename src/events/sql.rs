@@ -12,6 +12,7 @@ use crate::ids::{DriverId, OrderId, RestaurantId, UserId};
 use crate::problem::Problem;
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
+use crate::written::MAX_BYTES_OF_OTHERS;
 
 /// The body of an event, without its number, which is added when the event is read.
 struct EventBody<'a> {
@@ -52,7 +53,8 @@ pub async fn append(tx: &mut Tx, scope: &RestaurantScope, event: &Event<'_>) -> 
     let payload = EventBody { event, restaurant, at, actor }.written()?;
     let (row, concerns) = (event.kind.row(), event.concerns);
     let index = tx.next_event_index()?;
-    tx.note_bytes(payload.get().len());
+    let is_own = concerns.customer.is_none_or(|customer| scope.actor_id() == Some(customer));
+    tx.note_bytes(payload.get().len().min(if is_own { usize::MAX } else { MAX_BYTES_OF_OTHERS }));
     sqlx::query!(
         "insert into events (seq, restaurant_id, aggregate, aggregate_id, order_id, version, name, actor, actor_id,
                              customer_id, driver_id, former_driver_id, closed, payload, at)

@@ -11,6 +11,7 @@ use crate::ids::UserId;
 use crate::permission::Operation;
 use crate::problem::{Code, Problem};
 use crate::uow::Tx;
+use crate::written::MAX_BYTES_OF_OTHERS;
 
 /// Whether a response is stored under a key.
 pub(super) async fn is_stored(tx: &mut Tx, user: UserId, operation: Operation, key: &str) -> Result<bool, Problem> {
@@ -115,7 +116,7 @@ impl Claim {
 
     /// Stores the response, in the same transaction.
     pub async fn store(&self, tx: &mut Tx, answer: &IdempotentResponse) -> Result<(), Problem> {
-        tx.note_bytes(answer.body.len());
+        tx.note_bytes(answer.body.len().min(MAX_BYTES_OF_OTHERS));
         sqlx::query!(
             "update idempotency_keys set status = $4, body = $5 where user_id = $1 and operation = $2 and key = $3",
             self.user.uuid(),

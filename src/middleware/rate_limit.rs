@@ -29,8 +29,8 @@ use super::admission::read_whole;
 /// not receive it has to learn the result of its request. See [`is_repeated`].
 pub async fn limit(State(app): State<Arc<App>>, client: Client, mut request: Request, next: Next) -> Response {
     let operation = request.extensions().get::<Operation>().copied();
-    // A valid signature is enough to choose a bucket; the session is checked later. A session that was found to have ended
-    // draws as its network: whoever has a stolen token must not use up the limits of its owner.
+    // A valid signature is enough to choose a bucket; the session is checked later. A session that was found to have
+    // ended draws as its network: whoever has a stolen token must not use up the limits of its owner.
     let claims = bearer(request.headers()).and_then(|token| app.tokens.check(token, app.clock.now()).ok());
     let claims = claims.filter(|claims| !app.callers.has_ended(claims.sid));
     let sender = Sender { user: claims.map(|claims| claims.sub), network: client.network() };

@@ -123,5 +123,6 @@ mod timestamps;
 mod typescript;
 mod unchanged;
 mod uow;
+mod write_limits;
 mod zones;
 mod zones_geojson;

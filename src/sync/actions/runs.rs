@@ -1,5 +1,6 @@
 //! The devices whose operations this node runs: one task for each device, a few devices at once, and a limited share of
-//! them for one user and for one network. Other requests of the device wait for its task instead of polling the database.
+//! them for one user and for one network. Other requests of the device wait for its task instead of polling the
+//! database.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -41,14 +42,12 @@ pub struct DeviceRun {
 /// A permit for one of the devices that run at once.
 #[derive(Debug)]
 pub struct DevicePermit {
-    _of_user: OwnedSemaphorePermit,
-    _of_network: Vec<OwnedSemaphorePermit>,
-    _of_all: OwnedSemaphorePermit,
+    _permits: Vec<OwnedSemaphorePermit>,
 }
 
 impl DeviceRuns {
-    /// Runs at most `at_once` devices, and at most a quarter of them for one user, half of them for one network and three
-    /// quarters for one IPv6 /48.
+    /// Runs at most `at_once` devices, and at most a quarter of them for one user, half of them for one network and
+    /// three quarters for one IPv6 /48.
     pub fn new(at_once: usize) -> Self {
         Self {
             running: Arc::default(),
@@ -81,16 +80,15 @@ impl DeviceRun {
     pub async fn permit(&self, network: Network) -> Option<DevicePermit> {
         let at_once = self.runs.at_once;
         let of_user = self.runs.of_users.of(self.device.user, || Semaphore::new((at_once / 4).max(1)));
-        let of_user = of_user.acquire_owned().await.ok()?;
-        let mut of_network = Vec::new();
+        let mut permits = vec![of_user.acquire_owned().await.ok()?];
         for part in Subject::Network(network).parts() {
             let SubjectPart::Block(block) = part else { continue };
             let share = block.share(at_once / 2, at_once).max(1);
             let share = self.runs.of_networks.of(part, || Semaphore::new(share));
-            of_network.push(share.acquire_owned().await.ok()?);
+            permits.push(share.acquire_owned().await.ok()?);
         }
-        let of_all = Arc::clone(&self.runs.permits).acquire_owned().await.ok()?;
-        Some(DevicePermit { _of_user: of_user, _of_network: of_network, _of_all: of_all })
+        permits.push(Arc::clone(&self.runs.permits).acquire_owned().await.ok()?);
+        Some(DevicePermit { _permits: permits })
     }
 }
 

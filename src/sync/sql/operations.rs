@@ -8,6 +8,7 @@ use crate::ids::{SessionId, UserId};
 use crate::problem::Problem;
 use crate::sync::{Device, OperationState};
 use crate::uow::Tx;
+use crate::written::MAX_BYTES_OF_OTHERS;
 
 /// An operation as it was sent.
 #[derive(Debug, Clone)]
@@ -91,7 +92,7 @@ pub async fn finish(
     aggregate: Option<String>,
 ) -> Result<bool, Problem> {
     let now = tx.now();
-    tx.note_bytes(result.get().len());
+    tx.note_bytes(result.get().len().min(MAX_BYTES_OF_OTHERS));
     let finished = sqlx::query!(
         "update sync_operations set state = $4, result = $5, finished_at = $6, retry_at = null,
              aggregate = coalesce($7, aggregate)

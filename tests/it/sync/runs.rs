@@ -67,11 +67,11 @@ async fn devices_of_one_network_are_limited_to_half_and_those_of_a_site_to_three
         permits.push(all[number].permit(address(network)).now_or_never().expect("half is free"));
     }
     assert!(all[4].permit(address("2001:db8::3")).now_or_never().is_none(), "four of eight are half");
-    for number in 5..7 {
-        permits.push(all[number].permit(address("2001:db8:0:1::1")).now_or_never().expect("a /48 has three quarters"));
+    for one in &all[5..7] {
+        permits.push(one.permit(address("2001:db8:0:1::1")).now_or_never().expect("a /48 has three quarters"));
     }
     assert!(all[7].permit(address("2001:db8:0:2::1")).now_or_never().is_none(), "six of eight are three quarters");
-    for number in 8..10 {
-        permits.push(all[number].permit(network(1)).now_or_never().expect("others are not affected"));
+    for one in &all[8..10] {
+        permits.push(one.permit(network(1)).now_or_never().expect("others are not affected"));
     }
 }
