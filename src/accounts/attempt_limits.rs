@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::accounts::second_factor::FactorProof;
 use crate::app::App;
 use crate::client::Client;
 use crate::encryption::KeyPurpose;
@@ -171,9 +172,24 @@ impl Counter {
 
     /// Counters of wrong codes of a user's second factor, and from the network (`SECOND_FACTOR_ATTEMPTS_PER_NETWORK`).
     pub fn second_factor(app: &App, user: UserId, client: Client) -> Vec<Self> {
+        let of_user = Self::new(app, SECOND_FACTOR, &[user.as_bytes()]);
+        std::iter::once(of_user).chain(Self::recovery_codes_from(app, client)).collect()
+    }
+
+    /// Counters of a wrong proof of a second factor.
+    pub fn factor_proof(app: &App, user: UserId, client: Client, proof: &FactorProof) -> Vec<Self> {
+        match proof {
+            FactorProof::Code(_) => Self::second_factor(app, user, client),
+            FactorProof::RecoveryCode(_) => Self::recovery_codes_from(app, client),
+        }
+    }
+
+    /// Wrong recovery codes and codes of second factors from the network (`SECOND_FACTOR_ATTEMPTS_PER_NETWORK`). Recovery
+    /// codes have 50 bits, so those of one user need no counter: somebody who knows the password would use it up, and the
+    /// owner could not sign in.
+    fn recovery_codes_from(app: &App, client: Client) -> Vec<Self> {
         let quota = app.config.limits.second_factor_attempts_per_network;
-        let of_network = Self::of_network(app, "second factor from", quota, client.network());
-        [Self::new(app, SECOND_FACTOR, &[user.as_bytes()])].into_iter().chain(of_network).collect()
+        Self::of_network(app, "second factor from", quota, client.network())
     }
 }
 

@@ -50,6 +50,8 @@ async fn an_exported_csv_imports_as_the_same_menu() {
     // Or before and between the others; and with the byte order mark, headings and encoding of Excel.
     let gaps = ",type,key,,in,name,price,currency\n,category,p,,,Pizze,,\n,item,b,,p,Bianca,4.5,EUR\n";
     assert_eq!(sends_csv(&luigi.owner, &path, gaps).await.expect(200)["changes"], json!([]));
+    let capitals = "TYPE,Key,In,Name,PRICE,Currency\ncategory,p,,Pizze,,\nitem,b,p,Bianca,4.5,EUR\n";
+    assert_eq!(sends_csv(&luigi.owner, &path, capitals).await.expect(200)["changes"], json!([]));
     let declared = "sep=;\r\ntype;key;in;name;price;currency\r\ncategory;p;;Pizze;;\r\nitem;b;p;Bianca;4,5;EUR\r\n";
     assert_eq!(sends_csv(&luigi.owner, &path, declared).await.expect(200)["changes"], json!([]));
     let wrong = format!("{declared}item;c;p;Cotto;x;EUR\r\n");

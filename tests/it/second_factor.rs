@@ -184,6 +184,8 @@ async fn a_sign_in_has_five_tries_and_an_account_twenty_a_day() {
     }
     let half = signs_in(&app, &ada.person.email).await.expect(200);
     completes(&app, &half, "code", &ada.code(&app)).await.refused(429, "too_many_requests");
+    // Whoever knows the password has used them up: recovery codes go on working.
+    completes(&app, &half, "recoveryCode", &ada.recovery_codes[0]).await.expect(200);
     app.passes(TimeDelta::days(1));
     let half = signs_in(&app, &ada.person.email).await.expect(200);
     app.passes(TimeDelta::minutes(5));

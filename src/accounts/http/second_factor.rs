@@ -226,7 +226,7 @@ async fn remove_second_factor(
     let (user, session, task_app) = (caller.user, caller.session, Arc::clone(&app));
     let given = FactorProof::one_of(removal.code, removal.recovery_code)?;
     authenticate_again(&app, user, client, &removal.password).await?;
-    let tries = Counter::second_factor(&app, user, client);
+    let tries = Counter::factor_proof(&app, user, client, &given);
     attempt_limits::take(&app, tries.clone()).await?;
     app.db
         .write(TenancyContext::credentials(user, session), move |tx| {

@@ -124,7 +124,7 @@ impl TableReader {
             if name.is_empty() {
                 continue;
             }
-            let Some(column) = COLUMNS.iter().position(|(column, _)| *column == name) else {
+            let Some(column) = COLUMNS.iter().position(|(column, _)| column.eq_ignore_ascii_case(name)) else {
                 let columns = COLUMNS.map(|(name, _)| name).join(", ");
                 let message = format!("“{name}” is not a column; the columns are {columns}");
                 self.faults.push(at(header.line, Some(index), "heading", &message));

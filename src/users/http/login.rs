@@ -179,7 +179,7 @@ async fn complete_login(
         .write(TenancyContext::nobody(), move |tx| Box::pin(async move { factors::take_try(tx, id).await }))
         .await?;
     let Challenge { user, password_hash } = challenge.ok_or_else(second_factor::wrong)?;
-    let tries = Counter::second_factor(&app, user, client);
+    let tries = Counter::factor_proof(&app, user, client, &given);
     attempt_limits::take(&app, tries.clone()).await.map_err(|problem| problem.concerning(Some(user)))?;
     let (session, task_app, lives) = (SessionId::new(), Arc::clone(&app), app.config.accounts.sessions);
     let claim = GuestClaim::of(&app, proof.guest_token.as_ref()).await?;
