@@ -14,8 +14,8 @@ pub struct Sync {
     pub max_waiting: i64,
     /// `SYNC_MAX_DEVICES`: maximum number of devices of one user that synchronise (1 to 1000).
     pub max_devices: i64,
-    /// `SYNC_DEVICES_AT_ONCE`: devices whose operations a node works on at once, a quarter of them of one user (1 to
-    /// 1000).
+    /// `SYNC_DEVICES_AT_ONCE`: devices whose operations a node works on at once, a quarter of them of one user and half
+    /// of one network (1 to 1000).
     pub devices_at_once: usize,
     /// `SYNC_LEASE`: how long the lease of a worker lasts; after it another worker continues (1s to 20s).
     pub lease: Duration,
