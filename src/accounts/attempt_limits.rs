@@ -184,9 +184,9 @@ impl Counter {
         }
     }
 
-    /// Wrong recovery codes and codes of second factors from the network (`SECOND_FACTOR_ATTEMPTS_PER_NETWORK`). Recovery
-    /// codes have 50 bits, so those of one user need no counter: somebody who knows the password would use it up, and the
-    /// owner could not sign in.
+    /// Wrong recovery codes and codes of second factors from the network (`SECOND_FACTOR_ATTEMPTS_PER_NETWORK`).
+    /// Recovery codes have 50 bits, so those of one user need no counter: somebody who knows the password would use it
+    /// up, and the owner could not sign in.
     fn recovery_codes_from(app: &App, client: Client) -> Vec<Self> {
         let quota = app.config.limits.second_factor_attempts_per_network;
         Self::of_network(app, "second factor from", quota, client.network())

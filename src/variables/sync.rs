@@ -17,8 +17,8 @@ pub(super) const TABLE: &[Variable] = &[
         SYNC,
         "SYNC_DEVICES_AT_ONCE",
         "4",
-        "Devices whose operations a node works on at once: a quarter of them, but at least one, of one user, and half of \
-         one network (1 to 1000). Other devices wait for five seconds; what is stored then is done later.",
+        "Devices whose operations a node works on at once: a quarter of them, but at least one, of one user, and half \
+         of one network (1 to 1000). Other devices wait for five seconds; what is stored then is done later.",
     ),
     plain(
         SYNC,
