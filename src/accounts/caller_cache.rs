@@ -49,7 +49,7 @@ pub struct CachedSession {
 pub struct Callers {
     state: Mutex<CacheState>,
     max: usize,
-    /// Sessions that were found to have ended.
+    /// Sessions that were found to have ended, and not to be valid since.
     ended: Mutex<HashSet<SessionId>>,
     revocations: broadcast::Sender<Arc<[Revocation]>>,
 }
@@ -88,6 +88,7 @@ impl Callers {
 
     /// Caches what was read from the database, unless anything was revoked since `epoch`.
     pub fn remember(&self, session: SessionId, known: CachedSession, epoch: u64) {
+        self.ended().remove(&session);
         let mut state = self.state();
         if state.epoch != epoch {
             return;
@@ -101,10 +102,15 @@ impl Callers {
         state.entries.insert(session, (known, Instant::now()));
     }
 
-    /// Remembers that a session has ended, which is final, for the limits that a request draws from. When there are
-    /// more than the cache may hold, all are forgotten.
+    fn ended(&self) -> MutexGuard<'_, HashSet<SessionId>> {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers that a session was found to have ended, for the limits that a request draws from. It is forgotten when
+    /// the session is valid again, because its account was enabled. When there are more than the cache may hold, all
+    /// are forgotten.
     pub fn remember_end(&self, session: SessionId) {
-        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ended = self.ended();
         if ended.len() >= self.max {
             ended.clear();
         }
@@ -113,7 +119,7 @@ impl Callers {
 
     /// Whether a session is known to have ended.
     pub fn has_ended(&self, session: SessionId) -> bool {
-        self.ended.lock().unwrap_or_else(PoisonError::into_inner).contains(&session)
+        self.ended().contains(&session)
     }
 
     /// Records that the access token of this number has been used.
