@@ -72,7 +72,7 @@ async fn create_coupon(
     IdempotentBody { value: new, key }: IdempotentBody<NewCoupon>,
 ) -> Result<IdempotentResponse, Problem> {
     let (scope, max) = (staff.scope, app.config.restaurants.max_coupons);
-    key.makes(&app.db, scope, move |tx| {
+    key.create(&app.db, scope, move |tx| {
         Box::pin(async move {
             row_limit::check(tx, RowLimit::Coupons, scope.restaurant().uuid(), max).await?;
             let currency = menu::sql::currency(tx, scope.restaurant()).await?;

@@ -119,3 +119,16 @@ pub struct Coupon {
     /// When the coupon was last changed.
     pub updated_at: DateTime<Utc>,
 }
+
+/// A discount on an order.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Discount {
+    /// The code of the coupon.
+    #[schema(value_type = String, example = "WELCOME10")]
+    pub coupon_code: CouponCode,
+    /// What is reduced: the price of the lines, or the delivery fee.
+    pub kind: CouponKind,
+    /// The amount that is taken off.
+    pub amount: Money,
+}

@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 use super::{Coupon, CouponCode, CouponKind};
 use crate::ids::CouponId;
@@ -161,17 +160,4 @@ impl Saving {
 pub fn unknown(code: &CouponCode) -> Problem {
     let detail = "Check the spelling of the code, or order without it. Repeated wrong codes are rate limited.";
     Problem::new(Code::CouponUnknown, detail).with("couponCode", code)
-}
-
-/// A discount on an order.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Discount {
-    /// The code of the coupon.
-    #[schema(value_type = String, example = "WELCOME10")]
-    pub coupon_code: CouponCode,
-    /// What is reduced: the price of the lines, or the delivery fee.
-    pub kind: CouponKind,
-    /// The amount that is taken off.
-    pub amount: crate::money::Money,
 }
