@@ -1,6 +1,6 @@
 //! The replay of real days: reading a day, and playing a small one.
 
-mod books;
+mod audit;
 mod client;
 
 use std::fmt::Write as _;

@@ -114,7 +114,7 @@ impl Supervisor {
                 End::Final => return,
                 End::Broken(reason) => reason,
             };
-            if self.tell(News::Broken { reason }).await.is_err() {
+            if self.report(News::Broken { reason }).await.is_err() {
                 return;
             }
             failures += 1;
@@ -193,14 +193,14 @@ impl Supervisor {
         if answer["ok"] == json!(true) {
             let seq = answer["seq"].as_u64().unwrap_or_default();
             self.rooms.entry(room.to_owned()).or_default().seq.get_or_insert(seq);
-            return self.tell(News::Joined { room: room.to_owned(), seq }).await;
+            return self.report(News::Joined { room: room.to_owned(), seq }).await;
         }
         let error = &answer["error"];
         let reason = format!("{} {}", error["code"].as_str().unwrap_or("refused"), error["detail"]);
         if matches!(error["status"].as_u64(), Some(401 | 429 | 500..)) {
             return Err(End::Broken(format!("the server does not answer the join of {room} now: {reason}")));
         }
-        self.tell(News::Refused { room: room.to_owned(), reason }).await?;
+        self.report(News::Refused { room: room.to_owned(), reason }).await?;
         Err(End::Final)
     }
 
@@ -216,7 +216,7 @@ impl Supervisor {
             Frame::Message(Packet::Event { name, mut args, .. }) => {
                 let body = if args.is_empty() { Value::Null } else { args.swap_remove(0) };
                 self.remember(&body);
-                self.tell(News::Event { connection: self.connection, name, body }).await?;
+                self.report(News::Event { connection: self.connection, name, body }).await?;
             }
             _ => {}
         }
@@ -236,7 +236,7 @@ impl Supervisor {
         }
     }
 
-    async fn tell(&self, news: News) -> Result<(), End> {
+    async fn report(&self, news: News) -> Result<(), End> {
         self.news.send((self.label, news)).await.map_err(|_| End::Final)
     }
 }

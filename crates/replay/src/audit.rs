@@ -127,10 +127,10 @@ impl Audit {
     /// Records a fault that was found elsewhere.
     pub fn wrong(&mut self, fault: String) {
         self.findings.wrong += 1;
-        self.tell(fault);
+        self.note_fault(fault);
     }
 
-    fn tell(&mut self, fault: String) {
+    fn note_fault(&mut self, fault: String) {
         if self.findings.faults.len() < MAX_FAULTS {
             self.findings.faults.push(fault);
         }
@@ -145,7 +145,7 @@ impl Audit {
             return;
         }
         if event["restaurantId"] != restaurant {
-            self.wrong(format!("{name} {seq} of {} came to the room of {restaurant}", event["restaurantId"]));
+            self.wrong(format!("{name} {seq} of {} was sent to the room of {restaurant}", event["restaurantId"]));
         }
         let Some(subject) = Subject::of(name) else { return };
         self.findings.seen += 1;
@@ -174,7 +174,7 @@ impl Audit {
                 self.findings.repeated += 1;
             } else {
                 self.findings.doubled += 1;
-                self.tell(format!("{name} {seq} came twice over one connection of {restaurant}"));
+                self.note_fault(format!("{name} {seq} was received twice over one connection of {restaurant}"));
             }
             return false;
         }
@@ -183,7 +183,7 @@ impl Audit {
         stream.last = last.max(seq);
         if seq < last {
             self.findings.out_of_order += 1;
-            self.tell(format!("{name} {seq} came after {last} in the room of {restaurant}"));
+            self.note_fault(format!("{name} {seq} was received after {last} in the room of {restaurant}"));
         }
         true
     }
@@ -194,11 +194,11 @@ impl Audit {
         let last = thread.versions.last().copied().unwrap_or(0);
         if !thread.versions.insert(version) {
             self.findings.doubled += 1;
-            return self.tell(format!("version {version} of {id} came under two numbers"));
+            return self.note_fault(format!("version {version} of {id} has two sequence numbers"));
         }
         if version < last {
             self.findings.out_of_order += 1;
-            return self.tell(format!("version {version} of {id} came after {last}"));
+            return self.note_fault(format!("version {version} of {id} was received after {last}"));
         }
         let from = std::mem::replace(&mut thread.status, status.to_owned());
         thread.body = body.clone();
@@ -217,13 +217,13 @@ impl Audit {
     }
 
     /// Compares the events of an order or a delivery with the response of a GET at the end.
-    pub fn settle(&mut self, subject: Subject, id: &str, document: &Value) {
+    pub fn compare(&mut self, subject: Subject, id: &str, document: &Value) {
         let (version, status) = (document["version"].as_u64().unwrap_or(0), &document["status"]);
         let thread = self.threads.remove(&(subject, id.to_owned())).unwrap_or_default();
         let missing: Vec<_> = (1..=version).filter(|version| !thread.versions.contains(version)).collect();
         if !missing.is_empty() {
             self.findings.lost += missing.len() as u64;
-            self.tell(format!("versions {missing:?} of {id} never came"));
+            self.note_fault(format!("versions {missing:?} of {id} were not received"));
         }
         let last = thread.versions.last().copied().unwrap_or(0);
         if last > version || (last == version && *status != thread.status.as_str()) {
@@ -244,7 +244,7 @@ impl Audit {
         let strangers: Vec<_> = self.threads.keys().filter(|key| key.0 == Subject::Order).cloned().collect();
         for (_, id) in strangers {
             self.findings.doubled += 1;
-            self.tell(format!("{id} was placed by nobody"));
+            self.note_fault(format!("{id} was placed by no actor of this run"));
         }
         self.findings
     }

@@ -34,7 +34,7 @@ pub struct DispatchState {
     /// When a courier is to be requested for each order of the day, in minutes, earliest first.
     due: Vec<f64>,
     /// The number of orders that have a courier, or will never have one.
-    settled: AtomicUsize,
+    assigned: AtomicUsize,
     /// The number of couriers who are on duty or will be.
     crew: AtomicUsize,
     /// The number of couriers who became available since the last retry.
@@ -46,17 +46,17 @@ impl DispatchState {
     /// The state for orders that need couriers at these minutes, before any courier is on duty.
     pub fn new(mut due: Vec<f64>, crew: usize) -> Self {
         due.sort_by(f64::total_cmp);
-        Self { due, settled: 0.into(), crew: crew.into(), freed: 0.into(), change: Notify::new() }
+        Self { due, assigned: 0.into(), crew: crew.into(), freed: 0.into(), change: Notify::new() }
     }
 
     /// Whether an order needs a courier at this minute, because none is available or because the server is slow.
     pub fn someone_waits(&self, now: f64) -> bool {
-        self.due.partition_point(|due| *due <= now) > self.settled.load(Ordering::SeqCst)
+        self.due.partition_point(|due| *due <= now) > self.assigned.load(Ordering::SeqCst)
     }
 
     /// Records that an order has a courier, or will never have one.
-    pub fn settle_one(&self) {
-        self.settled.fetch_add(1, Ordering::SeqCst);
+    pub fn count_assigned(&self) {
+        self.assigned.fetch_add(1, Ordering::SeqCst);
     }
 
     /// Records that a courier became available.
@@ -86,7 +86,7 @@ pub struct Dispatcher {
     waiting: BTreeMap<u64, Need>,
     requests: JoinSet<AssignmentAnswer>,
     /// Whether no courier was available at the last attempt: then only as many are retried as became available since.
-    nobody_free: bool,
+    none_free: bool,
     freed: usize,
 }
 
@@ -106,7 +106,7 @@ impl Dispatcher {
         other_drivers: OtherDrivers,
     ) -> Self {
         let (waiting, requests) = (BTreeMap::new(), JoinSet::new());
-        Self { job_senders, dispatch_state, clock, other_drivers, waiting, requests, nobody_free: false, freed: 0 }
+        Self { job_senders, dispatch_state, clock, other_drivers, waiting, requests, none_free: false, freed: 0 }
     }
 
     /// Requests a courier for every order until there are no more.
@@ -145,9 +145,9 @@ impl Dispatcher {
     /// Requests couriers for waiting orders, oldest first, as long as one may be available.
     fn call(&mut self) {
         if self.waiting.is_empty() && self.requests.is_empty() {
-            (self.nobody_free, self.freed) = (false, 0);
+            (self.none_free, self.freed) = (false, 0);
         }
-        while self.requests.len() < AT_ONCE && (!self.nobody_free || self.freed > 0) {
+        while self.requests.len() < AT_ONCE && (!self.none_free || self.freed > 0) {
             let Some((number, need)) = self.waiting.pop_first() else { return };
             self.freed = self.freed.saturating_sub(1);
             self.requests.spawn(async move {
@@ -163,14 +163,14 @@ impl Dispatcher {
         let driver = match answer {
             Err(error) => return self.give_up(need, error.to_string()),
             Ok(None) => {
-                self.nobody_free = true;
+                self.none_free = true;
                 self.waiting.insert(number, need);
                 return;
             }
             Ok(Some(delivery)) => delivery.driver,
         };
-        let Some(driver) = driver else { return self.give_up(need, "the server assigned nobody".to_owned()) };
-        self.dispatch_state.settle_one();
+        let Some(driver) = driver else { return self.give_up(need, "the server assigned no driver".to_owned()) };
+        self.dispatch_state.count_assigned();
         match self.job_senders.get(&driver.id) {
             // A courier who has ended the day drops the job, and the order's task gets an error.
             Some(sender) => drop(sender.send(need.job).await),
@@ -187,7 +187,7 @@ impl Dispatcher {
     }
 
     fn give_up(&self, need: Need, reason: String) {
-        self.dispatch_state.settle_one();
+        self.dispatch_state.count_assigned();
         // When the day was cancelled, no task waits for the result any more.
         let _ = need.failed.send(reason);
     }

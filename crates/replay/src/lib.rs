@@ -3,7 +3,7 @@
 //! A day is a folder of four files ([`day`]). Its users sign up ([`actors`]); its orders are placed, prepared and
 //! delivered at their times ([`play`], [`dispatch`], [`courier`]) on a clock that is faster than real time
 //! ([`clock`]); sockets listen as the staff of every restaurant ([`listener`]) and record an audit ([`audit`]) that
-//! is compared with a GET of every order ([`settle`]). The result is a table ([`report`]).
+//! is compared with a GET of every order ([`final_check`]). The result is a table ([`report`]).
 
 pub mod audit;
 mod actors;
@@ -16,7 +16,7 @@ pub mod plane;
 mod play;
 pub mod progress;
 pub mod report;
-mod settle;
+mod final_check;
 mod table;
 
 use std::io::Write;
@@ -197,7 +197,7 @@ pub async fn replay(args: &Args, cancel: &CancellationToken) -> Result<Report, R
     };
     let (mut audit, reconnects) = listener.close(ends, silence).await;
     let progress = Progress::begin("reading back", played.placed.len());
-    let endings = settle::settle(&stage, &played.placed, &mut audit, &progress).await;
+    let final_counts = final_check::compare_orders(&stage, &played.placed, &mut audit, &progress).await;
     drop(progress);
     let findings = audit.close();
     Ok(Report::of(Facts {
@@ -207,7 +207,7 @@ pub async fn replay(args: &Args, cancel: &CancellationToken) -> Result<Report, R
         seed: args.seed,
         sign_up,
         played,
-        endings,
+        final_counts,
         findings,
         reconnects,
         calls,

@@ -190,7 +190,7 @@ impl Life {
         let (order, delivery) = match self.begin().await {
             Ok(begun) => begun,
             Err(reason) => {
-                self.dispatch_state.settle_one();
+                self.dispatch_state.count_assigned();
                 return Err(explain(reason));
             }
         };
@@ -210,7 +210,7 @@ impl Life {
             done,
         };
         let need = Need { delivery, staff: table.staff.clone(), job, failed };
-        needs.send(need).await.map_err(|_| explain("nobody calls couriers any more".to_owned()))?;
+        needs.send(need).await.map_err(|_| explain("the dispatcher of couriers has ended".to_owned()))?;
         drop(needs);
 
         self.clock.until(meal.ready).await;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::audit::Findings;
+use crate::final_check::FinalCounts;
 use crate::play::Played;
-use crate::settle::Endings;
 use comanda_client::CallsSoFar;
 
 /// The number of failures that are kept as text.
@@ -122,7 +122,7 @@ pub struct Facts {
     pub(super) seed: u64,
     pub(super) sign_up: SignUp,
     pub(super) played: Played,
-    pub(super) endings: Endings,
+    pub(super) final_counts: FinalCounts,
     pub(super) findings: Findings,
     pub(super) reconnects: u64,
     pub(super) calls: CallsSoFar,
@@ -132,7 +132,7 @@ pub struct Facts {
 impl Report {
     /// Creates the report.
     pub fn of(facts: Facts) -> Self {
-        let Facts { played, findings, calls, endings, .. } = facts;
+        let Facts { played, findings, calls, final_counts, .. } = facts;
         let mut minutes = played.click_to_door;
         minutes.sort_by(f64::total_cmp);
         let late: Vec<f64> =
@@ -149,8 +149,8 @@ impl Report {
             orders: Orders {
                 expected: facts.expected,
                 placed: played.placed.len(),
-                delivered: endings.delivered,
-                cancelled: endings.cancelled,
+                delivered: final_counts.delivered,
+                cancelled: final_counts.cancelled,
             },
             click_to_door: Minutes { p50: rounded(percentile(&minutes, 50)), p90: rounded(percentile(&minutes, 90)) },
             couriers: Couriers {

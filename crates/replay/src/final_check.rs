@@ -13,7 +13,7 @@ const AT_ONCE: usize = 8;
 
 /// The final statuses of the placed orders, as read with GET.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Endings {
+pub struct FinalCounts {
     /// The number of delivered orders.
     pub delivered: usize,
     /// The number of cancelled orders.
@@ -21,8 +21,8 @@ pub struct Endings {
 }
 
 /// Reads every placed order and its delivery, and adds them to the audit.
-pub async fn settle(stage: &Stage, placed: &[Placed], audit: &mut Audit, progress: &Progress) -> Endings {
-    let mut endings = Endings::default();
+pub async fn compare_orders(stage: &Stage, placed: &[Placed], audit: &mut Audit, progress: &Progress) -> FinalCounts {
+    let mut final_counts = FinalCounts::default();
     let mut documents = stream::iter(placed)
         .map(async |placed| progress.step((placed, read(stage, placed).await)))
         .buffer_unordered(AT_ONCE);
@@ -31,18 +31,18 @@ pub async fn settle(stage: &Stage, placed: &[Placed], audit: &mut Audit, progres
             Err(error) => audit.wrong(format!("{} cannot be read: {error}", placed.order)),
             Ok((order, delivery)) => {
                 match order["status"].as_str() {
-                    Some("DELIVERED") => endings.delivered += 1,
-                    Some("CANCELLED") => endings.cancelled += 1,
+                    Some("DELIVERED") => final_counts.delivered += 1,
+                    Some("CANCELLED") => final_counts.cancelled += 1,
                     _ => {}
                 }
-                audit.settle(Subject::Order, &placed.order, &order);
+                audit.compare(Subject::Order, &placed.order, &order);
                 if let (Some(delivery), Some(id)) = (delivery, &placed.delivery) {
-                    audit.settle(Subject::Delivery, id, &delivery);
+                    audit.compare(Subject::Delivery, id, &delivery);
                 }
             }
         }
     }
-    endings
+    final_counts
 }
 
 async fn read(stage: &Stage, placed: &Placed) -> Result<(Value, Option<Value>), CallError> {

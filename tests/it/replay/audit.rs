@@ -29,7 +29,7 @@ fn received(events: &[(u32, u64, u64)]) -> Audit {
         let (name, event) = order_event(*seq, *version);
         audit.event("rst_1", *connection, name, &event);
     }
-    audit.settle(Subject::Order, "ord_1", &json!({ "id": "ord_1", "version": 6, "status": "DELIVERED" }));
+    audit.compare(Subject::Order, "ord_1", &json!({ "id": "ord_1", "version": 6, "status": "DELIVERED" }));
     audit
 }
 
@@ -119,7 +119,7 @@ fn the_audit_finds_a_get_that_differs_from_its_event() {
     for document in documents {
         let mut audit = Audit::default();
         audit.event("rst_1", 1, "order:new", &event(Subject::Order, 1, 1, "PENDING"));
-        audit.settle(Subject::Order, "ord_1", &document);
+        audit.compare(Subject::Order, "ord_1", &document);
         let findings = audit.close();
         assert_eq!((findings.wrong, findings.lost), (1, 0), "{document}: {findings:?}");
     }
