@@ -96,8 +96,8 @@ async fn outdate_menu(pool: &PgPool, restaurant: RestaurantId) {
 async fn cost(server: &Server, pool: &PgPool, (id, recipe): (RestaurantId, &Recipe), ask: &Ask, token: &str) -> Cost {
     let mut http = Connection::open(&server.address).await;
     let (status, answer) = http.send(&request(ask, token, 0)).await;
-    let told = String::from_utf8_lossy(&answer[..answer.len().min(400)]).into_owned();
-    assert_eq!(status, ask.status, "{} of {}: {told}", ask.name, recipe.name);
+    let response = String::from_utf8_lossy(&answer[..answer.len().min(400)]).into_owned();
+    assert_eq!(status, ask.status, "{} of {}: {response}", ask.name, recipe.name);
     let bytes_out = answer.len();
     let requests: Vec<_> = (1..=TIMES).map(|count| request(ask, token, count)).collect();
     let stop = Arc::new(AtomicBool::new(false));

@@ -14,7 +14,7 @@ use comanda::cache::CachedResponse;
 use comanda::clock::Clock;
 use comanda::database::DatabaseServer;
 use comanda::ids::{CategoryId, ItemId, ModifierGroupId, ModifierId, RestaurantId};
-use comanda::menu::actions::published::show;
+use comanda::menu::actions::published::respond;
 use comanda::{middleware, server};
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
@@ -54,7 +54,7 @@ pub async fn serve_memory(file: &str) {
     let answer = Arc::new(CachedResponse::new(1, DateTime::<Utc>::MAX_UTC, bytes));
     let handler = move |headers: HeaderMap| {
         let answer = Arc::clone(&answer);
-        async move { show(&answer, &headers) }
+        async move { respond(&answer, &headers) }
     };
     let http = measure::config("postgres://nowhere", "").http;
     let router = Router::new().route("/api/restaurants/{restaurantId}/menu", get(handler));

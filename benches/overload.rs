@@ -148,7 +148,7 @@ fn p99(mut values: Vec<f64>) -> f64 {
     values.get(values.len() * 99 / 100).copied().unwrap_or(f64::NAN)
 }
 
-fn show(name: &str, rate: f64, time: Duration, answers: &[Answer]) {
+fn print_row(name: &str, rate: f64, time: Duration, answers: &[Answer]) {
     let of = |keep: &dyn Fn(&Answer) -> bool| answers.iter().filter(|one| keep(one)).copied().collect::<Vec<_>>();
     let times = |answers: &[Answer]| answers.iter().map(|one| one.milliseconds).collect::<Vec<_>>();
     let served = of(&|one| one.status < 300);
@@ -204,7 +204,7 @@ pub async fn measure(database: &str, seconds: u64) {
         let answers = load.open(capacity * factor, time).await;
         let worked = (server.processor() - worked) / time.as_secs_f64();
         peak = peak.max(server.resident());
-        show(name, capacity * factor, time, &answers);
+        print_row(name, capacity * factor, time, &answers);
         println!("{:<10}the server took {worked:.2} of a processor", "");
         if factor < 0.6 {
             println!("after the overload refused or slow for {:.1} s", recovered_after(&answers));

@@ -34,16 +34,16 @@ pub struct Finding {
 const MAX_REPORTED: usize = 1_000;
 
 /// The query of a rule, by its text; `None`: there is no such rule.
-pub fn question(text: &str) -> Option<&'static str> {
+pub fn query_of(text: &str) -> Option<&'static str> {
     RULES.iter().find(|rule| rule.text == text).map(|rule| rule.query)
 }
 
-/// Checks every rule on one snapshot of the database, and calls `tell` with each result, because a large database takes
-/// a while.
+/// Checks every rule on one snapshot of the database, and calls `report` with each result as soon as it is known: a
+/// large database takes minutes.
 ///
 /// # Errors
 /// When PostgreSQL refuses.
-pub async fn check(database: &mut PgConnection, mut tell: impl FnMut(&Finding)) -> Result<Vec<Finding>, sqlx::Error> {
+pub async fn check(database: &mut PgConnection, mut report: impl FnMut(&Finding)) -> Result<Vec<Finding>, sqlx::Error> {
     let steps: Vec<_> = STEPS.iter().map(|step| json!({ "start": step.from, "finish": step.to })).collect();
     let pairs = WITH_ORDER.iter().flat_map(|(order, deliveries)| {
         deliveries.iter().map(move |delivery| json!({ "order_status": order, "delivery_status": delivery }))
@@ -67,7 +67,7 @@ pub async fn check(database: &mut PgConnection, mut tell: impl FnMut(&Finding)) 
             }
         }
         drop(found);
-        tell(&finding);
+        report(&finding);
         findings.push(finding);
     }
     snapshot.rollback().await?;

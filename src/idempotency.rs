@@ -108,14 +108,14 @@ pub struct IdempotentBody<T> {
     /// The parsed body.
     pub value: T,
     /// The key, which may be absent.
-    pub key: Key,
+    pub key: RequestKey,
 }
 
 /// An optional key, bound to the user, operation, path and body of its request. It is also an extractor for requests
 /// without a body.
-pub struct Key(Option<Claim>);
+pub struct RequestKey(Option<Claim>);
 
-impl Key {
+impl RequestKey {
     /// For a request without a key.
     pub const fn none() -> Self {
         Self(None)
@@ -146,7 +146,7 @@ impl Key {
     ///
     /// # Errors
     /// Those of the steps and of [`Claim::claim`].
-    pub async fn makes<T, F>(
+    pub async fn create<T, F>(
         self,
         db: &Database,
         tenancy: impl Into<TenancyContext>,
@@ -156,14 +156,14 @@ impl Key {
         T: Serialize + Send,
         F: for<'t> FnOnce(&'t mut Tx) -> Steps<'t, T> + Send + 'static,
     {
-        self.does(db, tenancy, StatusCode::CREATED, steps).await
+        self.run(db, tenancy, StatusCode::CREATED, steps).await
     }
 
-    /// As [`Key::makes`], with another status.
+    /// As [`RequestKey::create`], with another status.
     ///
     /// # Errors
     /// As there.
-    pub async fn does<T, F>(
+    pub async fn run<T, F>(
         self,
         db: &Database,
         tenancy: impl Into<TenancyContext>,

@@ -156,7 +156,7 @@ pub async fn sync_list(config: &Config, all: bool) -> Result<Vec<ListedOperation
 pub async fn sync_show(config: &Config, id: &str) -> Result<OperationDetails, OperatorError> {
     let unknown = || OperatorError::Operation(id.to_owned());
     let id: SyncOperationId = id.parse().map_err(|_| unknown())?;
-    let shown = with_database(config, move |tx, _| Box::pin(async move { sync::show(tx, id).await })).await?;
+    let shown = with_database(config, move |tx, _| Box::pin(async move { sync::get(tx, id).await })).await?;
     shown.ok_or_else(unknown)
 }
 

@@ -46,7 +46,7 @@ pub struct TenancyContext {
 
 impl TenancyContext {
     /// A transaction without a user: it sees public rows only.
-    pub fn nobody() -> Self {
+    pub fn anonymous() -> Self {
         Self::default()
     }
 

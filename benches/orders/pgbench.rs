@@ -80,9 +80,9 @@ impl Drop for Pgbench {
 
 /// The number of transactions that pgbench reports; a failed transaction is a panic.
 fn processed(output: &Output) -> usize {
-    let (told, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let (output_text, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "pgbench: {errors}");
-    let line = told.lines().find_map(|line| line.strip_prefix("number of transactions actually processed: "));
-    let line = line.unwrap_or_else(|| panic!("pgbench: {told}{errors}"));
+    let line = output_text.lines().find_map(|line| line.strip_prefix("number of transactions actually processed: "));
+    let line = line.unwrap_or_else(|| panic!("pgbench: {output_text}{errors}"));
     line.split('/').next().unwrap().trim().parse().unwrap()
 }

@@ -105,7 +105,7 @@ async fn register(
                 };
                 let is_new = sql::insert(tx, &user).await?;
                 let notice = notices::signed_up(&registration.email, id, is_new, tx.now());
-                outbox::tell(tx, &task_app.encryption, &notice).await
+                outbox::enqueue(tx, &task_app.encryption, &notice).await
             })
         })
         .await?;

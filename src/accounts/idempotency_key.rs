@@ -9,10 +9,10 @@ use serde::de::DeserializeOwned;
 use super::caller::{authenticate, operation};
 use crate::app::App;
 use crate::extract::BodyWithBytes;
-use crate::idempotency::{IdempotencyKey, IdempotentBody, Key};
+use crate::idempotency::{IdempotencyKey, IdempotentBody, RequestKey};
 use crate::problem::Problem;
 
-impl FromRequestParts<Arc<App>> for Key {
+impl FromRequestParts<Arc<App>> for RequestKey {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
@@ -30,7 +30,7 @@ impl<T: DeserializeOwned + Send + 'static> FromRequest<Arc<App>> for IdempotentB
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
         let (mut parts, body) = request.into_parts();
-        let key = Key::from_request_parts(&mut parts, app).await?;
+        let key = RequestKey::from_request_parts(&mut parts, app).await?;
         let BodyWithBytes { value, bytes } = BodyWithBytes::from_request(Request::from_parts(parts, body), app).await?;
         Ok(Self { value, key: key.with_body(&bytes) })
     }

@@ -10,7 +10,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::access::{DeliveryAccess, RepeatableAccess};
-use super::actions::repeated::settle_refusal;
+use super::actions::repeated::find_repeated_hand_back;
 use super::actions::status::advance;
 use super::sql::{self, DeliveryFilter};
 use super::{Delivery, DeliveryStatus, actions};
@@ -209,7 +209,7 @@ async fn update_delivery_status(
     match done.await {
         Ok(body) => Ok(Versioned { version: body.version, body }.into_response()),
         Err(refused) => {
-            let first = settle_refusal(&app, &caller, delivery, to, refused).await?;
+            let first = find_repeated_hand_back(&app, &caller, delivery, to, refused).await?;
             Ok(Versioned { version: first.version, body: first.body }.into_response())
         }
     }

@@ -77,10 +77,10 @@ const FOR_EVER: &str = "public, max-age=31536000, immutable";
 
 /// `/images/…`: images on the local disk. A name is never reused, so responses can be cached for ever.
 pub fn routes() -> Router<Arc<App>> {
-    Router::new().route("/images/{restaurantId}/{imageId}/{file}", get(show))
+    Router::new().route("/images/{restaurantId}/{imageId}/{file}", get(get_image))
 }
 
-async fn show(
+async fn get_image(
     State(app): State<Arc<App>>,
     Path((restaurant, image, file)): Path<(RestaurantId, ImageId, String)>,
     headers: HeaderMap,

@@ -97,5 +97,5 @@ async fn get_menu(
 ) -> Result<Response, Problem> {
     let requested = query.languages(&headers)?;
     let answer = app.menus.read(id, query.category, &requested, app.clock.now()).await?;
-    Ok(published::show(&answer, &headers))
+    Ok(published::respond(&answer, &headers))
 }

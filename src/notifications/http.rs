@@ -15,7 +15,7 @@ use crate::encryption::{Encryption, KeyPurpose};
 use crate::extract::{Json, Query};
 use crate::ids::MessageId;
 use crate::outbox::sql::{self, OutboxRow};
-use crate::outbox::{Channel, State};
+use crate::outbox::{Channel, NotificationStatus};
 use crate::paging::{List, PageQuery};
 use crate::problem::{Problem, ProblemBody};
 
@@ -36,7 +36,7 @@ struct OutboxMessage {
     /// What the message is about.
     #[schema(example = "account.reset-code")]
     kind: String,
-    state: State,
+    state: NotificationStatus,
     /// How many times sending was attempted.
     attempts: i16,
     /// The provider that accepted it; `stand-in`: it was stored and not sent.

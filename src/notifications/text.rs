@@ -1,6 +1,6 @@
 //! The texts of all notifications.
 
-use crate::outbox::{Channel, Kind};
+use crate::outbox::{Channel, NotificationKind};
 
 /// The text of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,9 +16,9 @@ const SECURITY_ADVICE: &str =
     "If this was not you, choose a new password at once: ask for a code with “forgot password”.";
 
 /// The text of a kind of notification on a channel; `secret` is the code in it.
-pub fn message_text(kind: Kind, channel: Channel, secret: Option<&str>) -> MessageText {
+pub fn message_text(kind: NotificationKind, channel: Channel, secret: Option<&str>) -> MessageText {
     let (subject, body) = match kind {
-        Kind::ResetCode => {
+        NotificationKind::ResetCode => {
             let code = secret.unwrap_or("(the code is not kept)");
             let body = format!(
                 "{code} is your code for a new password. It can be used once, within 10 minutes. We will never \
@@ -26,7 +26,7 @@ pub fn message_text(kind: Kind, channel: Channel, secret: Option<&str>) -> Messa
             );
             ("Your code for a new password", body)
         }
-        Kind::PhoneCode | Kind::EmailCode => {
+        NotificationKind::PhoneCode | NotificationKind::EmailCode => {
             let code = secret.unwrap_or("(the code is not kept)");
             let body = format!(
                 "{code} is your code to confirm that this is yours. It can be used once, within 10 minutes. We \
@@ -34,45 +34,45 @@ pub fn message_text(kind: Kind, channel: Channel, secret: Option<&str>) -> Messa
             );
             ("Your code to confirm your address", body)
         }
-        Kind::PhoneChanged => (
+        NotificationKind::PhoneChanged => (
             "The phone number of your account was changed",
             format!("The phone number of your account is another one now, or none. {SECURITY_ADVICE}"),
         ),
-        Kind::PhoneConfirmed => (
+        NotificationKind::PhoneConfirmed => (
             "A phone number was confirmed for your account",
             format!("Codes for a new password may be sent to the phone number of your account now. {SECURITY_ADVICE}"),
         ),
-        Kind::Welcome => (
+        NotificationKind::Welcome => (
             "Welcome",
             "Your account is ready. Sign in with this address and your password. If you did not sign up, ask for a \
              code with “forgot password”, by e-mail: what was set before is then dropped, and the account is yours."
                 .to_owned(),
         ),
-        Kind::AlreadySignedUp => (
+        NotificationKind::AlreadySignedUp => (
             "You have an account already",
             "Somebody, perhaps you, tried to sign up with this address. It has an account, and nothing about it was \
              changed. Sign in, or ask for a code with “forgot password”."
                 .to_owned(),
         ),
-        Kind::PasswordChanged => (
+        NotificationKind::PasswordChanged => (
             "Your password was changed",
             format!("Your password was changed, and every device was signed out. {SECURITY_ADVICE}"),
         ),
-        Kind::SecondFactorAdded => (
+        NotificationKind::SecondFactorAdded => (
             "Signing in requires a second factor now",
             format!(
                 "Signing in to your account requires a code of your authenticator app from now on. \
                      {SECURITY_ADVICE}"
             ),
         ),
-        Kind::SecondFactorRemoved => (
+        NotificationKind::SecondFactorRemoved => (
             "Signing in requires no second factor any more",
             format!(
                 "The second factor of your account was removed: the password alone is enough to sign in. \
                      {SECURITY_ADVICE}"
             ),
         ),
-        Kind::RecoveryCodeUsed => (
+        NotificationKind::RecoveryCodeUsed => (
             "A recovery code was used",
             format!("Somebody signed in with one of your recovery codes; it is used up. {SECURITY_ADVICE}"),
         ),

@@ -17,7 +17,7 @@ use crate::config::Mode;
 use crate::encryption::KeyPurpose;
 use crate::ids::UserId;
 use crate::outbox::sql::{self, ClaimedMessage, MessageOutcome};
-use crate::outbox::{Channel, Kind, State};
+use crate::outbox::{Channel, NotificationKind, NotificationStatus};
 use crate::problem::Problem;
 use crate::tenancy::PlatformScope;
 use crate::uow::Tx;
@@ -74,10 +74,10 @@ async fn hand_over(tx: &mut Tx, app: &App, message: &ClaimedMessage) -> Result<(
         MessageOutcome { state, user, channel, target, provider: STAND_IN, error, content }
     };
     if message.expires_at.is_some_and(|end| end <= tx.now()) {
-        return sql::finish(tx, message, &ended(State::Dead, Some("too late to be sent"), None)).await;
+        return sql::finish(tx, message, &ended(NotificationStatus::Dead, Some("too late to be sent"), None)).await;
     }
-    let Some(kind) = Kind::by_name(&message.kind) else {
-        return sql::finish(tx, message, &ended(State::Dead, Some("no words for it"), None)).await;
+    let Some(kind) = NotificationKind::by_name(&message.kind) else {
+        return sql::finish(tx, message, &ended(NotificationStatus::Dead, Some("no words for it"), None)).await;
     };
     let address = within_limit(tx, app, message, kind, address).await?;
     let ended = |state, error, content| {
@@ -88,13 +88,13 @@ async fn hand_over(tx: &mut Tx, app: &App, message: &ClaimedMessage) -> Result<(
         MessageOutcome { state, user, channel, target, provider: STAND_IN, error, content }
     };
     let channel = address.as_ref().map_or(message.channel, |address| address.channel);
-    if let (Kind::ResetCode, Some(_)) = (kind, &address) {
+    if let (NotificationKind::ResetCode, Some(_)) = (kind, &address) {
         accounts::actions::recovery::sent(tx, &message.dedupe_key, channel).await?;
     }
     let content = content(app, message, kind, channel)?;
     let outcome = match &address {
-        Some(_) => ended(State::Sent, None, Some(content.as_slice())),
-        None => ended(State::Skipped, None, None),
+        Some(_) => ended(NotificationStatus::Sent, None, Some(content.as_slice())),
+        None => ended(NotificationStatus::Skipped, None, None),
     };
     sql::finish(tx, message, &outcome).await
 }
@@ -128,12 +128,13 @@ async fn within_limit(
     tx: &mut Tx,
     app: &App,
     message: &ClaimedMessage,
-    kind: Kind,
+    kind: NotificationKind,
     address: Option<Address>,
 ) -> Result<Option<Address>, Problem> {
     let Some(to) = address else { return Ok(None) };
     let counter = match (to.channel, kind) {
-        (_, Kind::PhoneCode) | (Channel::Email, Kind::ResetCode | Kind::EmailCode) => return Ok(Some(to)),
+        (_, NotificationKind::PhoneCode)
+        | (Channel::Email, NotificationKind::ResetCode | NotificationKind::EmailCode) => return Ok(Some(to)),
         (Channel::Sms, _) => Counter::messages_to(app, &to.target),
         (_, _) => Counter::notices_to(app, &to.target),
     };
@@ -149,7 +150,7 @@ async fn within_limit(
 }
 
 /// The text that would have been sent, encrypted.
-fn content(app: &App, message: &ClaimedMessage, kind: Kind, channel: Channel) -> Result<Vec<u8>, Problem> {
+fn content(app: &App, message: &ClaimedMessage, kind: NotificationKind, channel: Channel) -> Result<Vec<u8>, Problem> {
     let notification = message.notification.uuid();
     let opened = message
         .secret

@@ -35,8 +35,7 @@ pub enum Channel {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[sqlx(type_name = "delivery_state", rename_all = "SCREAMING_SNAKE_CASE")]
-#[schema(as = NotificationStatus)]
-pub enum State {
+pub enum NotificationStatus {
     /// It waits to be sent.
     Pending,
     /// A worker is sending it.
@@ -53,7 +52,7 @@ pub enum State {
 
 /// The kinds of notifications about an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum NotificationKind {
     /// A code to reset the password.
     ResetCode,
     /// A code that verifies a phone number.
@@ -78,7 +77,7 @@ pub enum Kind {
     RecoveryCodeUsed,
 }
 
-impl Kind {
+impl NotificationKind {
     /// The value of the column `kind`.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -123,7 +122,7 @@ impl Kind {
 /// A notification to one recipient.
 pub struct Notice<'a> {
     /// The kind, which determines the text.
-    pub kind: Kind,
+    pub kind: NotificationKind,
     /// A key for which only one notification is written.
     pub dedupe_key: String,
     /// The recipient and channel.
@@ -190,7 +189,7 @@ impl Outbox {
 }
 
 /// Writes a notice to the outbox, in the transaction of its cause. Does nothing if its dedupe key exists.
-pub async fn tell(tx: &mut Tx, encryption: &Encryption, notice: &Notice<'_>) -> Result<(), Problem> {
+pub async fn enqueue(tx: &mut Tx, encryption: &Encryption, notice: &Notice<'_>) -> Result<(), Problem> {
     let (id, message) = (NotificationId::new(), MessageId::new());
     let secret = notice
         .secret

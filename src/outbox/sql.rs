@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Channel, Notice, Recipient, State};
+use super::{Channel, Notice, NotificationStatus, Recipient};
 use crate::ids::{MessageId, NotificationId, UserId};
 use crate::paging::Page;
 use crate::problem::Problem;
@@ -116,7 +116,7 @@ pub async fn claim(tx: &mut Tx, max: i64, lease: TimeDelta) -> Result<Vec<Claime
 /// The end of a message.
 pub struct MessageOutcome<'a> {
     /// `SENT`, `DEAD` or `SKIPPED`.
-    pub state: State,
+    pub state: NotificationStatus,
     /// The recipient, if the worker looked it up.
     pub user: Option<UserId>,
     /// The channel that was used.
@@ -141,7 +141,7 @@ pub async fn finish(tx: &mut Tx, message: &ClaimedMessage, ending: &MessageOutco
          where id = $1 and lease_token = $2",
         message.id as MessageId,
         message.lease,
-        ending.state as State,
+        ending.state as NotificationStatus,
         ending.provider,
         ending.error,
         ending.content,
@@ -174,7 +174,7 @@ pub struct OutboxRow {
     /// The notification's kind.
     pub kind: String,
     /// The status of the message.
-    pub state: State,
+    pub state: NotificationStatus,
     /// The number of attempts.
     pub attempts: i16,
     /// The provider that accepted it.

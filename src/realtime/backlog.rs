@@ -126,7 +126,7 @@ impl Backlog {
     #[must_use]
     pub fn admit(&self, bytes: usize) -> bool {
         let mut state = self.state();
-        self.settle(&mut state);
+        self.subtract_taken(&mut state);
         let waiting = state.waiting.saturating_add(bytes);
         let has_room = waiting <= self.node.per_socket && (waiting <= FLOOR || self.node.has_room(self.network, bytes));
         if state.waiting > 0 && !has_room {
@@ -142,7 +142,7 @@ impl Backlog {
         self.subtract(&mut self.state(), bytes);
     }
 
-    fn settle(&self, state: &mut WaitingState) {
+    fn subtract_taken(&self, state: &mut WaitingState) {
         let now = Instant::now();
         let Some(connection) = &mut state.connection else { return };
         let taken = connection.take(now);

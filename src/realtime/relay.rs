@@ -121,7 +121,7 @@ impl Relay {
 
     /// Emits new events, and returns how long to wait before the next reading.
     async fn emit_new(&mut self) -> Duration {
-        let held_back = match self.drain().await {
+        let held_back = match self.emit_to_horizon().await {
             Ok(held_back) => held_back,
             Err(problem) => return self.log_unreadable(&problem),
         };
@@ -153,7 +153,7 @@ impl Relay {
     }
 
     /// Emits everything below the horizon; true when there is something above it.
-    async fn drain(&mut self) -> Result<bool, Problem> {
+    async fn emit_to_horizon(&mut self) -> Result<bool, Problem> {
         let mut emitted = false;
         loop {
             let LogPage { events, horizon, newest, .. } = self.read_page().await?;

@@ -72,7 +72,7 @@ async fn get_restaurant(
     Path(id): Path<RestaurantId>,
 ) -> Result<Versioned<Restaurant>, Problem> {
     let found =
-        app.db.read(TenancyContext::nobody(), move |tx| Box::pin(async move { sql::get(tx, id).await })).await?;
+        app.db.read(TenancyContext::anonymous(), move |tx| Box::pin(async move { sql::get(tx, id).await })).await?;
     let body = found.ok_or_else(Problem::not_found)?;
     Ok(Versioned { version: body.version, body })
 }
@@ -209,7 +209,7 @@ async fn create_restaurant(
     let mut profile = new.into_profile();
     check(&profile, currency, fees, &spans)?;
     let scope = admin.scope.restaurant(RestaurantId::new());
-    key.makes(&app.db, scope, move |tx| {
+    key.create(&app.db, scope, move |tx| {
         Box::pin(async move {
             if !has_slug {
                 profile.slug = sql::profile::free_slug(tx, profile.slug).await?;

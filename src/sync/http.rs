@@ -17,7 +17,7 @@ use utoipa_axum::routes;
 
 use super::actions::runs::Start;
 use super::actions::store::{self, IntakeOutcome, Sent};
-use super::actions::worker::{self, DrainOutcome};
+use super::actions::worker::{self, RunOutcome};
 use super::queue::{BlockedBy, BlockedReason, QueueScan};
 use super::sql::{self, OperationProgress};
 use super::{Device, OperationState, kinds};
@@ -283,12 +283,12 @@ async fn work(app: &Arc<App>, device: &Device, network: Network) {
         let (worker, phone) = (Arc::clone(app), device.clone());
         let task = async move {
             let _permit = timeout_at(end, run.permit(network)).await.ok().flatten()?;
-            let outcome = worker::drain(&worker, &phone).await;
+            let outcome = worker::run_pending(&worker, &phone).await;
             drop(run);
             Some(outcome)
         };
         match app.jobs.spawn(task.in_current_span()).await {
-            Ok(Some(Ok(DrainOutcome::ByAnother))) if Instant::now() < end => sleep(PAUSE).await,
+            Ok(Some(Ok(RunOutcome::ByAnother))) if Instant::now() < end => sleep(PAUSE).await,
             Ok(Some(Ok(_))) => return,
             Ok(None) => {
                 return tracing::info!(

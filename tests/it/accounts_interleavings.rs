@@ -63,7 +63,7 @@ impl Stand {
     async fn refresh(&self, counter: i32) -> Option<i32> {
         let presented = Presented { session: self.session, counter };
         let lives = self.app.config.accounts.sessions;
-        let refreshed = self.app.db.write(TenancyContext::nobody(), move |tx| {
+        let refreshed = self.app.db.write(TenancyContext::anonymous(), move |tx| {
             Box::pin(async move { sessions::refresh(tx, presented, &SessionClient::default(), lives).await })
         });
         match refreshed.await.unwrap() {

@@ -210,14 +210,14 @@ async fn administrators_find_disable_and_promote_accounts() {
     let beginning = &ada.email[..12];
     let found = admin.get(&format!("/api/admin/users?email={beginning}")).await.expect(200);
     assert_eq!(found["data"][0]["id"], ada.id.as_str());
-    let told = async |field: &str| {
+    let is_verified_in = async |field: &str| {
         admin.get(&format!("/api/admin/users?email={beginning}")).await.expect(200)["data"][0][field].clone()
     };
     for (column, field) in [("email_verified_at", "emailVerified"), ("phone_verified_at", "phoneVerified")] {
         for (value, is_verified) in [("null", false), ("now()", true)] {
             let phone = "phone = coalesce(phone, '+390511234567')";
             app.does(&format!("update users set {phone}, {column} = {value} where email = '{}'", ada.email)).await;
-            assert_eq!(told(field).await, json!(is_verified), "{field}");
+            assert_eq!(is_verified_in(field).await, json!(is_verified), "{field}");
         }
     }
     assert_eq!(admin.get("/api/admin/users?email=%25").await.expect(200)["data"], json!([]), "no pattern of LIKE");

@@ -199,7 +199,7 @@ async fn no_secret_is_in_the_database_in_redis_or_in_the_log() {
         .refused(422, "invalid_request");
 
     let admin = an_administrator(&anybody, &database).await;
-    let told = provokes_a_provider(&admin).await;
+    let error = provokes_a_provider(&admin).await;
     secrets.extend(tokens_of_guests(&anybody, &admin).await);
     secrets.extend(codes_of(&anybody, &admin).await);
     secrets.extend(keys.iter().map(|(_, value)| value.clone()));
@@ -215,7 +215,7 @@ async fn no_secret_is_in_the_database_in_redis_or_in_the_log() {
         ("the database", String::from_utf8_lossy(&dump.stdout).into_owned()),
         ("Redis", everything_in(&redis_url).await),
         ("the log", program.log()),
-        ("an answer", told),
+        ("an answer", error),
         ("what `comanda config` shows", shown(&variables)),
     ];
     assert!(places[0].1.contains("canary@example.com"), "the dump holds the rows");

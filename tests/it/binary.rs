@@ -82,14 +82,14 @@ fn the_configuration_is_shown_with_secrets_hidden_and_faults_named() {
     std::fs::write(&file, "PORT=5555\nthis is no assignment\n").unwrap();
     let refused = comanda(&["config", "--config", path], &[]);
     assert!(complaint(&refused).contains("1 error(s)"));
-    let told = String::from_utf8(refused.stderr).unwrap();
-    assert!(told.contains("line 2 is not NAME=value"), "{told}");
-    assert!(!told.contains("assignment"), "the line may be a secret: {told}");
+    let error = String::from_utf8(refused.stderr).unwrap();
+    assert!(error.contains("line 2 is not NAME=value"), "{error}");
+    assert!(!error.contains("assignment"), "the line may be a secret: {error}");
     std::fs::write(&file, b"P\0O\0R\0T\0\xff\xfe").unwrap();
     let refused = comanda(&["config", "--config", path], &[]);
     assert!(complaint(&refused).contains("1 error(s)"));
-    let told = String::from_utf8(refused.stderr).unwrap();
-    assert!(told.contains("is not UTF-8"), "{told}");
+    let error = String::from_utf8(refused.stderr).unwrap();
+    assert!(error.contains("is not UTF-8"), "{error}");
     std::fs::remove_dir_all(file.parent().unwrap()).unwrap();
 }
 

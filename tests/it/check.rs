@@ -180,7 +180,7 @@ async fn tax_that_is_rounded_otherwise_is_named() {
             .await
             .unwrap();
         sqlx::query(corruption).execute(&mut database).await.unwrap();
-        let rule = comanda::check::question(RULE).expect("the rule");
+        let rule = comanda::check::query_of(RULE).expect("the rule");
         let broken: Vec<String> =
             sqlx::query_scalar(rule).bind(sqlx::types::Json(json!({}))).fetch_all(&mut database).await.unwrap();
         assert!(!broken.is_empty(), "{corruption}");
@@ -237,7 +237,7 @@ async fn the_check_finds_wrong_stock_returns_and_coupons_without_discount() {
         let statements =
             format!("begin; set session_replication_role = replica; set app.platform = 'on'; {corruption}");
         sqlx::raw_sql(sqlx::AssertSqlSafe(statements.as_str())).execute(&mut database).await.unwrap();
-        let rule = comanda::check::question(RETURNS).expect("the rule");
+        let rule = comanda::check::query_of(RETURNS).expect("the rule");
         let tables = sqlx::types::Json(json!({ "returnsFrom": ["PENDING", "CONFIRMED"] }));
         let broken: Vec<String> = sqlx::query_scalar(rule).bind(tables).fetch_all(&mut database).await.unwrap();
         assert_eq!(broken.len(), 1, "{corruption}");

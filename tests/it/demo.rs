@@ -64,14 +64,14 @@ fn every_test_client_has_its_own_ip_address() {
 
 #[test]
 fn the_same_seed_creates_the_same_demo_history() {
-    let told = || {
+    let events_and_lines = || {
         let data = DemoData::of(&City::read().unwrap()).unwrap();
         let timelines = seed::timelines(&data, a_monday_at_noon()).unwrap();
         timelines.into_iter().flatten().map(|timeline| (timeline.ended(), json!(timeline.order))).collect::<Vec<_>>()
     };
-    let past = told();
+    let past = events_and_lines();
     assert!(past.len() > 4_000, "{} orders", past.len());
-    assert_eq!(past, told());
+    assert_eq!(past, events_and_lines());
 }
 
 #[test]

@@ -81,7 +81,7 @@ async fn a_socket_whose_client_sends_and_does_not_read_is_disconnected() {
     let (came, kind) = reading.await.unwrap();
     assert_eq!(kind, ErrorKind::ConnectionAborted);
     assert!((4_900..7_000).contains(&came), "{came}");
-    assert!(writing.await.unwrap().is_err(), "who waited to write is told");
+    assert!(writing.await.unwrap().is_err(), "a waiting write returns an error");
 }
 
 #[tokio::test]

@@ -168,8 +168,12 @@ async fn a_guest_sees_only_their_own_cart_and_may_do_nothing_else() {
     nina.get("/api/me").await.refused(401, "account_required");
     nina.post("/api/me/carts", &by_token(&nina)).await.refused(401, "account_required");
     let forged = Person { token: Some("gt_forged".into()), ..app.stranger() };
-    let told = |reply: &crate::reply::Reply| (reply.status, reply.without_request_id());
-    assert_eq!(told(&forged.get("/api/me").await), told(&nina.get("/api/me").await), "good or not, it is not asked");
+    let status_and_body = |reply: &crate::reply::Reply| (reply.status, reply.without_request_id());
+    assert_eq!(
+        status_and_body(&forged.get("/api/me").await),
+        status_and_body(&nina.get("/api/me").await),
+        "good or not, it is not asked"
+    );
     forged.get(&luigi.path("/cart")).await.refused(401, "unauthenticated");
     assert!(Socket::open(&app.endpoint.base, nina.token.as_deref().unwrap()).await.is_err());
     nina.get("/api/restaurants/rst_01h455vb4pex5vsknk084sn02q/cart").await.refused(404, "not_found");

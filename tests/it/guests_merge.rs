@@ -114,7 +114,7 @@ proptest! {
         let live = |lines: &[Line]| lines.iter().filter(|line| line.content.is_some()).count();
         let (brought, before) = (live(&theirs), live(&own.lines));
         let outcome = plan(&own, theirs.clone(), 1_000);
-        prop_assert_eq!(live(&outcome.writes) + outcome.left_behind.len(), brought, "each line came or was told");
+        prop_assert_eq!(live(&outcome.writes) + outcome.left_behind.len(), brought, "merged or listed as not merged");
         let mut merged: BTreeMap<_, _> = own.lines.iter().map(|line| (line.key.clone(), line.clone())).collect();
         merged.extend(outcome.writes.iter().map(|line| (line.key.clone(), line.clone())));
         let merged: Vec<_> = merged.into_values().collect();

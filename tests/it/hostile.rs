@@ -134,8 +134,8 @@ async fn the_size_of_a_document_is_checked_before_it_is_parsed() {
         let request = request.header("content-type", "application/json").body(body);
         let refusal = luigi.owner.send(request).await.refused(422, "invalid_request");
         assert_eq!(refusal["errors"].as_array().unwrap().len(), 1, "{pointer}: {refusal}");
-        let told = refusal["errors"][0]["pointer"].as_str().unwrap();
-        assert!(told.starts_with(pointer), "{pointer}: {refusal}");
+        let found = refusal["errors"][0]["pointer"].as_str().unwrap();
+        assert!(found.starts_with(pointer), "{pointer}: {refusal}");
     }
 }
 

@@ -134,7 +134,7 @@ async fn failed_authentication_is_logged_with_client_user_and_request() {
         let text = |value: &Value| value.as_str().unwrap_or_else(|| panic!("{line}")).to_owned();
         [&line["span"]["request_id"], &line["user"], &line["operation"], &line["code"]].map(text)
     };
-    let told: Vec<_> = failed.iter().map(|line| of(line)).collect();
+    let logged: Vec<_> = failed.iter().map(|line| of(line)).collect();
     let expected = [
         ["password", &ada.id, "login", "invalid_credentials"],
         ["nobody", "-", "login", "invalid_credentials"],
@@ -146,7 +146,7 @@ async fn failed_authentication_is_logged_with_client_user_and_request() {
         ["refresh", "-", "refresh", "session_ended"],
         ["fast", "-", "login", "too_many_requests"],
     ];
-    assert_eq!(told, expected.map(|line| line.map(ToOwned::to_owned)));
+    assert_eq!(logged, expected.map(|line| line.map(ToOwned::to_owned)));
     let text = lines.iter().map(Value::to_string).collect::<String>();
     assert!(!text.contains(TYPED) && !text.contains("typed.into"), "what was typed is in the log");
 }

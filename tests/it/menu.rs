@@ -283,6 +283,6 @@ async fn the_last_portion_sold_is_on_the_next_menu_and_an_order_cancelled_brings
     assert_eq!(sold_out().await, false);
     let rows = luigi.owner.get(&luigi.path("/items")).await.expect(200);
     assert_eq!(rows["data"][0]["stock"], 2);
-    let told = app.count("select count(*) from events where aggregate = 'menu'").await;
-    assert_eq!(told, app.count("select version - 1 from menus").await, "each version is told once");
+    let events = app.count("select count(*) from events where aggregate = 'menu'").await;
+    assert_eq!(events, app.count("select version - 1 from menus").await, "each version has one event");
 }

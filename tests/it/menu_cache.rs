@@ -92,7 +92,7 @@ async fn a_new_menu_version_replaces_the_previous_one_in_redis() {
     let prefix = format!("comanda:menu:{}:", uuid(&luigi.id));
     let client = redis::Client::open(url.as_str()).unwrap();
     let mut redis = client.get_multiplexed_async_connection().await.unwrap();
-    let mut told = client.get_async_monitor().await.unwrap().into_on_message::<String>();
+    let mut monitor = client.get_async_monitor().await.unwrap().into_on_message::<String>();
     let item = luigi.path(&format!("/items/{}", luigi.any_dish().id));
     luigi.owner.patch(&item, &json!({ "name": "Regina" })).await.expect(200);
     let menu: Value = guest.get(&luigi.path("/menu")).await.expect(200);
@@ -112,7 +112,7 @@ async fn a_new_menu_version_replaces_the_previous_one_in_redis() {
     assert_eq!(found(format!("comanda:menu:{}:*", uuid(&other.id))).await.len(), 1, "another's menu stays");
     let () = redis.set_ex("the end of the test", &prefix, 1).await.unwrap();
     let mut commands = 0;
-    while let Some(line) = told.next().await {
+    while let Some(line) = monitor.next().await {
         if line.contains("the end of the test") {
             break;
         }

@@ -100,24 +100,24 @@ async fn remaining_entities_keep_their_id_stock_and_availability() {
     document["modifierGroups"][2]["modifiers"][0]["name"] = json!("Formaggi");
     let dry = luigi.owner.put(&luigi.path("/menu?dryRun=true"), &document).await.expect(200);
     assert_eq!(dry["applied"], false);
-    let told = |kind: &str, change: &str| {
+    let changes_of = |kind: &str, change: &str| {
         let changes = dry["changes"].as_array().unwrap().iter();
         let changes = changes.filter(|one| one["kind"] == kind && one["change"] == change);
         changes.map(|one| (one["name"].clone(), one["fields"].clone())).collect::<Vec<_>>()
     };
     assert_eq!(
-        told("ITEM", "UPDATED"),
+        changes_of("ITEM", "UPDATED"),
         [(json!("Margherita"), json!([{ "field": "price", "before": euros(850), "after": euros(900) }]))]
     );
-    assert_eq!(told("ITEM", "DELETED"), [(json!("Marinara"), Value::Null)]);
+    assert_eq!(changes_of("ITEM", "DELETED"), [(json!("Marinara"), Value::Null)]);
     assert_eq!(
-        told("MODIFIER", "UPDATED"),
+        changes_of("MODIFIER", "UPDATED"),
         [(json!("Formaggi"), json!([{ "field": "name", "before": "Formaggio", "after": "Formaggi" }]))]
     );
-    assert_eq!(told("CATEGORY", "UPDATED").len(), 2);
+    assert_eq!(changes_of("CATEGORY", "UPDATED").len(), 2);
     assert_eq!(menu(&luigi).await["version"], dry["version"], "a dry run changes nothing");
     let done = puts(&luigi, &document).await.expect(200);
-    assert_eq!(done["changes"], dry["changes"], "what was told is what happens");
+    assert_eq!(done["changes"], dry["changes"], "a dry run lists the same changes");
     let after = menu(&luigi).await;
     assert_eq!(after["categories"][1]["items"][0]["id"], margherita);
     let item = luigi.owner.get(&item).await.expect(200);

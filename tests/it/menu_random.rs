@@ -42,8 +42,8 @@ fn or_absent(name: &'static str, value: impl Strategy<Value = Value> + 'static) 
 
 fn translations() -> BoxedStrategy<Value> {
     let texts = (TEXT, proptest::option::of(LINES));
-    let texts = texts.prop_map(|(name, told)| match told {
-        Some(told) => json!({ "name": name, "description": told }),
+    let texts = texts.prop_map(|(name, description)| match description {
+        Some(description) => json!({ "name": name, "description": description }),
         None => json!({ "name": name }),
     });
     proptest::collection::btree_map(select(vec!["it", "en", "pt-br", "de"]), texts, 1..3)
@@ -141,7 +141,7 @@ fn menus() -> BoxedStrategy<Value> {
                 or_absent("description", LINES.prop_map(Value::from)),
                 or_absent("dayParts", day_parts()),
             );
-            let item = item.prop_map(|(sold, told, parts)| [sold, told, parts].concat());
+            let item = item.prop_map(|(sold, description, parts)| [sold, description, parts].concat());
             let category = (TEXT, or_absent("dayParts", day_parts()), or_absent("translations", translations()));
             let category = category
                 .prop_map(|(name, parts, texts)| [vec![("name".to_owned(), json!(name))], parts, texts].concat());

@@ -113,7 +113,7 @@ async fn an_error_in_a_csv_menu_names_line_and_column() {
     }
     let many = "item,,,,,,,,\n".repeat(5_000);
     let refusal = sends_csv(&luigi.owner, &path, &format!("{head}{many}")).await.refused(422, "invalid_request");
-    assert_eq!(refusal["errors"].as_array().unwrap().len(), 100, "and no more are told");
+    assert_eq!(refusal["errors"].as_array().unwrap().len(), 100, "and no more are listed");
     let latin =
         luigi.owner.request(Method::POST, &path).header("content-type", "text/csv").body(b"type\ncaf\xe9\n".to_vec());
     let refusal = luigi.owner.send(latin).await.refused(422, "invalid_request");

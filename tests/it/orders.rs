@@ -90,10 +90,10 @@ async fn a_restaurant_that_accepts_by_itself_confirms_at_once() {
     assert!(order["promisedAt"].is_string());
     assert_eq!(ada.finds_delivery(&order).await["status"], "WAITING");
     let events = ada.reads_events(&order, 3).await;
-    let told: Vec<_> = events.iter().map(|e| (e["name"].clone(), e["actor"].clone())).collect();
+    let names_and_actors: Vec<_> = events.iter().map(|e| (e["name"].clone(), e["actor"].clone())).collect();
     let expected =
         [("order:new", "CUSTOMER"), ("order:status-changed", "SYSTEM"), ("delivery:status-changed", "SYSTEM")];
-    assert_eq!(told, expected.map(|(name, actor)| (json!(name), json!(actor))));
+    assert_eq!(names_and_actors, expected.map(|(name, actor)| (json!(name), json!(actor))));
 }
 
 #[tokio::test]

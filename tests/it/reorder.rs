@@ -74,14 +74,14 @@ async fn a_bulk_update_has_a_result_for_each_order() {
         { "orderId": id_of(&two), "status": "CONFIRMED", "version": 7 },
     ] });
     let answer = staff.post(&path, &body).await.expect(200);
-    let told: Vec<_> = answer["data"]
+    let results: Vec<_> = answer["data"]
         .as_array()
         .unwrap()
         .iter()
         .map(|one| (one["status"].as_i64().unwrap(), one["problem"]["code"].as_str()))
         .collect();
     let refusals = [Some("illegal_transition"), Some("not_found"), Some("version_conflict")];
-    assert_eq!(told, [(200, None), (409, refusals[0]), (404, refusals[1]), (200, None), (412, refusals[2])]);
+    assert_eq!(results, [(200, None), (409, refusals[0]), (404, refusals[1]), (200, None), (412, refusals[2])]);
     assert_eq!(answer["data"][3]["order"], ada.reads_order(&one).await);
     assert_eq!(answer["data"][1]["problem"]["currentStatus"], "PENDING");
     assert_eq!(ada.reads_order(&other).await["status"], "PENDING", "another restaurant's is out of reach");

@@ -110,8 +110,8 @@ async fn managers_change_the_profile_and_staff_do_not() {
     assert_eq!(stale.refused(412, "version_conflict")["current"]["name"], "Da Luigi");
     luigi.owner.patch_version(&path, "3", &json!({ "name": "Luigi" })).await.refused(400, "malformed_request");
     luigi.owner.patch(&path, &json!({ "currency": "USD" })).await.refused(422, "invalid_request");
-    let told = luigi.owner.patch(&path, &json!({ "description": "Since 1921" })).await.expect(200);
-    assert_eq!(told["description"], "Since 1921");
+    let updated = luigi.owner.patch(&path, &json!({ "description": "Since 1921" })).await.expect(200);
+    assert_eq!(updated["description"], "Since 1921");
     let untold = luigi.owner.patch(&path, &json!({ "description": null })).await.expect(200);
     assert_eq!(untold["description"], Value::Null);
 }

@@ -38,8 +38,8 @@ async fn the_nearest_come_first_with_their_distance() {
     assert_eq!(finds(&app, "").await, ["Nearer", "Near", "Far"]);
     let page = app.stranger().get("/api/restaurants?near=44.4938,11.343").await.expect(200);
     let exact = Place::new(44.4938, 11.343).unwrap().metres_to(Place::new(44.495, 11.34).unwrap());
-    let told = page["data"][1]["distance"].as_f64().unwrap();
-    assert!((told - exact).abs() <= 0.5, "{told} is not {exact}");
+    let distance = page["data"][1]["distance"].as_f64().unwrap();
+    assert!((distance - exact).abs() <= 0.5, "{distance} is not {exact}");
     assert_eq!(page["data"][1].get("delivery"), None);
 }
 

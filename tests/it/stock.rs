@@ -122,10 +122,10 @@ async fn the_ledger_records_every_stock_change() {
     let path = luigi.path("/stock-ledger");
     let rows = async |query: &str| luigi.owner.get(&format!("{path}?{query}")).await.expect(200);
     let of_tiramisu = rows(&format!("itemId={}", tiramisu.id)).await;
-    let told: Vec<_> =
+    let movements: Vec<_> =
         of_tiramisu["data"].as_array().unwrap().iter().map(|row| (&row["change"], &row["reason"])).collect();
     let (set, sold, returned) = (json!("SET"), json!("SOLD"), json!("RETURNED"));
-    assert_eq!(told, [(&json!(-2), &set), (&json!(3), &returned), (&json!(-3), &sold), (&json!(5), &set)]);
+    assert_eq!(movements, [(&json!(-2), &set), (&json!(3), &returned), (&json!(-3), &sold), (&json!(5), &set)]);
     assert_eq!(of_tiramisu["data"][1]["orderId"], order["id"]);
     assert_eq!(of_tiramisu["data"][0]["orderId"], Value::Null);
 

@@ -234,7 +234,7 @@ const PROOFS: &[(&str, &str)] = &[
     ("platform: a push target may have been somebody else's before", "a device that another user had registered"),
     ("administrator: an administrator", "the user's role, read with the request and checked by each transaction"),
     ("platform: an operator at the machine", "commands of operators"),
-    ("platform: phones that somebody has to look after", "the names of devices with pending operations only"),
+    ("platform: devices whose operations are due", "the names of devices with pending operations only"),
     ("platform: rows that are not kept any longer", "retention"),
     ("platform: deletion of unused images", "images that are not in use, of all restaurants"),
     ("platform: the demo city, in a database without people", "whether the demo data may be created"),

@@ -48,7 +48,7 @@ async fn a_unit_whose_steps_fail_is_rolled_back() {
     with_slips(&mut app).await;
     let db = app.running().app.db.clone();
     let refused: Result<(), Problem> = db
-        .write(TenancyContext::nobody(), |tx| {
+        .write(TenancyContext::anonymous(), |tx| {
             Box::pin(async move {
                 sqlx::query("insert into slips values (1)").execute(tx.connection()).await?;
                 Err(Problem::not_found())
@@ -67,7 +67,7 @@ async fn a_constraint_that_fails_at_commit_rolls_everything_back() {
     with_slips(&mut app).await;
     let db = app.running().app.db.clone();
     let refused: Result<(), Problem> = db
-        .write(TenancyContext::nobody(), |tx| {
+        .write(TenancyContext::anonymous(), |tx| {
             Box::pin(async move {
                 sqlx::query("insert into slips values (1), (2), (1)").execute(tx.connection()).await?;
                 Ok(())
@@ -89,7 +89,7 @@ async fn a_unit_that_runs_out_of_time_is_rolled_back_and_its_connection_closed()
     with_slips(&mut app).await;
     let db = app.running().app.db.clone();
     let stuck: Result<(), Problem> = db
-        .write(TenancyContext::nobody(), |tx| {
+        .write(TenancyContext::anonymous(), |tx| {
             Box::pin(async move {
                 sqlx::query("insert into slips values (1)").execute(tx.connection()).await?;
                 std::future::pending().await
@@ -98,7 +98,7 @@ async fn a_unit_that_runs_out_of_time_is_rolled_back_and_its_connection_closed()
         .await;
     assert_eq!(stuck.unwrap_err().code(), Code::Busy);
     let slow: Result<(), Problem> = db
-        .write(TenancyContext::nobody(), |tx| {
+        .write(TenancyContext::anonymous(), |tx| {
             Box::pin(async move {
                 sqlx::query("select pg_sleep(60)").execute(tx.connection()).await?;
                 Ok(())
@@ -118,7 +118,7 @@ async fn a_unit_that_panics_leaves_nothing_behind() {
     let db = app.running().app.db.clone();
     for _ in 0..20 {
         let broken: Result<(), Problem> = db
-            .write(TenancyContext::nobody(), |tx| {
+            .write(TenancyContext::anonymous(), |tx| {
                 Box::pin(async move {
                     sqlx::query("insert into slips values (1)").execute(tx.connection()).await?;
                     panic!("a fault in a handler")
@@ -139,7 +139,7 @@ async fn a_caller_who_disconnects_does_not_stop_the_unit() {
     let db = app.running().app.db.clone();
     for number in 0..20 {
         let (begun, receive) = tokio::sync::oneshot::channel();
-        let unit = db.write(TenancyContext::nobody(), move |tx| {
+        let unit = db.write(TenancyContext::anonymous(), move |tx| {
             Box::pin(async move {
                 sqlx::query("insert into slips values ($1)").bind(number).execute(tx.connection()).await?;
                 let _ = begun.send(());
@@ -149,7 +149,7 @@ async fn a_caller_who_disconnects_does_not_stop_the_unit() {
         });
         tokio::select! {
             _ = unit => panic!("the unit waits"),
-            told = receive => told.unwrap(),
+            result = receive => result.unwrap(),
         }
     }
     eventually("every unit has ended", async || app.count(SLIPS).await == 20).await;
@@ -164,7 +164,7 @@ async fn a_read_cannot_write() {
         .running()
         .app
         .db
-        .read(TenancyContext::nobody(), |tx| {
+        .read(TenancyContext::anonymous(), |tx| {
             Box::pin(async move {
                 sqlx::query("insert into slips values (1)").execute(tx.connection()).await?;
                 Ok(())
@@ -190,7 +190,7 @@ async fn the_tenancy_context_of_a_transaction_ends_with_it() {
             .unwrap();
         assert_eq!(seen, named.uuid().to_string());
         let seen: String = db
-            .read(TenancyContext::nobody(), move |tx| {
+            .read(TenancyContext::anonymous(), move |tx| {
                 Box::pin(async move { Ok(sqlx::query_scalar(ask).fetch_one(tx.connection()).await?) })
             })
             .await

@@ -362,8 +362,8 @@ async fn geojson_is_read_as_tools_write_it() {
     let mut torn = islands.clone();
     torn["features"][0]["geometry"]["coordinates"][1][0][2] = json!([11.40, 44.49]);
     let refusal = luigi.owner.put(&luigi.path("/zones"), &torn).await.refused(422, "invalid_request");
-    let told = refusal["errors"][0]["pointer"].as_str().unwrap();
-    assert!(told.starts_with("/features/0/geometry/coordinates/1/0"), "{refusal}");
+    let pointer = refusal["errors"][0]["pointer"].as_str().unwrap();
+    assert!(pointer.starts_with("/features/0/geometry/coordinates/1/0"), "{refusal}");
     for coordinates in
         [json!([11.34]), json!([]), json!(["a", "b"]), json!([11.34, 44.49, "high"]), json!(null), json!([[1]])]
     {

@@ -122,8 +122,8 @@ async fn unusual_geojson_is_accepted_where_rfc_7946_allows_it() {
         (only(json!([{ "type": "Feature", "geometry": feature["geometry"] }])), "/features/0"),
     ] {
         let refusal = luigi.owner.put(&luigi.path("/zones"), &refused).await.refused(422, "invalid_request");
-        let told = refusal["errors"][0]["pointer"].as_str().unwrap();
-        assert!(told.starts_with(pointer), "{refused} told at {told}: {refusal}");
+        let found = refusal["errors"][0]["pointer"].as_str().unwrap();
+        assert!(found.starts_with(pointer), "{refused} found at {found}: {refusal}");
         let message = refusal["errors"][0]["message"].as_str().unwrap();
         if refused.pointer("/features/0/geometry") == Some(&Value::Null) {
             assert!(message.starts_with("must not be null"), "{refusal}");

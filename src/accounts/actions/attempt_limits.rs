@@ -56,7 +56,7 @@ pub async fn take_password_try(
 ) -> Result<PasswordAttempt, Problem> {
     let (task_app, email, token) = (Arc::clone(app), email.clone(), device.cloned());
     app.db
-        .write(TenancyContext::nobody(), move |tx| {
+        .write(TenancyContext::anonymous(), move |tx| {
             Box::pin(async move {
                 let counter = |bound, parts: &[&[u8]]| Counter::new(&task_app, bound, parts);
                 let address = email.as_str().as_bytes();
@@ -132,7 +132,9 @@ impl PasswordAttempt {
     pub async fn was_right(self, app: &App) -> Result<(), Problem> {
         let Self { here, common, .. } = self;
         app.db
-            .write(TenancyContext::nobody(), move |tx| Box::pin(async move { sql::settle(tx, &here, &common).await }))
+            .write(TenancyContext::anonymous(), move |tx| {
+                Box::pin(async move { sql::reset_and_refund(tx, &here, &common).await })
+            })
             .await
     }
 }
@@ -143,7 +145,9 @@ pub async fn reset_password_counters(app: &App, email: &Email, client: Client) -
     let everywhere = Counter::new(app, PASSWORD_ELSEWHERE, &[email.as_str().as_bytes()]);
     let counters = [here, of_site, vec![everywhere]].concat();
     app.db
-        .write(TenancyContext::nobody(), move |tx| Box::pin(async move { sql::settle(tx, &counters, &[]).await }))
+        .write(TenancyContext::anonymous(), move |tx| {
+            Box::pin(async move { sql::reset_and_refund(tx, &counters, &[]).await })
+        })
         .await
 }
 
@@ -163,7 +167,7 @@ fn knows(addresses: &[String], client: Client) -> bool {
 /// Counts attempts. 429 if one of the counters is used up; then none is changed.
 pub async fn take(app: &App, counters: Vec<Counter>) -> Result<(), Problem> {
     app.db
-        .write(TenancyContext::nobody(), move |tx| {
+        .write(TenancyContext::anonymous(), move |tx| {
             Box::pin(async move { sql::take(tx, &counters).await?.or_refuse(tx.now()) })
         })
         .await
@@ -181,7 +185,9 @@ pub async fn take_within(tx: &mut Tx, counters: &[Counter]) -> Result<(), Proble
 /// Reduces counters by the attempts that were taken.
 pub async fn give_back(app: &App, counters: Vec<Counter>) -> Result<(), Problem> {
     app.db
-        .write(TenancyContext::nobody(), move |tx| Box::pin(async move { sql::settle(tx, &[], &counters).await }))
+        .write(TenancyContext::anonymous(), move |tx| {
+            Box::pin(async move { sql::reset_and_refund(tx, &[], &counters).await })
+        })
         .await
 }
 
@@ -200,7 +206,7 @@ pub async fn take_reset_request(
 ) -> Result<Option<CodeLength>, Problem> {
     let (task_app, email, token) = (Arc::clone(app), email.clone(), device.cloned());
     app.db
-        .write(TenancyContext::nobody(), move |tx| {
+        .write(TenancyContext::anonymous(), move |tx| {
             Box::pin(async move {
                 let counter = |bound, parts: &[&[u8]]| Counter::new(&task_app, bound, parts);
                 let address = email.as_str().as_bytes();

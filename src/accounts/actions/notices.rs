@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use crate::accounts::{Email, sql};
 use crate::encryption::Encryption;
 use crate::ids::UserId;
-use crate::outbox::{self, Channel, Kind, Notice, Recipient};
+use crate::outbox::{self, Channel, Notice, NotificationKind, Recipient};
 use crate::problem::Problem;
 use crate::uow::Tx;
 
@@ -13,9 +13,9 @@ use crate::uow::Tx;
 pub fn signed_up(email: &Email, id: UserId, is_new: bool, now: DateTime<Utc>) -> Notice<'_> {
     // At most one mail a day, however many sign-ups there are with the address.
     let (kind, dedupe_key, user) = if is_new {
-        (Kind::Welcome, format!("welcome:{id}"), Some(id))
+        (NotificationKind::Welcome, format!("welcome:{id}"), Some(id))
     } else {
-        (Kind::AlreadySignedUp, format!("already-signed-up:{}:{}", email.as_str(), now.date_naive()), None)
+        (NotificationKind::AlreadySignedUp, format!("already-signed-up:{}:{}", email.as_str(), now.date_naive()), None)
     };
     Notice {
         kind,
@@ -31,10 +31,10 @@ pub fn signed_up(email: &Email, id: UserId, is_new: bool, now: DateTime<Utc>) ->
 ///
 /// # Errors
 /// 401 when there is no such account.
-pub async fn tell_owner(
+pub async fn notify_owner(
     tx: &mut Tx,
     encryption: &Encryption,
-    kind: Kind,
+    kind: NotificationKind,
     user: UserId,
     before: Option<&str>,
 ) -> Result<(), Problem> {
@@ -50,7 +50,7 @@ pub async fn tell_owner(
             secret: None,
             expires_at: None,
         };
-        outbox::tell(tx, encryption, &notice).await?;
+        outbox::enqueue(tx, encryption, &notice).await?;
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 
-use crate::accounts::actions::notices::tell_owner;
+use crate::accounts::actions::notices::notify_owner;
 use crate::accounts::second_factor::{FactorProof, SecondFactorNeeded};
 use crate::accounts::sql::second_factor::{self as sql, Challenge};
 use crate::accounts::sql::sessions::{self, RevocationReason};
@@ -10,7 +10,7 @@ use crate::accounts::{User, totp};
 use crate::app::App;
 use crate::encryption::{Encryption, KeyPurpose};
 use crate::ids::{ChallengeId, SessionId, UserId};
-use crate::outbox::Kind;
+use crate::outbox::NotificationKind;
 use crate::problem::{Code, Problem};
 use crate::tenancy::TenancyContext;
 use crate::uow::Tx;
@@ -51,7 +51,7 @@ pub async fn check(tx: &mut Tx, encryption: &Encryption, user: &User, proof: &Fa
             if !sql::use_recovery_code(tx, user.id, &recovery_hash(encryption, user.id, code)).await? {
                 return Err(wrong());
             }
-            tell_owner(tx, encryption, Kind::RecoveryCodeUsed, user.id, None).await
+            notify_owner(tx, encryption, NotificationKind::RecoveryCodeUsed, user.id, None).await
         }
     }
 }
@@ -67,10 +67,10 @@ pub async fn changed(
     encryption: &Encryption,
     user: UserId,
     except: Option<SessionId>,
-    kind: Kind,
+    kind: NotificationKind,
 ) -> Result<(), Problem> {
     sessions::revoke_all(tx, user, except, RevocationReason::SecondFactorChanged).await?;
-    tell_owner(tx, encryption, kind, user, None).await
+    notify_owner(tx, encryption, kind, user, None).await
 }
 
 /// Removes a user's second factor without a code: for an operator who has verified the user's identity.
@@ -81,6 +81,6 @@ pub async fn reset(tx: &mut Tx, encryption: &Encryption, user: UserId) -> Result
     if !sql::remove(tx, user).await? {
         return Ok(false);
     }
-    changed(tx, encryption, user, None, Kind::SecondFactorRemoved).await?;
+    changed(tx, encryption, user, None, NotificationKind::SecondFactorRemoved).await?;
     Ok(true)
 }

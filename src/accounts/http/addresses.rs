@@ -61,7 +61,7 @@ async fn create_address(
     IdempotentBody { value: new, key }: IdempotentBody<NewAddress>,
 ) -> Result<IdempotentResponse, Problem> {
     let (user, max) = (caller.user, app.config.accounts.max_addresses);
-    key.makes(&app.db, TenancyContext::user(user), move |tx| {
+    key.create(&app.db, TenancyContext::user(user), move |tx| {
         Box::pin(async move {
             row_limit::check(tx, RowLimit::SavedAddresses, user.uuid(), max).await?;
             sql::insert(tx, user, AddressId::new(), &new).await

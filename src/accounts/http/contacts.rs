@@ -17,7 +17,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::accounts::actions::attempt_limits;
-use crate::accounts::actions::notices::tell_owner;
+use crate::accounts::actions::notices::notify_owner;
 use crate::accounts::caller::SignedIn;
 use crate::accounts::sql::contacts as sql;
 use crate::accounts::{Caller, User};
@@ -26,7 +26,7 @@ use crate::client::Client;
 use crate::encryption::KeyPurpose;
 use crate::extract::{Body, Json};
 use crate::ids::UserId;
-use crate::outbox::{self, Channel, Kind, Notice, Recipient};
+use crate::outbox::{self, Channel, Notice, NotificationKind, Recipient};
 use crate::problem::{Code, Problem, ProblemBody};
 use crate::tenancy::TenancyContext;
 
@@ -104,7 +104,8 @@ async fn send_code(
                 let hash = shared.encryption.hash(KeyPurpose::ContactCode, &parts(&user, channel, &target, &code));
                 let expires_at = tx.now() + LIFE;
                 sql::put_code(tx, user, channel, &target, &hash, expires_at).await?;
-                let kind = if channel == Channel::Sms { Kind::PhoneCode } else { Kind::EmailCode };
+                let kind =
+                    if channel == Channel::Sms { NotificationKind::PhoneCode } else { NotificationKind::EmailCode };
                 let notice = Notice {
                     kind,
                     dedupe_key: format!("{}:{user}:{}", kind.as_str(), tx.now().timestamp_micros()),
@@ -112,7 +113,7 @@ async fn send_code(
                     secret: Some(&code),
                     expires_at: Some(expires_at),
                 };
-                outbox::tell(tx, &shared.encryption, &notice).await
+                outbox::enqueue(tx, &shared.encryption, &notice).await
             })
         })
         .await?;
@@ -197,7 +198,7 @@ async fn confirm(
                     return Err(wrong());
                 }
                 if channel == Channel::Sms {
-                    tell_owner(tx, &shared.encryption, Kind::PhoneConfirmed, user, None).await?;
+                    notify_owner(tx, &shared.encryption, NotificationKind::PhoneConfirmed, user, None).await?;
                 }
                 crate::accounts::sql::get(tx, user).await?.ok_or_else(Problem::unauthenticated)
             })

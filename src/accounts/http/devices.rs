@@ -67,7 +67,7 @@ async fn register_device(
     }
     let max = app.config.accounts.max_push_devices;
     let scope = PlatformScope::proven_by("a push target may have been somebody else's before", Some(caller.user));
-    key.makes(&app.db, scope, move |tx| {
+    key.create(&app.db, scope, move |tx| {
         Box::pin(async move { sql::register(tx, &caller, DeviceId::new(), &new, max).await })
     })
     .await

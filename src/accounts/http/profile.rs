@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::accounts::actions::notices::tell_owner;
+use crate::accounts::actions::notices::notify_owner;
 use crate::accounts::actions::profile::apply;
 use crate::accounts::actions::sessions::authenticate_again;
 use crate::accounts::caller::SignedIn;
@@ -22,7 +22,7 @@ use crate::app::App;
 use crate::client::Client;
 use crate::clock::clamp;
 use crate::extract::{Body, Json};
-use crate::outbox::Kind;
+use crate::outbox::NotificationKind;
 use crate::phone::MessagePhone;
 use crate::problem::{Code, Problem, ProblemBody};
 use crate::tenancy::TenancyContext;
@@ -123,7 +123,8 @@ async fn update_me(
                 let before = sql::contacts::reach(tx, user).await?.ok_or_else(Problem::unauthenticated)?;
                 let profile = apply(tx, user, writes).await?;
                 if profile.phone != before.phone {
-                    tell_owner(tx, &shared.encryption, Kind::PhoneChanged, user, before.verified_phone()).await?;
+                    notify_owner(tx, &shared.encryption, NotificationKind::PhoneChanged, user, before.verified_phone())
+                        .await?;
                 }
                 Ok(profile)
             })

@@ -19,7 +19,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::accounts::actions::attempt_limits;
-use crate::accounts::actions::notices::tell_owner;
+use crate::accounts::actions::notices::notify_owner;
 use crate::accounts::actions::recovery::CODE_KEY;
 use crate::accounts::attempt_limits::{CodeLength, Counter, RESET_TRIES, RESET_TRIES_A_DAY};
 use crate::accounts::caller_cache::Revocation;
@@ -33,7 +33,7 @@ use crate::client::Client;
 use crate::encryption::{Encryption, KeyPurpose};
 use crate::extract::{Body, Json};
 use crate::ids::{ResetId, UserId};
-use crate::outbox::{self, Channel, Kind, Notice, Recipient};
+use crate::outbox::{self, Channel, Notice, NotificationKind, Recipient};
 use crate::problem::{Code, Problem, ProblemBody};
 use crate::tenancy::TenancyContext;
 
@@ -106,7 +106,7 @@ async fn forgot_password(
         attempt_limits::take_reset_request(&app, &request.email, client, request.device_token.as_ref()).await?;
     let (id, task_app) = (ResetId::random(), Arc::clone(&app));
     app.db
-        .write(TenancyContext::nobody(), move |tx| {
+        .write(TenancyContext::anonymous(), move |tx| {
             Box::pin(async move {
                 let code = match length {
                     Some(CodeLength::Short) => format!("{:08}", rand::rng().random_range(0..CODES)),
@@ -122,7 +122,7 @@ async fn forgot_password(
                 // An empty address has no account, and takes the same time as one for which a code is sent.
                 let email = if length.is_some() { request.email.as_str() } else { "" };
                 let notice = code_notice(email, request.channel, &reset, &code);
-                outbox::tell(tx, &task_app.encryption, &notice).await
+                outbox::enqueue(tx, &task_app.encryption, &notice).await
             })
         })
         .await?;
@@ -135,7 +135,7 @@ async fn forgot_password(
 fn code_notice<'a>(email: &'a str, channel: Option<RecoveryChannel>, reset: &NewReset, code: &'a str) -> Notice<'a> {
     let channel = if channel == Some(RecoveryChannel::Email) { Channel::Email } else { Channel::Sms };
     Notice {
-        kind: Kind::ResetCode,
+        kind: NotificationKind::ResetCode,
         dedupe_key: format!("{CODE_KEY}{}", reset.id),
         recipient: Recipient::HolderOf { email, channel },
         secret: Some(code),
@@ -219,7 +219,7 @@ async fn reset_password(
                 if sent_by != Some(Channel::Sms) {
                     crate::accounts::sql::contacts::prove_mailbox(tx, user).await?;
                 }
-                tell_owner(tx, &task_app.encryption, Kind::PasswordChanged, user, None).await?;
+                notify_owner(tx, &task_app.encryption, NotificationKind::PasswordChanged, user, None).await?;
                 Ok(Some(tx.now()))
             })
         })
@@ -236,8 +236,9 @@ async fn reset_password(
 /// The user who has this address.
 async fn owner(app: &App, email: &Email) -> Result<Option<UserId>, Problem> {
     let email = email.clone();
-    let read =
-        app.db.read(TenancyContext::nobody(), move |tx| Box::pin(async move { sql::owner(tx, email.as_str()).await }));
+    let read = app
+        .db
+        .read(TenancyContext::anonymous(), move |tx| Box::pin(async move { sql::owner(tx, email.as_str()).await }));
     Ok(read.await?.map(|owner| owner.id))
 }
 
@@ -247,11 +248,11 @@ async fn take_try(app: &Arc<App>, reset: &CodeAndPassword) -> Result<Option<Pend
     if let Some(id) = reset.reset_id {
         return app
             .db
-            .write(TenancyContext::nobody(), move |tx| Box::pin(async move { sql::take_try(tx, id, key).await }))
+            .write(TenancyContext::anonymous(), move |tx| Box::pin(async move { sql::take_try(tx, id, key).await }))
             .await;
     }
     let address = reset.email.as_str().as_bytes();
     let of = [RESET_TRIES, RESET_TRIES_A_DAY].map(|bound| Counter::new(app, bound, &[address]));
     attempt_limits::take(app, of.to_vec()).await?;
-    app.db.read(TenancyContext::nobody(), move |tx| Box::pin(async move { sql::newest(tx, key).await })).await
+    app.db.read(TenancyContext::anonymous(), move |tx| Box::pin(async move { sql::newest(tx, key).await })).await
 }

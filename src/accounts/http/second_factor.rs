@@ -28,7 +28,7 @@ use crate::app::App;
 use crate::client::Client;
 use crate::encryption::KeyPurpose;
 use crate::extract::{Body, Json};
-use crate::outbox::Kind;
+use crate::outbox::NotificationKind;
 use crate::problem::{Code, Problem, ProblemBody};
 use crate::tenancy::TenancyContext;
 
@@ -65,7 +65,7 @@ async fn get_second_factor(
 ) -> Result<Json<SecondFactorState>, Problem> {
     let user = caller.user;
     let found =
-        app.db.read(TenancyContext::user(user), move |tx| Box::pin(async move { sql::show(tx, user).await })).await?;
+        app.db.read(TenancyContext::user(user), move |tx| Box::pin(async move { sql::get(tx, user).await })).await?;
     let (enabled_at, left) = found.unzip();
     let state = SecondFactorState { enabled: enabled_at.is_some(), enabled_at, recovery_codes_left: left.unwrap_or(0) };
     Ok(Json(state))
@@ -182,7 +182,7 @@ async fn confirm_second_factor(
                 let step = totp::step_of(&key, given.code.trim(), tx.now(), factor.last_step).ok_or_else(wrong)?;
                 sql::advance(tx, user, step).await?;
                 sql::put_recovery_codes(tx, user, &hashes).await?;
-                changed(tx, &task_app.encryption, user, Some(session), Kind::SecondFactorAdded).await
+                changed(tx, &task_app.encryption, user, Some(session), NotificationKind::SecondFactorAdded).await
             })
         })
         .await?;
@@ -234,7 +234,7 @@ async fn remove_second_factor(
                 let owner = crate::accounts::sql::get(tx, user).await?.ok_or_else(Problem::unauthenticated)?;
                 check(tx, &task_app.encryption, &owner, &given).await?;
                 sql::remove(tx, user).await?;
-                changed(tx, &task_app.encryption, user, Some(session), Kind::SecondFactorRemoved).await
+                changed(tx, &task_app.encryption, user, Some(session), NotificationKind::SecondFactorRemoved).await
             })
         })
         .await?;

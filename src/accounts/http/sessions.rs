@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 
 use crate::accounts::Session;
 use crate::accounts::actions::attempt_limits;
-use crate::accounts::actions::notices::tell_owner;
+use crate::accounts::actions::notices::notify_owner;
 use crate::accounts::actions::sessions::{authenticate_again, end, wrong_password};
 use crate::accounts::attempt_limits::{Counter, PASSWORD_CHANGES};
 use crate::accounts::caller::SignedIn;
@@ -26,7 +26,7 @@ use crate::app::App;
 use crate::client::Client;
 use crate::extract::{Body, Json, Path};
 use crate::ids::SessionId;
-use crate::outbox::Kind;
+use crate::outbox::NotificationKind;
 use crate::paging::List;
 use crate::problem::{Code, Problem, ProblemBody};
 use crate::tenancy::TenancyContext;
@@ -87,7 +87,7 @@ async fn refresh(
     let (session, lives) = (presented.session, app.config.accounts.sessions);
     let refreshed = app
         .db
-        .write(TenancyContext::nobody(), move |tx| {
+        .write(TenancyContext::anonymous(), move |tx| {
             Box::pin(async move { sql::refresh(tx, presented, &device, lives).await })
         })
         .await?;
@@ -177,7 +177,7 @@ async fn change_password(
                     return Ok(false);
                 }
                 sql::revoke_all(tx, user, Some(session), RevocationReason::PasswordChanged).await?;
-                tell_owner(tx, &task_app.encryption, Kind::PasswordChanged, user, None).await?;
+                notify_owner(tx, &task_app.encryption, NotificationKind::PasswordChanged, user, None).await?;
                 Ok(true)
             })
         })

@@ -39,8 +39,8 @@ pub async fn take_each(tx: &mut Tx, counters: &[Counter]) -> Result<Vec<Option<D
     Ok(counters.iter().map(end_of).collect())
 }
 
-/// Deletes the counters of `forgotten`, subtracts one from each of `given_back`, and deletes some that ended long ago.
-pub async fn settle(tx: &mut Tx, forgotten: &[Counter], given_back: &[Counter]) -> Result<(), Problem> {
+/// Deletes the counters of `reset`, subtracts one from each of `refunded`, and deletes some that ended long ago.
+pub async fn reset_and_refund(tx: &mut Tx, reset: &[Counter], refunded: &[Counter]) -> Result<(), Problem> {
     let now = tx.now();
     let keys = |counters: &[Counter]| counters.iter().map(|counter| counter.key.to_vec()).collect::<Vec<_>>();
     sqlx::query!(
@@ -57,8 +57,8 @@ pub async fn settle(tx: &mut Tx, forgotten: &[Counter], given_back: &[Counter]) 
          )
          update attempt_limits g set count = g.count - 1 from held
          where g.key = held.key and held.key = any($2::bytea[]) and g.count > 0",
-        &keys(forgotten),
-        &keys(given_back),
+        &keys(reset),
+        &keys(refunded),
         now,
     )
     .execute(tx.connection())

@@ -17,7 +17,7 @@ pub struct SecondFactor {
 }
 
 /// A user's second factor, and how many recovery codes are left.
-pub async fn show(tx: &mut Tx, user: UserId) -> Result<Option<(DateTime<Utc>, i64)>, Problem> {
+pub async fn get(tx: &mut Tx, user: UserId) -> Result<Option<(DateTime<Utc>, i64)>, Problem> {
     let row = sqlx::query!(
         r#"select confirmed_at as "confirmed_at!",
                   (select count(*) from recovery_codes c where c.user_id = f.user_id and c.used_at is null) as "left!"

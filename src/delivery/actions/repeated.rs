@@ -15,7 +15,7 @@ use crate::problem::{Code, Problem};
 ///
 /// # Errors
 /// In all other cases: why the driver has lost the delivery, or the error with which the step was refused.
-pub async fn settle_refusal(
+pub async fn find_repeated_hand_back(
     app: &App,
     caller: &Caller,
     delivery: DeliveryId,

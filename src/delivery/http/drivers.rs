@@ -72,7 +72,7 @@ async fn create_driver(
     IdempotentBody { value: new, key }: IdempotentBody<NewDriver>,
 ) -> Result<IdempotentResponse, Problem> {
     let presence = app.config.delivery.presence;
-    key.makes(&app.db, admin.scope.changing_grants(), move |tx| {
+    key.create(&app.db, admin.scope.changing_grants(), move |tx| {
         Box::pin(async move {
             let user = accounts::actions::grantee::find(tx, new.email.as_ref(), new.user_id).await?;
             sql::drivers::insert(tx, DriverId::new(), user.id, new.vehicle).await?;

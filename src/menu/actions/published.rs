@@ -110,9 +110,9 @@ impl Published {
         let build = || async move {
             let turn = self.building.of(restaurant, Mutex::default);
             let _turn = turn.lock().await;
-            let found = self
-                .db
-                .read(TenancyContext::nobody(), move |tx| Box::pin(async move { sql::contents(tx, restaurant).await }));
+            let found = self.db.read(TenancyContext::anonymous(), move |tx| {
+                Box::pin(async move { sql::contents(tx, restaurant).await })
+            });
             let contents = found.await?.ok_or_else(Problem::not_found)?;
             let work = move || {
                 let shown = published::shown(restaurant, contents, language.as_deref(), now, life);
@@ -127,7 +127,7 @@ impl Published {
 }
 
 /// The menu in the coding that the client takes, or 304 if it has it; with the language that was chosen, if known.
-pub fn show(answer: &CachedResponse, headers: &HeaderMap) -> Response {
+pub fn respond(answer: &CachedResponse, headers: &HeaderMap) -> Response {
     let CachedResponse { tag, plain, gzip, .. } = answer;
     let (cache_control, vary) = ("public, no-cache", "accept-encoding, accept-language");
     let both = BothCodings { media_type: APPLICATION_JSON, tag, plain, gzip, cache_control, vary };

@@ -90,7 +90,7 @@ async fn create_category(
         translations: new.translations,
     };
     check(&category)?;
-    key.makes(&app.db, scope, move |tx| {
+    key.create(&app.db, scope, move |tx| {
         Box::pin(async move {
             sql::take_turns(tx, &scope).await?;
             sql::save_category(tx, &scope, &category).await?;
@@ -118,7 +118,7 @@ async fn list_categories(
 ) -> Result<Json<List<Category>>, Problem> {
     let data = app
         .db
-        .read(TenancyContext::nobody(), move |tx| {
+        .read(TenancyContext::anonymous(), move |tx| {
             Box::pin(async move {
                 sql::currency(tx, restaurant).await?;
                 sql::categories(tx, restaurant).await
@@ -142,7 +142,7 @@ async fn get_category(
 ) -> Result<Json<Category>, Problem> {
     let found = app
         .db
-        .read(TenancyContext::nobody(), move |tx| Box::pin(async move { sql::category(tx, restaurant, id).await }))
+        .read(TenancyContext::anonymous(), move |tx| Box::pin(async move { sql::category(tx, restaurant, id).await }))
         .await?;
     found.map(Json).ok_or_else(Problem::not_found)
 }

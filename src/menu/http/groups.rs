@@ -142,7 +142,7 @@ async fn create_modifier_group(
     IdempotentBody { value: new, key }: IdempotentBody<NewModifierGroup>,
 ) -> Result<IdempotentResponse, Problem> {
     let (scope, bounds) = (staff.scope, app.config.menus);
-    key.makes(&app.db, scope, move |tx| {
+    key.create(&app.db, scope, move |tx| {
         Box::pin(async move {
             let currency = sql::currency(tx, scope.restaurant()).await?;
             let mut faults = MenuFaults::default();
@@ -203,7 +203,7 @@ async fn get_modifier_group(
 ) -> Result<Json<ModifierGroup>, Problem> {
     let (currency, group) = app
         .db
-        .read(TenancyContext::nobody(), move |tx| {
+        .read(TenancyContext::anonymous(), move |tx| {
             Box::pin(async move {
                 let currency = sql::currency(tx, restaurant).await?;
                 Ok((currency, sql::groups::get(tx, restaurant, id).await?))

@@ -21,7 +21,12 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(set_item_image, remove_item_image))
 }
 
-async fn show(app: &App, scope: RestaurantScope, item: ItemId, image: Option<ImageId>) -> Result<Json<Item>, Problem> {
+async fn save_image(
+    app: &App,
+    scope: RestaurantScope,
+    item: ItemId,
+    image: Option<ImageId>,
+) -> Result<Json<Item>, Problem> {
     app.db
         .write(scope, move |tx| {
             Box::pin(async move {
@@ -29,7 +34,7 @@ async fn show(app: &App, scope: RestaurantScope, item: ItemId, image: Option<Ima
                 if image.is_none() && before.image.is_none() {
                     return Ok(Json(before));
                 }
-                sql::items::show_image(tx, &scope, item, image).await?;
+                sql::items::set_image(tx, &scope, item, image).await?;
                 sql::announce(tx, &scope).await?;
                 sql::items::get(tx, scope.restaurant(), item).await?.map(Json).ok_or_else(Problem::not_found)
             })
@@ -75,7 +80,7 @@ async fn set_item_image(
         .await?;
     found.ok_or_else(Problem::not_found)?;
     let image = store_image(&app, scope, upload).await?;
-    show(&app, scope, item, Some(image)).await
+    save_image(&app, scope, item, Some(image)).await
 }
 
 /// Delete the image of an item
@@ -91,5 +96,5 @@ async fn remove_item_image(
     staff: Staff,
     Path((_, item)): Path<(RestaurantId, ItemId)>,
 ) -> Result<Json<Item>, Problem> {
-    show(&app, staff.scope, item, None).await
+    save_image(&app, staff.scope, item, None).await
 }

@@ -128,7 +128,7 @@ async fn create_item(
     let (scope, bounds) = (staff.scope, app.config.menus);
     let max = bounds.max_items;
     let item = new.into_item();
-    key.makes(&app.db, scope, move |tx| {
+    key.create(&app.db, scope, move |tx| {
         Box::pin(async move {
             sql::take_turns(tx, &scope).await?;
             items::check(tx, &scope, &item).await?;
@@ -197,7 +197,7 @@ async fn get_item(
 ) -> Result<Json<Item>, Problem> {
     let item = app
         .db
-        .read(TenancyContext::nobody(), move |tx| Box::pin(async move { sql::items::get(tx, restaurant, id).await }))
+        .read(TenancyContext::anonymous(), move |tx| Box::pin(async move { sql::items::get(tx, restaurant, id).await }))
         .await?;
     item.map(Json).ok_or_else(Problem::not_found)
 }

@@ -187,7 +187,7 @@ pub async fn save(tx: &mut Tx, scope: &RestaurantScope, item: &Item) -> Result<(
 }
 
 /// Sets the image of an item; `None` removes it.
-pub async fn show_image(
+pub async fn set_image(
     tx: &mut Tx,
     scope: &RestaurantScope,
     item: ItemId,

@@ -115,7 +115,7 @@ async fn create_quote(
         let Some(claim) = repeated else { return Ok(None) };
         db.read(scope, move |tx| Box::pin(async move { claim.recall(tx).await })).await
     };
-    let work = key.makes(&app.db, scope, move |tx| {
+    let work = key.create(&app.db, scope, move |tx| {
         Box::pin(async move { Ok(create(tx, &scope, customer, source, &request, rules).await?.shown()?) })
     });
     attempt_limits::with_attempt_limit(&app, customer, client.network(), code.as_ref(), recall, work).await

@@ -17,7 +17,7 @@ use crate::cart::actions::lines;
 use crate::cart::sql::lines::{Extent, LineWrite};
 use crate::cart::sql::{NOT_ON_THE_MENU, RequestedLine, unfit};
 use crate::cart::{Cart, CartOwner, Obstacle};
-use crate::idempotency::{IdempotentResponse, Key};
+use crate::idempotency::{IdempotentResponse, RequestKey};
 use crate::ids::{ItemId, OrderId};
 use crate::menu::configure::{Choice, NestedChoice};
 use crate::orders::access::OrderAccess;
@@ -91,12 +91,16 @@ fn requested(line: &OrderLine, is_customer: bool) -> RequestedLine {
         (status = 422, description = "The cart would have too many lines",
             body = ProblemBody, content_type = "application/problem+json"),
 ))]
-async fn reorder(State(app): State<Arc<App>>, access: OrderAccess, key: Key) -> Result<IdempotentResponse, Problem> {
+async fn reorder(
+    State(app): State<Arc<App>>,
+    access: OrderAccess,
+    key: RequestKey,
+) -> Result<IdempotentResponse, Problem> {
     let (scope, id) = (access.scope, access.order);
     let owner = CartOwner::User(scope.actor_id().ok_or_else(Problem::not_found)?);
     let limits = app.config.orders.carts();
     let is_customer = scope.actor() == Actor::Customer;
-    key.does(&app.db, scope, StatusCode::OK, move |tx| {
+    key.run(&app.db, scope, StatusCode::OK, move |tx| {
         Box::pin(async move {
             let order = sql::get(tx, &scope, id).await?.ok_or_else(Problem::not_found)?;
             let lines: Vec<_> = order.items.iter().map(|line| requested(line, is_customer)).collect();

@@ -83,7 +83,7 @@ async fn read(tx: &mut Tx, id: RestaurantId) -> Result<Versioned<Hours>, Problem
             body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn get_hours(State(app): State<Arc<App>>, Path(id): Path<RestaurantId>) -> Result<Versioned<Hours>, Problem> {
-    app.db.read(TenancyContext::nobody(), move |tx| Box::pin(async move { read(tx, id).await })).await
+    app.db.read(TenancyContext::anonymous(), move |tx| Box::pin(async move { read(tx, id).await })).await
 }
 
 /// The new opening hours.

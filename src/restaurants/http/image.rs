@@ -22,13 +22,17 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(set_image, remove_image))
 }
 
-async fn show(app: &App, scope: RestaurantScope, image: Option<ImageId>) -> Result<Versioned<Restaurant>, Problem> {
+async fn save_image(
+    app: &App,
+    scope: RestaurantScope,
+    image: Option<ImageId>,
+) -> Result<Versioned<Restaurant>, Problem> {
     let body = app
         .db
         .write(scope, move |tx| {
             Box::pin(async move {
                 sql::lock(tx, &scope).await?;
-                if sql::profile::show_image(tx, &scope, image).await? {
+                if sql::profile::set_image(tx, &scope, image).await? {
                     return actions::publish_changed(tx, &scope).await;
                 }
                 sql::get(tx, scope.restaurant()).await?.ok_or_else(Problem::not_found)
@@ -68,7 +72,7 @@ async fn set_image(
     upload: Upload,
 ) -> Result<Versioned<Restaurant>, Problem> {
     let image = store_image(&app, staff.scope, upload).await?;
-    show(&app, staff.scope, Some(image)).await
+    save_image(&app, staff.scope, Some(image)).await
 }
 
 /// Delete the image of a restaurant
@@ -80,5 +84,5 @@ async fn set_image(
             body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn remove_image(State(app): State<Arc<App>>, staff: Staff) -> Result<Versioned<Restaurant>, Problem> {
-    show(&app, staff.scope, None).await
+    save_image(&app, staff.scope, None).await
 }

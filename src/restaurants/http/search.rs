@@ -312,6 +312,6 @@ async fn list_restaurants(
 ) -> Result<Json<List<FoundRestaurant>>, Problem> {
     let checked = search.check(app.config.orders.max_distance)?;
     let found =
-        app.db.read(TenancyContext::nobody(), move |tx| Box::pin(async move { checked.find(tx).await })).await?;
+        app.db.read(TenancyContext::anonymous(), move |tx| Box::pin(async move { checked.find(tx).await })).await?;
     Ok(Json(found))
 }

@@ -72,7 +72,7 @@ async fn update_restaurant_security(
         .write(scope.changing_grants(), move |tx| {
             Box::pin(async move {
                 let would_lock_out = requires && !scope.is_platform();
-                if would_lock_out && accounts::sql::second_factor::show(tx, user).await?.is_none() {
+                if would_lock_out && accounts::sql::second_factor::get(tx, user).await?.is_none() {
                     let detail = "Set up your own second factor with POST /api/me/second-factor first, or you would be \
                                   locked out.";
                     return Err(Problem::new(Code::SecondFactorRequired, detail));

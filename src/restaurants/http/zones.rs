@@ -244,7 +244,7 @@ async fn read(tx: &mut Tx, id: RestaurantId) -> Result<Versioned<Zones>, Problem
             body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn get_zones(State(app): State<Arc<App>>, Path(id): Path<RestaurantId>) -> Result<Versioned<Zones>, Problem> {
-    app.db.read(TenancyContext::nobody(), move |tx| Box::pin(async move { read(tx, id).await })).await
+    app.db.read(TenancyContext::anonymous(), move |tx| Box::pin(async move { read(tx, id).await })).await
 }
 
 /// Replace the delivery zones

@@ -230,7 +230,7 @@ pub async fn next_version(tx: &mut Tx, scope: &RestaurantScope) -> Result<(), Pr
 }
 
 /// Sets the image; `None` removes it. `false`: nothing changed, because this was its image already, or it had none.
-pub async fn show_image(tx: &mut Tx, scope: &RestaurantScope, id: Option<ImageId>) -> Result<bool, Problem> {
+pub async fn set_image(tx: &mut Tx, scope: &RestaurantScope, id: Option<ImageId>) -> Result<bool, Problem> {
     let now = tx.now();
     let changed = sqlx::query!(
         "update restaurants set image_id = $2, version = version + 1, updated_at = $3

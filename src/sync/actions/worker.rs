@@ -25,7 +25,7 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) {
     let watch = async {
         loop {
             ticks.tick().await;
-            if let Err(problem) = look(&app).await {
+            if let Err(problem) = run_due_devices(&app).await {
                 tracing::warn!(%problem, "pending offline operations could not be read; they are retried at the next \
                                           interval");
             }
@@ -38,11 +38,11 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) {
 ///
 /// # Errors
 /// When the database does not answer. A device whose operations fail does not delay others.
-pub async fn look(app: &App) -> Result<(), Problem> {
-    let platform = PlatformScope::proven_by("phones that somebody has to look after", None);
+pub async fn run_due_devices(app: &App) -> Result<(), Problem> {
+    let platform = PlatformScope::proven_by("devices whose operations are due", None);
     let due = app.db.read(platform, |tx| Box::pin(async move { sql::due(tx, ROUND).await })).await?;
     for device in due {
-        if let Err(problem) = drain(app, &device).await {
+        if let Err(problem) = run_pending(app, &device).await {
             tracing::warn!(device = %device.name, %problem, "the operations of a device continue later");
         }
     }
@@ -51,7 +51,7 @@ pub async fn look(app: &App) -> Result<(), Problem> {
 
 /// Whether this call ran the operations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DrainOutcome {
+pub enum RunOutcome {
     /// All operations that may run have run.
     Done,
     /// Another worker has the lease, or has taken it over.
@@ -62,21 +62,21 @@ pub enum DrainOutcome {
 ///
 /// # Errors
 /// When the database does not answer; the lease then expires.
-pub async fn drain(app: &App, device: &Device) -> Result<DrainOutcome, Problem> {
+pub async fn run_pending(app: &App, device: &Device) -> Result<RunOutcome, Problem> {
     let lease = Lease { device: device.clone(), token: Uuid::new_v4(), life: app.config.sync.lease };
     let tenancy = TenancyContext::user(device.user);
     let claim = lease.clone();
     let taken = app.db.write(tenancy, move |tx| Box::pin(async move { sql::take(tx, &claim).await })).await?;
     if taken.is_none() {
-        return Ok(DrainOutcome::ByAnother);
+        return Ok(RunOutcome::ByAnother);
     }
     loop {
-        let Some(round) = work_through(app, &lease).await? else { return Ok(DrainOutcome::ByAnother) };
+        let Some(round) = work_through(app, &lease).await? else { return Ok(RunOutcome::ByAnother) };
         let lease = lease.clone();
         let released = app.db.write(tenancy, move |tx| Box::pin(async move { sql::release(tx, &lease, &round).await }));
         match released.await? {
-            Released::Done => return Ok(DrainOutcome::Done),
-            Released::Lost => return Ok(DrainOutcome::ByAnother),
+            Released::Done => return Ok(RunOutcome::Done),
+            Released::Lost => return Ok(RunOutcome::ByAnother),
             Released::More => {}
         }
     }

@@ -77,7 +77,7 @@ pub struct OperationDetails {
 }
 
 /// Reads one operation with its payload and result; `None`: there is no such operation.
-pub async fn show(tx: &mut Tx, id: SyncOperationId) -> Result<Option<OperationDetails>, Problem> {
+pub async fn get(tx: &mut Tx, id: SyncOperationId) -> Result<Option<OperationDetails>, Problem> {
     let shown = sqlx::query_as!(
         OperationDetails,
         r#"select u.email, o.device, o.seq, o.op_id, o.kind, o.payload::text as "payload!", o.said_at, o.received_at,

@@ -38,7 +38,7 @@ async fn create_guest(State(app): State<Arc<App>>, client: Client) -> Result<(St
     let (hash, of_network) = (token.hash(&app.encryption), Counter::guests_from(&app, client));
     let expires_at = app
         .db
-        .write(TenancyContext::nobody(), move |tx| {
+        .write(TenancyContext::anonymous(), move |tx| {
             Box::pin(async move {
                 attempt_limits::take_within(tx, &of_network).await?;
                 let expires_at = tx.now() + life;

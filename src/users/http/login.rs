@@ -176,7 +176,7 @@ async fn complete_login(
     let given = FactorProof::one_of(proof.code, proof.recovery_code)?;
     let challenge = app
         .db
-        .write(TenancyContext::nobody(), move |tx| Box::pin(async move { factors::take_try(tx, id).await }))
+        .write(TenancyContext::anonymous(), move |tx| Box::pin(async move { factors::take_try(tx, id).await }))
         .await?;
     let Challenge { user, password_hash } = challenge.ok_or_else(second_factor::wrong)?;
     let tries = Counter::factor_proof(&app, user, client, &given);

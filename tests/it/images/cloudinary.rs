@@ -160,7 +160,7 @@ async fn a_restaurant_shows_images_stored_at_cloudinary() {
     assert!(!kept.windows(4).any(|window| window == b"Exif"), "what is kept says where it was taken");
     assert_eq!(folder.files(), 0);
 
-    // Unreachable: the old image stays, the client is told to retry, and the response contains no secret.
+    // Unreachable: the old image stays, the response says to retry, and the response contains no secret.
     fake.fails(vec![Fault::Answer(503, String::new()); 3]);
     let refusal = sends(&luigi.owner, &path, files::jpeg(64, 48)).await;
     refusal.refused(503, "images_unavailable");

@@ -109,9 +109,9 @@ impl Fake {
 
     /// Checks the signature; returns the error.
     fn stranger(&self, path: &str, sent: &BTreeMap<String, String>) -> Option<Response> {
-        let told = |name: &str| sent.get(name).map(String::as_str).unwrap_or_default();
-        if told("api_key") != KEY {
-            return Some(self.refuse(path, 401, format!("Invalid api_key {}", told("api_key"))));
+        let field = |name: &str| sent.get(name).map(String::as_str).unwrap_or_default();
+        if field("api_key") != KEY {
+            return Some(self.refuse(path, 401, format!("Invalid api_key {}", field("api_key"))));
         }
         let left_out = ["file", "cloud_name", "resource_type", "api_key", "signature"];
         let signed: Vec<_> = sent
@@ -120,12 +120,12 @@ impl Fake {
             .map(|(name, value)| format!("{name}={}", value.replace('&', "%26")))
             .collect();
         let signed = signed.join("&");
-        if told("signature") != hash(&format!("{signed}{SECRET}")) {
-            let message = format!("Invalid Signature {}. String to sign - '{signed}'.", told("signature"));
+        if field("signature") != hash(&format!("{signed}{SECRET}")) {
+            let message = format!("Invalid Signature {}. String to sign - '{signed}'.", field("signature"));
             return Some(self.refuse(path, 401, message));
         }
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
-        if told("timestamp").parse::<u64>().is_ok_and(|at| at.abs_diff(now) < 3600) {
+        if field("timestamp").parse::<u64>().is_ok_and(|at| at.abs_diff(now) < 3600) {
             None
         } else {
             Some(self.refuse(path, 400, "Stale request - reported time is more than 1 hour ago"))

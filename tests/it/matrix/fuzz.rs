@@ -94,20 +94,20 @@ pub fn with_fragment(body: &Value, place: &str, fragment: &str) -> String {
 
 /// The fault of a response: a server error, or a client error that is not a documented problem.
 fn fault_of(reply: &Reply) -> Option<String> {
-    let told = format!("{} {}", reply.status, reply.text().chars().take(300).collect::<String>());
+    let response = format!("{} {}", reply.status, reply.text().chars().take(300).collect::<String>());
     if reply.status >= 500 {
-        return Some(told);
+        return Some(response);
     }
     if reply.status < 400 {
         return None;
     }
     if reply.header("content-type") != "application/problem+json" {
-        return Some(format!("not a problem: {told}"));
+        return Some(format!("not a problem: {response}"));
     }
     let problem = reply.json();
     let messages = problem["errors"].as_array().into_iter().flatten().filter_map(|one| one["message"].as_str());
     let words = messages.chain(problem["detail"].as_str()).find_map(words_of_a_library);
-    words.map(|words| format!("a library says {words:?}: {told}"))
+    words.map(|words| format!("a library says {words:?}: {response}"))
 }
 
 /// A request to be sent: the caller, the request, and the value that was set where.

@@ -141,9 +141,9 @@ async fn text_fields_refuse_invisible_and_deceptive_text() {
                 (!is_right).then(|| format!("{id}{place}: {what}: {} {:.150}", reply.status, reply.text()))
             });
             // Few concurrent requests: work on whole menus is limited for each restaurant.
-            let told: Vec<_> = stream::iter(attempts).buffered(4).collect().await;
-            tried += told.len();
-            faults.extend(told.into_iter().flatten());
+            let results: Vec<_> = stream::iter(attempts).buffered(4).collect().await;
+            tried += results.len();
+            faults.extend(results.into_iter().flatten());
         }
     }
     println!("{tried} texts");

@@ -56,16 +56,16 @@ async fn a_delivery_event_reaches_all_its_participants() {
     phone.received_nothing().await;
 
     stage.shop.owner.assigns(delivery, None).await.expect(200);
-    let (name, told) = phone.next().await;
+    let (name, event) = phone.next().await;
     assert_eq!(name, "delivery:assigned");
     let path = format!("/api/deliveries/{}", id_of(delivery));
-    assert_eq!(told["delivery"], rider.get(&path).await.expect(200));
-    assert_eq!(ada.next().await, (name, told.clone()));
+    assert_eq!(event["delivery"], rider.get(&path).await.expect(200));
+    assert_eq!(ada.next().await, (name, event.clone()));
 
     // Both reconnect and receive the events that they may see.
     let mut again = stage.phone_of(&rider, "websocket").await;
     again.join(&driver_room, Some(0)).await;
-    assert_eq!(again.received_numbers(), [told["seq"].as_i64().unwrap()]);
+    assert_eq!(again.received_numbers(), [event["seq"].as_i64().unwrap()]);
     again.join(&format!("delivery:{}", id_of(delivery)), Some(0)).await;
     assert_eq!(again.received_numbers().len(), 2);
     ada.join(&order_room, Some(seen)).await;

@@ -31,11 +31,11 @@ async fn assert_that_nodes_wake_each_other(settings: &[(&str, &str)]) {
         here.join(&stage.room(), event["seq"].as_i64()).await;
         here.received_nothing().await;
         stage.shop.owner.moves(&order, "CONFIRMED").await;
-        let told = here.next().await;
-        assert_eq!(told, phone.next().await);
+        let event = here.next().await;
+        assert_eq!(event, phone.next().await);
         phone.hang_up().await;
         phone.sign_in(owner).await;
-        phone.join(&stage.room(), told.1["seq"].as_i64()).await;
+        phone.join(&stage.room(), event.1["seq"].as_i64()).await;
         phone.received_nothing().await;
     }
     other.stop().await;

@@ -148,8 +148,8 @@ async fn a_step_of_an_order_closed_meanwhile_names_the_current_status() {
         let now = scene.app.clock.now();
         scene.luigi.owner.tries_to_move(&order, end, Some("nobody opened")).await.expect(200);
         let refusal = problem(&sends(&scene.mario, "phone", &[step(1, &order, now, "DELIVERED")]).await);
-        let told = (&refusal["code"], &refusal["currentStatus"], &refusal["requestedStatus"]);
-        assert_eq!(told, (&json!("illegal_transition"), &json!(end), &json!("DELIVERED")));
+        let conflict = (&refusal["code"], &refusal["currentStatus"], &refusal["requestedStatus"]);
+        assert_eq!(conflict, (&json!("illegal_transition"), &json!(end), &json!("DELIVERED")));
         let refusal = scene.mario.tries_to_move(&order, "DELIVERED", None).await.refused(409, "illegal_transition");
         assert_eq!((&refusal["currentStatus"], &refusal["restaurant"]["name"]), (&json!(end), &json!("Luigi")));
     }

@@ -65,7 +65,7 @@ async fn results_beyond_the_bound_are_left_out_and_come_with_the_next_batch() {
     assert_eq!(
         (&last["data"][0]["first"], results(&last)),
         (&json!("applied"), 1),
-        "each is told when it is asked for"
+        "each operation is reported when its result is requested"
     );
 }
 
