@@ -35,10 +35,11 @@ pub struct Orders {
     pub quote_lifetime: Duration,
     /// `DELIVERY_MAX_DISTANCE`, in metres.
     pub max_distance: f64,
-    /// Of one customer: `ORDER_MAX_OPEN`, `ORDER_MAX_SCHEDULED`, `ORDER_MAX_RECENT`.
+    /// Of one customer: `ORDER_MAX_OPEN`, `ORDER_MAX_SCHEDULED`, `ORDER_MAX_RECENT`,
+    /// `ORDER_MAX_UNANSWERED_PORTIONS`.
     pub of_customer: OrderLimits,
     /// Of all customers of a network: `ORDER_MAX_OPEN_PER_NETWORK`, `ORDER_MAX_SCHEDULED_PER_NETWORK`,
-    /// `ORDER_MAX_RECENT_PER_NETWORK`: the same for orders within an hour. auto: 600 in production, off in development.
+    /// `ORDER_MAX_RECENT_PER_NETWORK`, `ORDER_MAX_UNANSWERED_PORTIONS_PER_NETWORK`.
     pub of_network: OrderLimits,
     /// Of all customers of an IPv6 /48: `IPV6_SITE_FACTOR` times as many.
     pub of_site: OrderLimits,
@@ -57,18 +58,26 @@ pub struct CartLimits {
 #[derive(Debug, Clone, Copy)]
 pub struct OrderLimits {
     /// Orders that are open.
-    pub open: Option<i64>,
+    pub open: Option<u32>,
     /// Open scheduled orders.
-    pub scheduled: Option<i64>,
+    pub scheduled: Option<u32>,
     /// Orders placed within an hour.
-    pub recent: Option<i64>,
+    pub recent: Option<u32>,
+    /// Portions of all orders together that nobody at the restaurant has answered.
+    pub unanswered_portions: Option<u32>,
 }
 
 impl OrderLimits {
     /// Each limit multiplied by the factor of a site.
     fn times(self, sites: SiteFactor) -> Self {
-        let times = |limit: Option<i64>| limit.map(|limit| sites.times(limit));
-        Self { open: times(self.open), scheduled: times(self.scheduled), recent: times(self.recent) }
+        let times =
+            |limit: Option<u32>| limit.map(|limit| u32::try_from(sites.times(limit.into())).unwrap_or(u32::MAX));
+        Self {
+            open: times(self.open),
+            scheduled: times(self.scheduled),
+            recent: times(self.recent),
+            unanswered_portions: times(self.unanswered_portions),
+        }
     }
 }
 
@@ -79,7 +88,7 @@ impl Orders {
     }
 
     pub(super) fn gather(reader: &mut Reader<'_>, mode: Mode, sites: SiteFactor) -> Self {
-        let limit = |reader: &mut Reader<'_>, name: &str, production: i64, max: i64| {
+        let limit = |reader: &mut Reader<'_>, name: &str, production: u32, max: u32| {
             let auto = (mode == Mode::Production).then_some(production);
             reader.value(name, &format!("auto, off, or a whole number from 1 to {max}"), auto, |text| match text {
                 "auto" => Some(auto),
@@ -92,6 +101,7 @@ impl Orders {
             open: limit(reader, "ORDER_MAX_OPEN_PER_NETWORK", 200, 5_000),
             scheduled: limit(reader, "ORDER_MAX_SCHEDULED_PER_NETWORK", 100, 5_000),
             recent: limit(reader, "ORDER_MAX_RECENT_PER_NETWORK", 600, 5_000),
+            unanswered_portions: limit(reader, "ORDER_MAX_UNANSWERED_PORTIONS_PER_NETWORK", 1_000, 1_000_000),
         };
         Self {
             accept_within: reader.duration_between("ORDER_ACCEPT_WITHIN", minute, hour * 2),
@@ -110,6 +120,7 @@ impl Orders {
                 open: limit(reader, "ORDER_MAX_OPEN", 20, 500),
                 scheduled: Some(reader.number("ORDER_MAX_SCHEDULED", 1, 500)),
                 recent: limit(reader, "ORDER_MAX_RECENT", 60, 500),
+                unanswered_portions: limit(reader, "ORDER_MAX_UNANSWERED_PORTIONS", 200, 100_000),
             },
             of_network,
             of_site: of_network.times(sites),

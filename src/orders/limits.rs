@@ -76,6 +76,8 @@ pub struct OrderCounts {
     pub recent: i64,
     /// When the oldest of the recent orders was placed.
     pub oldest_recent: Option<DateTime<Utc>>,
+    /// The portions of all orders together that nobody at the restaurant has answered (`Order::is_unanswered`).
+    pub unanswered_portions: i64,
 }
 
 /// The counts that limit one more order.
@@ -99,15 +101,18 @@ pub struct OrderLoad {
 /// Whether any limit applies to an order, so that orders have to be counted.
 pub fn is_limited(rules: config::Orders, is_scheduled: bool, has_network: bool) -> bool {
     let applies = |limits: OrderLimits| {
-        limits.open.is_some() || limits.recent.is_some() || (is_scheduled && limits.scheduled.is_some())
+        limits.open.is_some()
+            || limits.recent.is_some()
+            || limits.unanswered_portions.is_some()
+            || (is_scheduled && limits.scheduled.is_some())
     };
     applies(rules.of_customer) || rules.recent_anywhere.is_some() || (has_network && is_limited_by_network(rules))
 }
 
 /// Whether networks are limited, so that the network of each order is stored.
 pub const fn is_limited_by_network(rules: config::Orders) -> bool {
-    let OrderLimits { open, scheduled, recent } = rules.of_network;
-    open.is_some() || scheduled.is_some() || recent.is_some()
+    let OrderLimits { open, scheduled, recent, unanswered_portions } = rules.of_network;
+    open.is_some() || scheduled.is_some() || recent.is_some() || unanswered_portions.is_some()
 }
 
 /// The owner of a limit: a customer or a network.
@@ -153,6 +158,25 @@ impl OrderLoad {
 }
 
 impl OrderLoad {
+    /// Checks that the portions of one more order are within the limits, which protect the stock that is reserved
+    /// before anybody at the restaurant has seen the order.
+    ///
+    /// # Errors
+    /// 429 `portion_limit_reached` with `limit`, `count` (the portions of the orders before), `portions` (of this one),
+    /// `limitOf` and `Retry-After`. A customer's limit, and an order that is too large alone, do not end with time.
+    pub fn check_portions(&self, rules: config::Orders, portions: i64) -> Result<(), Problem> {
+        if self.works_here {
+            return Ok(());
+        }
+        let (of_network, of_site) = (self.network.zip(Some(rules.of_network)), self.site.zip(Some(rules.of_site)));
+        let customer = Some((self.customer, rules.of_customer));
+        let all = [(LimitOf::Customer, customer), (LimitOf::Network, of_network), (LimitOf::Network, of_site)];
+        for (limit_of, (counts, limits)) in all.into_iter().filter_map(|(of, counts)| Some((of, counts?))) {
+            counts.check_portions(limit_of, limits, portions)?;
+        }
+        Ok(())
+    }
+
     fn check_anywhere(&self, limit: Option<u16>, now: DateTime<Utc>) -> Result<(), Problem> {
         let count = self.recent_anywhere;
         let Some(limit) = limit.map(i64::from).filter(|limit| count >= *limit) else { return Ok(()) };
@@ -175,6 +199,26 @@ fn wait_until_older(oldest: Option<DateTime<Utc>>, now: DateTime<Utc>) -> u32 {
 const LATER: u32 = 60;
 
 impl OrderCounts {
+    fn check_portions(self, limit_of: LimitOf, limits: OrderLimits, portions: i64) -> Result<(), Problem> {
+        let count = self.unanswered_portions;
+        let Some(limit) = limits.unanswered_portions.map(i64::from).filter(|limit| count + portions > *limit) else {
+            return Ok(());
+        };
+        let alone = portions > limit;
+        let detail = if alone {
+            format!("An order has at most {limit} portions. Order fewer, or call the restaurant.")
+        } else {
+            format!(
+                "{} ordered {count} portions here that the restaurant has not answered yet; with this order at most \
+                 {limit} are allowed. Order fewer, or order again when the restaurant has answered.",
+                limit_of.have()
+            )
+        };
+        let problem = Problem::new(Code::PortionLimitReached, detail).with("limit", limit).with("count", count);
+        let problem = problem.with("portions", portions).with("limitOf", limit_of.as_str()).retry_after(LATER);
+        Err(if alone || limit_of == LimitOf::Customer { problem.not_by_waiting() } else { problem })
+    }
+
     fn check(
         self,
         limit_of: LimitOf,
@@ -199,13 +243,13 @@ impl OrderCounts {
             let problem = refused(limit, count, detail, LATER);
             if limit_of == LimitOf::Customer { problem.not_by_waiting() } else { problem }
         };
-        if let Some(limit) = limits.open.filter(|limit| self.open >= *limit) {
+        if let Some(limit) = limits.open.map(i64::from).filter(|limit| self.open >= *limit) {
             return Err(not_finished(limit, self.open, "open"));
         }
-        if let Some(limit) = limits.scheduled.filter(|limit| is_scheduled && self.scheduled >= *limit) {
+        if let Some(limit) = limits.scheduled.map(i64::from).filter(|limit| is_scheduled && self.scheduled >= *limit) {
             return Err(not_finished(limit, self.scheduled, "scheduled"));
         }
-        if let Some(limit) = limits.recent.filter(|limit| self.recent >= *limit) {
+        if let Some(limit) = limits.recent.map(i64::from).filter(|limit| self.recent >= *limit) {
             let wait = wait_until_older(self.oldest_recent, now);
             let detail =
                 format!("{have} placed {} orders here within an hour. Order again after Retry-After.", self.recent);

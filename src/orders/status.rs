@@ -240,6 +240,16 @@ impl StatusUpdate {
 }
 
 impl Order {
+    /// Whether nobody at the restaurant has answered the order: it is not confirmed, or was confirmed automatically
+    /// (such an order has no `acceptBy`) and is not being prepared. `order_load()` decides the same.
+    pub const fn is_unanswered(&self) -> bool {
+        match self.status {
+            OrderStatus::Pending => true,
+            OrderStatus::Confirmed => self.accept_by.is_none(),
+            _ => false,
+        }
+    }
+
     /// The promised time of an order that is confirmed at `now` and could be ready at `soonest`: a scheduled order is
     /// promised for the beginning of its slot, and no order before opening plus preparation. If the restaurant accepts
     /// late in the evening, the promise is still within its last hand-over, unless that has passed.

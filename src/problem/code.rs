@@ -90,6 +90,7 @@ codes! {
     ClockSkew = UNPROCESSABLE_ENTITY, "clock_skew", "Clock of the device is ahead";
     IdempotencyKeyReused = UNPROCESSABLE_ENTITY, "idempotency_key_reused", "Idempotency-Key reused";
     OrderLimitReached = TOO_MANY_REQUESTS, "order_limit_reached", "Order limit reached";
+    PortionLimitReached = TOO_MANY_REQUESTS, "portion_limit_reached", "Limit of unanswered portions reached";
     TooManyRequests = TOO_MANY_REQUESTS, "too_many_requests", "Too many requests";
     Internal = INTERNAL_SERVER_ERROR, "internal", "Internal server error";
     Busy = SERVICE_UNAVAILABLE, "busy", "Server busy";

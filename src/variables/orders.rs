@@ -56,6 +56,15 @@ pub(super) const TABLE: &[Variable] = &[
     ),
     plain(
         ORDERS,
+        "ORDER_MAX_UNANSWERED_PORTIONS",
+        "auto",
+        "Maximum number of portions (the quantities of all lines) in the orders of one customer at one restaurant that \
+         nobody there has answered yet, which limits the stock that one customer may reserve (1 to 100000), or off. An \
+         order that the restaurant accepts automatically is unanswered until it is prepared. auto: 200 in production, \
+         off in development.",
+    ),
+    plain(
+        ORDERS,
         "ORDER_MAX_NOTES",
         "10000",
         "Maximum number of characters of the notes of all lines of an order together (500 to 50000).",
@@ -84,6 +93,14 @@ pub(super) const TABLE: &[Variable] = &[
         "ORDER_MAX_RECENT_PER_NETWORK",
         "auto",
         "The same for orders within an hour. auto: 600 in production, off in development.",
+    ),
+    plain(
+        ORDERS,
+        "ORDER_MAX_UNANSWERED_PORTIONS_PER_NETWORK",
+        "auto",
+        "Maximum number of portions in the orders of all customers of one network (IPv6: /64) together at one \
+         restaurant that nobody there has answered yet (1 to 1000000), or off. auto: 1000 in production, off in \
+         development.",
     ),
     plain(
         ORDERS,

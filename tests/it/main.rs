@@ -90,6 +90,7 @@ mod orders;
 mod pages;
 mod paging;
 mod permission;
+mod portions;
 mod phones;
 mod images;
 mod postgres;

@@ -41,8 +41,8 @@ const FURTHER_ROWS: &str = "
         select restaurant_id, i.id, g.id, 0 from menu_items i join modifier_groups g using (restaurant_id);
     insert into nested_modifier_groups (restaurant_id, modifier_id, group_id, position)
         select restaurant_id, id, group_id, 0 from modifiers;
-    insert into order_networks (restaurant_id, order_id, network, for_later, placed_at)
-        select restaurant_id, id, decode(repeat('ab', 16), 'hex'), false, placed_at from orders;
+    insert into order_networks (restaurant_id, order_id, network, for_later, unanswered_portions, placed_at)
+        select restaurant_id, id, decode(repeat('ab', 16), 'hex'), false, 0, placed_at from orders;
     insert into images (restaurant_id, id, provider, key, created_at)
         select id, gen_random_uuid(), 'local', id::text, now() from restaurants;
     insert into tax_classes (restaurant_id, name, delivery, pickup, dine_in)

@@ -17,7 +17,7 @@ use crate::ids::{CartId, OrderId, QuoteId, RestaurantId, UserId};
 use crate::menu;
 use crate::orders::availability::{FulfilmentTime, Unavailable};
 use crate::orders::context::OrderContext;
-use crate::orders::limits::{self, Buyer, StoredNetwork};
+use crate::orders::limits::{self, Buyer, OrderLoad, StoredNetwork};
 use crate::orders::priced_order::{PricedOrder, unavailable};
 use crate::orders::request::{Basket, OrderDraft, OrderRequest, QuotedOrderRequest};
 use crate::orders::sql::place::{Placed, StockTaken};
@@ -76,7 +76,8 @@ pub async fn from_quote(
     let is_scheduled = request.scheduled_for.is_some() || quote.content.scheduled.is_some();
     let QuotedOrder { context, request, priced, cart } = accept_quote(tx, &scope, &quote, request, rules).await?;
     // The quote's cart is locked before, as for an order from that cart: another sequence of locks could deadlock.
-    let network = check_limits(tx, &scope, buyer, is_scheduled, rules).await?;
+    let limits = check_limits(tx, &scope, buyer, is_scheduled, rules).await?;
+    let network = limits.check_portions(&priced, rules)?;
     let placement = Placement { customer, network, request, priced, cart, quote: Some(quote.id) };
     write(tx, &scope, &context, placement, rules).await
 }
@@ -87,22 +88,40 @@ fn scope_of(restaurant: RestaurantId, customer: UserId) -> RestaurantScope {
 }
 
 /// Refuses an order beyond the limits of the customer or of their network (`orders/limits.rs`). Takes locks, after
-/// those of cart and quote. Returns the network, if the order is to be counted for it.
+/// those of cart and quote. Returns what is left to check when the lines are known.
 async fn check_limits(
     tx: &mut Tx,
     scope: &RestaurantScope,
     buyer: Buyer,
     is_scheduled: bool,
     rules: config::Orders,
-) -> Result<Option<StoredNetwork>, Problem> {
+) -> Result<CheckedLimits, Problem> {
     let is_counted = limits::is_limited_by_network(rules);
     if !limits::is_limited(rules, is_scheduled, is_counted) {
-        return Ok(None);
+        return Ok(CheckedLimits { load: None, network: None });
     }
     let (now, network) = (tx.now(), is_counted.then(|| buyer.network.at(scope.restaurant())));
     let load = sql::limits::of_customer(tx, scope, buyer.customer, network, now - limits::RECENT).await?;
     load.check(rules, is_scheduled, now)?;
-    Ok(network.filter(|_| !load.works_here))
+    Ok(CheckedLimits { network: network.filter(|_| !load.works_here), load: Some(load) })
+}
+
+/// The limits of the customer and of their network, of which those on orders hold.
+struct CheckedLimits {
+    /// `None`: not limited.
+    load: Option<OrderLoad>,
+    /// The network, if the order is to be counted for it.
+    network: Option<StoredNetwork>,
+}
+
+impl CheckedLimits {
+    /// Checks the limits on portions, and returns the network for which the order is to be counted.
+    fn check_portions(self, priced: &PricedOrder, rules: config::Orders) -> Result<Option<StoredNetwork>, Problem> {
+        if let Some(load) = self.load {
+            load.check_portions(rules, priced.lines.iter().map(|line| i64::from(line.quantity)).sum())?;
+        }
+        Ok(self.network)
+    }
 }
 
 /// Places an order at current prices.
@@ -115,9 +134,10 @@ async fn at_current_prices(
     rules: config::Orders,
 ) -> Result<Order, Problem> {
     let customer = buyer.customer;
-    let network = check_limits(tx, scope, buyer, request.scheduled_for.is_some(), rules).await?;
+    let limits = check_limits(tx, scope, buyer, request.scheduled_for.is_some(), rules).await?;
     let context = OrderContext::load(tx, scope, request.fulfilment, request.place, rules).await?;
     let priced = price(tx, scope, &context, OrderDraft { customer, basket, request: &request }).await?;
+    let network = limits.check_portions(&priced, rules)?;
     let cart = basket.cart().map(|cart| cart.id);
     write(tx, scope, &context, Placement { customer, network, request, priced, cart, quote: None }, rules).await
 }

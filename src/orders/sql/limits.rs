@@ -19,9 +19,9 @@ pub async fn of_customer(
 ) -> Result<OrderLoad, Problem> {
     let row = sqlx::query!(
         r#"select works_here as "works_here!", open_orders as "open!", for_later as "for_later!", recent as "recent!",
-                  oldest_recent, recent_anywhere as "recent_anywhere!", oldest_anywhere,
-                  network_open, network_for_later, network_recent, network_oldest_recent,
-                  site_open, site_for_later, site_recent, site_oldest_recent
+                  oldest_recent, unanswered as "unanswered!", recent_anywhere as "recent_anywhere!", oldest_anywhere,
+                  network_open, network_for_later, network_recent, network_oldest_recent, network_unanswered,
+                  site_open, site_for_later, site_recent, site_oldest_recent, site_unanswered
            from order_load($1, $2, $3, $4, $5)"#,
         scope.restaurant().uuid(),
         customer.uuid(),
@@ -32,12 +32,18 @@ pub async fn of_customer(
     .fetch_one(tx.connection())
     .await?;
     let (open, scheduled, recent, oldest_recent) = (row.open, row.for_later, row.recent, row.oldest_recent);
-    let of_network = row.network_open.zip(row.network_for_later).zip(row.network_recent);
-    let of_site = row.site_open.zip(row.site_for_later).zip(row.site_recent);
-    let counts = |((open, scheduled), recent), oldest_recent| OrderCounts { open, scheduled, recent, oldest_recent };
+    let of_network = row.network_open.zip(row.network_for_later).zip(row.network_recent.zip(row.network_unanswered));
+    let of_site = row.site_open.zip(row.site_for_later).zip(row.site_recent.zip(row.site_unanswered));
+    let counts = |((open, scheduled), (recent, unanswered_portions)), oldest_recent| OrderCounts {
+        open,
+        scheduled,
+        recent,
+        oldest_recent,
+        unanswered_portions,
+    };
     Ok(OrderLoad {
         works_here: row.works_here,
-        customer: OrderCounts { open, scheduled, recent, oldest_recent },
+        customer: OrderCounts { open, scheduled, recent, oldest_recent, unanswered_portions: row.unanswered },
         recent_anywhere: row.recent_anywhere,
         oldest_anywhere: row.oldest_anywhere,
         network: of_network.map(|of_network| counts(of_network, row.network_oldest_recent)),

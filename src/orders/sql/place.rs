@@ -145,8 +145,10 @@ pub async fn insert(
                update carts set status = 'ORDERED', order_id = $2, version = version + 1, updated_at = $3
                from enough where ok and restaurant_id = $1 and id = $10
            ), came_from as (
-               insert into order_networks (restaurant_id, order_id, network, site, for_later, placed_at)
-               select $1, $2, $52, $54, $33::timestamptz is not null, $3 from enough where ok and $52::bytea is not null
+               insert into order_networks (restaurant_id, order_id, network, site, for_later, placed_at,
+                   unanswered_portions)
+               select $1, $2, $52, $54, $33::timestamptz is not null, $3, $55 from enough
+               where ok and $52::bytea is not null
            ), used as (
                update quotes set order_id = $2 from enough where ok and restaurant_id = $1 and id = $11
            )
@@ -209,6 +211,7 @@ pub async fn insert(
         network.as_ref().map(|network| network.subnet.as_slice()),
         OrderLine::size_of(&order.items),
         network.as_ref().and_then(|network| network.site.as_ref()).map(<[u8; 16]>::as_slice),
+        lines.iter().map(|line| line.quantity).sum::<i32>(),
     )
     .fetch_optional(tx.connection())
     .await

@@ -23,8 +23,8 @@ pub async fn save_status(
     let changed = order.after(&change, tx.now());
     let saved = sqlx::query!(
         "with of_network as (
-             update order_networks set closed_at = $11
-             where $11::timestamptz is not null and restaurant_id = $1 and order_id = $2
+             update order_networks set closed_at = $11, unanswered_portions = 0
+             where $13 and restaurant_id = $1 and order_id = $2
          )
          update orders set status = $5, version = $6, promised_at = $7, cancellable_until = $8, cancel_reason = $9,
              updated_at = $10, closed_at = $11, slot = $12
@@ -41,6 +41,7 @@ pub async fn save_status(
         changed.updated_at,
         changed.closed_at,
         changed.slot,
+        changed.closed_at.is_some() || (order.is_unanswered() && !changed.is_unanswered()),
     )
     .execute(tx.connection())
     .await?;
