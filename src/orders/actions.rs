@@ -5,6 +5,7 @@ pub mod accept_quote;
 pub mod overdue;
 pub mod place;
 pub mod price;
+pub mod promise;
 pub mod quotes;
 pub mod slots;
 pub mod status;

@@ -11,11 +11,10 @@ use utoipa_axum::routes;
 use crate::app::App;
 use crate::extract::{Body, IfMatch, Versioned};
 use crate::ids::OrderId;
+use crate::orders::Order;
 use crate::orders::access::OrderAccess;
-use crate::orders::actions::slots::move_slot;
-use crate::orders::promise::CannotPromise;
-use crate::orders::{Order, sql};
-use crate::problem::{Code, Problem, ProblemBody};
+use crate::orders::actions::promise::postpone;
+use crate::problem::{Problem, ProblemBody};
 use crate::timestamp::Timestamp;
 
 /// The routes of this file.
@@ -61,42 +60,10 @@ async fn update_order_promise(
     Body(body): Body<NewPromise>,
 ) -> Result<Versioned<Order>, Problem> {
     let (scope, id, longest) = (access.scope, access.order, app.config.orders.longest_delay);
+    let promised_at = body.promised_at.utc();
     let order = app
         .db
-        .write(scope, move |tx| {
-            Box::pin(async move {
-                let order = sql::lock(tx, &scope, id).await?.ok_or_else(Problem::not_found)?;
-                if_match.check(order.version, &order)?;
-                let change = order
-                    .promise(body.promised_at.utc(), tx.now(), longest)
-                    .map_err(|refusal| problem(refusal, &order))?;
-                let Some(change) = change else { return Ok(order) };
-                let slot = move_slot(tx, &scope, &order, change.promised_at()).await?;
-                sql::promise::save(tx, &scope, &order, change, slot).await
-            })
-        })
+        .write(scope, move |tx| Box::pin(async move { postpone(tx, &scope, id, if_match, promised_at, longest).await }))
         .await?;
     Ok(Versioned { version: order.version, body: order })
-}
-
-fn problem(refusal: CannotPromise, order: &Order) -> Problem {
-    match refusal {
-        CannotPromise::NotInProgress => {
-            let detail = "Only an order that is CONFIRMED or PREPARING can be promised for later.";
-            Problem::new(Code::IllegalTransition, detail)
-                .with("currentStatus", order.status)
-                .with("currentVersion", order.version)
-        }
-        CannotPromise::NotLater => {
-            Problem::invalid_field("/promisedAt", "must be later than now and than the current promise")
-                .with("promisedAt", order.promised_at)
-        }
-        CannotPromise::TooFar => {
-            Problem::invalid_field("/promisedAt", "must be within ORDER_LONGEST_DELAY of the server's configuration")
-        }
-        CannotPromise::AfterHandOver(last) => {
-            Problem::invalid_field("/promisedAt", "must not be after the last hand-over of the restaurant")
-                .with("latest", last)
-        }
-    }
 }
