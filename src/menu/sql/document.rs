@@ -15,6 +15,39 @@ mod prepared;
 
 pub use prepared::PreparedRows;
 
+/// Replaces the modifier groups of items or modifiers in `$table`, whose column `$owner` has the id of the item or
+/// modifier. A macro, because the names of a checked statement's tables and columns are part of its text.
+macro_rules! replace_links {
+    ($tx:ident, $scope:ident, $links:expr, $table:tt, $owner:tt) => {
+        if !$links.outdated.is_empty() {
+            sqlx::query!(
+                "delete from " + $table + " where restaurant_id = $1 and " + $owner + " = any($2)",
+                $scope.restaurant() as RestaurantId,
+                &$links.outdated,
+            )
+            .execute($tx.connection())
+            .await?;
+        }
+        if !$links.owners.is_empty() {
+            sqlx::query!(
+                "insert into "
+                    + $table
+                    + " (restaurant_id, "
+                    + $owner
+                    + ", group_id, position)
+                 select $1, owner_id, group_id, position
+                 from unnest($2::uuid[], $3::uuid[], $4::smallint[]) as link(owner_id, group_id, position)",
+                $scope.restaurant() as RestaurantId,
+                &$links.owners,
+                &$links.groups,
+                &$links.positions,
+            )
+            .execute($tx.connection())
+            .await?;
+        }
+    };
+}
+
 /// Locks all items and modifiers in the order of their ids, as orders do, before many of them are changed.
 pub async fn lock(tx: &mut Tx, scope: &RestaurantScope) -> Result<(), Problem> {
     sqlx::query!(
@@ -64,9 +97,8 @@ pub async fn save_items(tx: &mut Tx, scope: &RestaurantScope, rows: &PreparedRow
              search_words, created_at, updated_at)
          select $1, id, key, category_id, name, description, price, available, unavailable_until, position, day_parts,
              nullif(allergens, 'null'), diets, translations, tax_class, search_words, $3, $3
-         from jsonb_to_recordset($2) as i(id uuid, key text, category_id uuid, name text, description text, price
-         bigint,
-             available boolean, unavailable_until timestamptz, position int, day_parts jsonb, allergens jsonb,
+         from jsonb_to_recordset($2) as i(id uuid, key text, category_id uuid, name text, description text,
+             price bigint, available boolean, unavailable_until timestamptz, position int, day_parts jsonb, allergens jsonb,
              diets jsonb, translations jsonb, tax_class text, search_words text[])
          on conflict (restaurant_id, id) do update set key = excluded.key, category_id = excluded.category_id,
              name = excluded.name, description = excluded.description, price = excluded.price,
@@ -81,29 +113,7 @@ pub async fn save_items(tx: &mut Tx, scope: &RestaurantScope, rows: &PreparedRow
     .execute(tx.connection())
     .await
     .on_constraint("menu_items_key_key", key_taken)?;
-    if !rows.links.outdated.is_empty() {
-        sqlx::query!(
-            "delete from item_modifier_groups where restaurant_id = $1 and item_id = any($2)",
-            scope.restaurant() as RestaurantId,
-            &rows.links.outdated,
-        )
-        .execute(tx.connection())
-        .await?;
-    }
-    if rows.links.about.is_empty() {
-        return Ok(());
-    }
-    sqlx::query!(
-        "insert into item_modifier_groups (restaurant_id, item_id, group_id, position)
-         select $1, item, group_id, place from unnest($2::uuid[], $3::uuid[], $4::smallint[]) as a(item, group_id,
-         place)",
-        scope.restaurant() as RestaurantId,
-        &rows.links.about,
-        &rows.links.groups,
-        &rows.links.places,
-    )
-    .execute(tx.connection())
-    .await?;
+    replace_links!(tx, scope, rows.links, "item_modifier_groups", "item_id");
     Ok(())
 }
 
@@ -138,8 +148,8 @@ pub async fn save_modifiers(tx: &mut Tx, scope: &RestaurantScope, rows: &Prepare
          select $1, id, group_id, key, name, price, available, unavailable_until, position, nullif(allergens, 'null'),
              diets, translations, tax_class, $3, $3
          from jsonb_to_recordset($2) as m(id uuid, group_id uuid, key text, name text, price bigint, available boolean,
-             unavailable_until timestamptz, position int, allergens jsonb, diets jsonb, translations jsonb, tax_class
-             text)
+             unavailable_until timestamptz, position int, allergens jsonb, diets jsonb, translations jsonb,
+             tax_class text)
          on conflict (restaurant_id, id) do update set key = excluded.key, name = excluded.name, price = excluded.price,
              available = excluded.available, unavailable_until = excluded.unavailable_until,
              position = excluded.position, allergens = excluded.allergens, diets = excluded.diets,
@@ -151,29 +161,7 @@ pub async fn save_modifiers(tx: &mut Tx, scope: &RestaurantScope, rows: &Prepare
     .execute(tx.connection())
     .await
     .on_constraint("modifiers_key_key", key_taken)?;
-    if !rows.links.outdated.is_empty() {
-        sqlx::query!(
-            "delete from nested_modifier_groups where restaurant_id = $1 and modifier_id = any($2)",
-            scope.restaurant() as RestaurantId,
-            &rows.links.outdated,
-        )
-        .execute(tx.connection())
-        .await?;
-    }
-    if rows.links.about.is_empty() {
-        return Ok(());
-    }
-    sqlx::query!(
-        "insert into nested_modifier_groups (restaurant_id, modifier_id, group_id, position)
-         select $1, modifier, group_id, place
-         from unnest($2::uuid[], $3::uuid[], $4::smallint[]) as a(modifier, group_id, place)",
-        scope.restaurant() as RestaurantId,
-        &rows.links.about,
-        &rows.links.groups,
-        &rows.links.places,
-    )
-    .execute(tx.connection())
-    .await?;
+    replace_links!(tx, scope, rows.links, "nested_modifier_groups", "modifier_id");
     Ok(())
 }
 
@@ -226,10 +214,10 @@ pub struct RemovedEntities {
 }
 
 /// Hides entities to which nothing refers any more.
-pub async fn hide(tx: &mut Tx, scope: &RestaurantScope, gone: &RemovedEntities) -> Result<(), Problem> {
+pub async fn hide(tx: &mut Tx, scope: &RestaurantScope, removed: &RemovedEntities) -> Result<(), Problem> {
     let now = tx.now();
     sqlx::query!(
-        "with items as (
+        "with deleted_items as (
              update menu_items set deleted_at = $6, available = false, unavailable_until = null, image_id = null,
                  updated_at = $6
              where restaurant_id = $1 and id = any($2) and deleted_at is null
@@ -238,20 +226,20 @@ pub async fn hide(tx: &mut Tx, scope: &RestaurantScope, gone: &RemovedEntities) 
          ), of_modifiers as (
              delete from nested_modifier_groups
              where restaurant_id = $1 and (group_id = any($4) or modifier_id = any($3))
-         ), answers as (
+         ), deleted_modifiers as (
              update modifiers set deleted_at = $6, available = false, unavailable_until = null
              where restaurant_id = $1 and id = any($3) and deleted_at is null
-         ), questions as (
+         ), deleted_groups as (
              update modifier_groups set deleted_at = $6
              where restaurant_id = $1 and id = any($4) and deleted_at is null
          )
          update menu_categories set deleted_at = $6
          where restaurant_id = $1 and id = any($5) and deleted_at is null",
         scope.restaurant() as RestaurantId,
-        &gone.items,
-        &gone.modifiers,
-        &gone.groups,
-        &gone.categories,
+        &removed.items,
+        &removed.modifiers,
+        &removed.groups,
+        &removed.categories,
         now,
     )
     .execute(tx.connection())

@@ -184,7 +184,7 @@ impl<'a> ModifierJson<'a> {
     }
 }
 
-/// A modifier with its group and its place in it.
+/// A modifier with its group and its position in the group, from 0.
 type PlacedModifier<'a> = (ModifierGroupId, i32, &'a Modifier);
 
 fn placed_modifiers(group: &Group) -> impl Iterator<Item = PlacedModifier<'_>> {
@@ -196,9 +196,12 @@ fn placed_modifiers(group: &Group) -> impl Iterator<Item = PlacedModifier<'_>> {
 pub(super) struct GroupColumns {
     /// The items or modifiers whose existing references are deleted first.
     pub(super) outdated: Vec<Uuid>,
-    pub(super) about: Vec<Uuid>,
+    /// For each new reference, the item or modifier that has it.
+    pub(super) owners: Vec<Uuid>,
+    /// For each new reference, the group.
     pub(super) groups: Vec<Uuid>,
-    pub(super) places: Vec<i16>,
+    /// For each new reference, its position among those of its owner, from 1.
+    pub(super) positions: Vec<i16>,
 }
 
 impl GroupColumns {
@@ -209,18 +212,18 @@ impl GroupColumns {
     ) -> Self {
         let before: HashMap<_, _> = before.filter(|(_, groups)| !groups.is_empty()).collect();
         let mut columns = Self::default();
-        for (thing, groups) in now {
-            let old = before.get(&thing).copied().unwrap_or_default();
+        for (owner, groups) in now {
+            let old = before.get(&owner).copied().unwrap_or_default();
             if old == groups {
                 continue;
             }
             if !old.is_empty() {
-                columns.outdated.push(thing);
+                columns.outdated.push(owner);
             }
-            for (place, group) in (1_i16..).zip(groups) {
-                columns.about.push(thing);
+            for (position, group) in (1_i16..).zip(groups) {
+                columns.owners.push(owner);
                 columns.groups.push(group.uuid());
-                columns.places.push(place);
+                columns.positions.push(position);
             }
         }
         columns
