@@ -209,7 +209,7 @@ async fn a_small_day_is_replayed_completely_and_twice_on_the_same_server() {
         assert!(report.is_good(), "{report}");
         assert!(report.to_string().ends_with("\ndelivered 12"), "{report}");
         // An order has six events; its delivery five: waiting, assigned, arrived, picked up, delivered.
-        assert_eq!(report.events.seen, 12 * (6 + 5), "{report}");
+        assert_eq!(report.events.received, 12 * (6 + 5), "{report}");
         assert_eq!(report.couriers.working, 3, "a shift that ends before the first order is not begun");
         let delivered = app.count("select count(*) from orders where status = 'DELIVERED'").await;
         assert_eq!(delivered, 12 * run);

@@ -15,13 +15,13 @@ const MAX_FAULTS: usize = 20;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Findings {
     /// Events about orders and deliveries, each counted once.
-    pub seen: u64,
+    pub received: u64,
     /// Events that were repeated after a reconnect, which is allowed.
     pub repeated: u64,
     /// Versions that were never received.
     pub lost: u64,
     /// Versions that were received twice, and orders that no actor placed.
-    pub doubled: u64,
+    pub duplicated: u64,
     /// Events that were received after a later one.
     pub out_of_order: u64,
     /// Events whose content contradicts itself, the table of transitions, or the response of a GET.
@@ -33,7 +33,7 @@ pub struct Findings {
 impl Findings {
     /// Whether there were no faults.
     pub fn clean(&self) -> bool {
-        self.lost + self.doubled + self.out_of_order + self.wrong == 0
+        self.lost + self.duplicated + self.out_of_order + self.wrong == 0
     }
 }
 
@@ -148,7 +148,7 @@ impl Audit {
             self.wrong(format!("{name} {seq} of {} was sent to the room of {restaurant}", event["restaurantId"]));
         }
         let Some(subject) = Subject::of(name) else { return };
-        self.findings.seen += 1;
+        self.findings.received += 1;
         let noun = subject.noun();
         let (id, body) = (&event[format!("{noun}Id").as_str()], &event[noun]);
         let (Some(id), Some(status)) = (id.as_str(), body["status"].as_str()) else {
@@ -173,7 +173,7 @@ impl Audit {
             if *first < connection {
                 self.findings.repeated += 1;
             } else {
-                self.findings.doubled += 1;
+                self.findings.duplicated += 1;
                 self.note_fault(format!("{name} {seq} was received twice over one connection of {restaurant}"));
             }
             return false;
@@ -193,7 +193,7 @@ impl Audit {
         let thread = self.threads.entry((subject, id.to_owned())).or_default();
         let last = thread.versions.last().copied().unwrap_or(0);
         if !thread.versions.insert(version) {
-            self.findings.doubled += 1;
+            self.findings.duplicated += 1;
             return self.note_fault(format!("version {version} of {id} has two sequence numbers"));
         }
         if version < last {
@@ -243,7 +243,7 @@ impl Audit {
     pub fn close(mut self) -> Findings {
         let strangers: Vec<_> = self.threads.keys().filter(|key| key.0 == Subject::Order).cloned().collect();
         for (_, id) in strangers {
-            self.findings.doubled += 1;
+            self.findings.duplicated += 1;
             self.note_fault(format!("{id} was placed by no actor of this run"));
         }
         self.findings

@@ -104,9 +104,9 @@ pub struct Operation {
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "see Findings")]
 pub struct Events {
-    pub seen: u64,
+    pub received: u64,
     pub lost: u64,
-    pub doubled: u64,
+    pub duplicated: u64,
     pub out_of_order: u64,
     pub wrong: u64,
     pub repeated: u64,
@@ -161,9 +161,9 @@ impl Report {
             },
             http: Http::of(&calls, facts.wall),
             events: Events {
-                seen: findings.seen,
+                received: findings.received,
                 lost: findings.lost,
-                doubled: findings.doubled,
+                duplicated: findings.duplicated,
                 out_of_order: findings.out_of_order,
                 wrong: findings.wrong,
                 repeated: findings.repeated,
@@ -181,7 +181,7 @@ impl Report {
         !self.broken_off
             && self.faults.is_empty()
             && self.orders.delivered == self.orders.expected
-            && events.lost + events.doubled + events.out_of_order + events.wrong == 0
+            && events.lost + events.duplicated + events.out_of_order + events.wrong == 0
     }
 }
 
@@ -240,18 +240,18 @@ impl fmt::Display for Report {
         writeln!(f, "{:<20}p50 {:.1} min, p90 {:.1} min", "order to delivery", minutes.p50, minutes.p90)?;
         writeln!(
             f,
-            "{:<20}{} came, {} carried orders, {} stayed after their shift for {:.0} min in all",
+            "{:<20}{} worked, {} carried orders, {} worked after their shift, {:.0} min in total",
             "couriers", couriers.working, couriers.carrying, couriers.overtime_couriers, couriers.overtime_minutes
         )?;
         writeln!(
             f,
-            "{:<20}{} seen, {} lost, {} doubled, {} out of order, {} wrong",
-            "events", events.seen, events.lost, events.doubled, events.out_of_order, events.wrong
+            "{:<20}{} received, {} lost, {} duplicated, {} out of order, {} wrong",
+            "events", events.received, events.lost, events.duplicated, events.out_of_order, events.wrong
         )?;
-        writeln!(f, "{:<20}{}, bringing {} events again", "reconnects", events.reconnects, events.repeated)?;
+        writeln!(f, "{:<20}{}, {} events received again", "reconnects", events.reconnects, events.repeated)?;
         writeln!(
             f,
-            "{:<20}{:.1} s, at worst {:.1} min of the day late",
+            "{:<20}{:.1} s, at most {:.1} min of the day behind",
             "played in", self.wall_seconds, self.worst_lag
         )?;
         writeln!(f, "{:<20}{:>9}{:>12}{:>12}", "HTTP", "requests", "p50 ms", "p99 ms")?;
@@ -260,7 +260,7 @@ impl fmt::Display for Report {
         }
         writeln!(
             f,
-            "  {:<18}{:>9}{:>12.1}{:>12.1}   {:.0} requests/s, {} sent again",
+            "  {:<18}{:>9}{:>12.1}{:>12.1}   {:.0} requests/s, {} repeated",
             "all", http.requests, http.p50_ms, http.p99_ms, http.per_second, http.repeated
         )?;
         for fault in &self.faults {

@@ -37,7 +37,7 @@ fn received(events: &[(u32, u64, u64)]) -> Audit {
 fn a_complete_order_passes_the_audit() {
     let findings = received(&[(1, 10, 1), (1, 13, 2), (1, 16, 3), (1, 17, 4), (1, 30, 5), (1, 31, 6)]).close();
     assert!(findings.clean(), "{findings:?}");
-    assert_eq!(findings.seen, 6);
+    assert_eq!(findings.received, 6);
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn events_repeated_after_a_reconnect_are_counted_and_no_fault() {
     let events = [(1, 10, 1), (1, 13, 2), (1, 16, 3), (2, 13, 2), (2, 16, 3), (2, 17, 4), (2, 30, 5), (2, 31, 6)];
     let findings = received(&events).close();
     assert!(findings.clean(), "{findings:?}");
-    assert_eq!((findings.seen, findings.repeated), (6, 2));
+    assert_eq!((findings.received, findings.repeated), (6, 2));
 }
 
 #[test]
@@ -72,10 +72,10 @@ fn every_kind_of_fault_is_found() {
         // Both the number and the version decrease: two faults.
         ("late", &[(1, 10, 1), (1, 16, 3), (1, 13, 2), (1, 17, 4), (1, 30, 5), (1, 31, 6)], 0, 0, 2),
     ];
-    for (what, events, lost, doubled, out_of_order) in cases {
+    for (what, events, lost, duplicated, out_of_order) in cases {
         let findings = received(events).close();
-        let found = (findings.lost, findings.doubled, findings.out_of_order, findings.wrong);
-        assert_eq!(found, (lost, doubled, out_of_order, 0), "{what}: {findings:?}");
+        let found = (findings.lost, findings.duplicated, findings.out_of_order, findings.wrong);
+        assert_eq!(found, (lost, duplicated, out_of_order, 0), "{what}: {findings:?}");
         assert!(!findings.faults.is_empty(), "{what}");
     }
 }
@@ -106,7 +106,7 @@ fn the_check_finds_unknown_transitions_and_orders_without_placement() {
     audit.event("rst_1", 1, "order:new", &event(Subject::Order, 1, 1, "PENDING"));
     audit.event("rst_1", 1, "order:status-changed", &event(Subject::Order, 2, 2, "READY"));
     let findings = audit.close();
-    assert_eq!((findings.wrong, findings.doubled), (1, 1), "{findings:?}");
+    assert_eq!((findings.wrong, findings.duplicated), (1, 1), "{findings:?}");
 }
 
 #[test]
