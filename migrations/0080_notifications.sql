@@ -29,7 +29,7 @@ create table notifications (
     created_at      timestamptz not null,
 
     constraint notifications_pkey primary key (id),
-    constraint notifications_told_once unique nulls not distinct (restaurant_id, dedupe_key)
+    constraint notifications_once unique nulls not distinct (restaurant_id, dedupe_key)
 );
 comment on table notifications is 'A notification to one recipient; its messages are in notification_deliveries.';
 create index notifications_created_at_idx on notifications (created_at);

@@ -87,8 +87,9 @@ impl Priority {
     }
 
     /// The longest expected wait with which a request joins the queue; `longest` is the longest wait of the
-    /// configuration. The expected wait is a mean. With a margin of a factor of two or more, few requests are refused
-    /// after they have waited, which costs nearly as much as serving them.
+    /// configuration. The expected wait is a mean; the margin of a factor of two or more keeps the number of
+    /// requests small that wait and are refused in the end, because such a request costs nearly as much as a served
+    /// one.
     fn acceptable_wait(self, longest: Duration) -> Duration {
         match self {
             Self::Critical => longest / 2,

@@ -1,7 +1,9 @@
 //! Idempotency keys: a POST with an `Idempotency-Key` can be repeated and takes effect once.
 //!
 //! The key, a fingerprint of the request and the response are written in the transaction of the effect, so that none
-//! exists without the others. A refusal rolls everything back, the key included.
+//! exists without the others. A refusal rolls everything back, the key included. The same key with another request is
+//! refused (`idempotency/claim.rs`). A key and its response are kept for `IDEMPOTENCY_KEY_RETENTION`, and less long
+//! when a user has more than `STORED_ANSWERS_MAX` of them.
 
 use axum::body::Bytes;
 use axum::extract::{FromRequestParts, Request};
@@ -56,7 +58,8 @@ impl IdempotencyKey {
         self.0.is_none()
     }
 
-    /// Binds the key to the user, operation and body, for operations that must not run twice.
+    /// Binds the key to the user, operation and body, for the operations that require a key: orders and batches of
+    /// offline operations. Their paths have no parameters.
     ///
     /// # Errors
     /// 400 `idempotency_key_missing` when none was sent.

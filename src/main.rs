@@ -47,7 +47,7 @@ enum Command {
     ///
     /// It only reads, from one snapshot of the database, and can run next to a server.
     Check,
-    /// Manage users: create them, grant roles, sign them out
+    /// Manage users: create them with a role, disable them, sign them out, remove their second factor
     #[command(subcommand)]
     User(UserCommand),
     /// Manage offline operations of devices

@@ -14,7 +14,7 @@ use utoipa::openapi::{ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder, t
 use crate::app::App;
 use crate::content_coding::Prepared;
 use crate::events::kind::{EventKind, EventRow, PayloadType};
-use crate::orders::status::{Applies, STEPS};
+use crate::orders::status::{AppliesTo, STEPS};
 use crate::permission;
 use crate::problem::Code;
 
@@ -70,9 +70,9 @@ pub fn finish(mut document: OpenApi) -> Value {
         .iter()
         .map(|step| {
             let applies = match step.applies {
-                Applies::Always => "",
-                Applies::ToDelivery => "DELIVERY only. ",
-                Applies::AtTheCounter => "PICKUP and DINE_IN only. ",
+                AppliesTo::All => "",
+                AppliesTo::Delivery => "DELIVERY only. ",
+                AppliesTo::PickupAndDineIn => "PICKUP and DINE_IN only. ",
             };
             json!({ "from": step.from, "to": step.to, "who": step.actors, "note": format!("{applies}{}", step.note) })
         })

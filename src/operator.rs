@@ -1,4 +1,5 @@
-//! `comanda user …` and `comanda sync …`: commands of operators.
+//! `comanda user …` and `comanda sync …`: commands of operators. There is no command that sets a password: an
+//! administrator who has lost it resets it by e-mail, or an operator creates another administrator.
 
 use crate::accounts::actions::second_factor;
 use crate::accounts::hash_queue::Claimant;

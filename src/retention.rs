@@ -1,8 +1,8 @@
-//! Retention: one rule for each table that grows with use, with how long its rows are kept and the statement that
-//! deletes them, in small batches, oldest first.
+//! Retention: the tables whose rows are deleted after a time, each with that time and the statement that deletes them,
+//! in small batches, oldest first.
 //!
-//! Rows of other tables are kept as long as the rows that they belong to; `tests/it/retention.rs` compares both lists
-//! with the schema.
+//! Rows of other tables are limited in number or kept, for example events and orders; `tests/it/retention.rs` lists
+//! them with the reason, and compares both lists with the schema.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,6 @@
-//! The proof of a second factor, and the response to a password that requires one. Pure.
+//! The proof of a second factor in a request: a code of the app or a recovery code; and the response to a correct
+//! password when the proof is missing. Pure. A user who has lost both is helped by an operator
+//! (`comanda user reset-second-factor`, `operator.rs`).
 
 use serde::Serialize;
 use utoipa::ToSchema;

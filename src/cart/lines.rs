@@ -12,7 +12,7 @@ use crate::ids::{ItemId, ModifierGroupId, ModifierId};
 use crate::menu::allergens::{Declared, Diet, Effective, effective};
 use crate::menu::configure::{self, Choice, Chosen, GroupIndex, InvalidChoice, RequiredPortions, configure};
 use crate::money::{Amount, Currency, Overflow};
-use crate::restaurants::tax::{Portion, TaxClass};
+use crate::restaurants::tax::{TaxClass, TaxedPart};
 
 /// A line and its item as they were read from the database.
 #[derive(Debug, Clone)]
@@ -53,7 +53,7 @@ pub struct UnpricedLine {
 
 /// A line with its price. A quote stores it without stock and availability, which are read again each time.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct StoredLine {
+pub struct PricedLine {
     /// The client's key of the line.
     pub key: String,
     /// The item of the line.
@@ -102,9 +102,9 @@ impl UnpricedLine {
     ///
     /// # Errors
     /// When the sum leaves the range of 64 bits.
-    pub fn priced(self, questions: &GroupIndex<'_>) -> Result<StoredLine, Overflow> {
+    pub fn priced(self, groups: &GroupIndex<'_>) -> Result<PricedLine, Overflow> {
         let part = (self.allergens.as_deref(), self.diets.as_slice());
-        let (configured, invalid_choices) = match configure(&self.group_ids, questions, part, &self.choices) {
+        let (configured, invalid_choices) = match configure(&self.group_ids, groups, part, &self.choices) {
             Ok(configured) => (Some(configured), Vec::new()),
             Err(invalid_choices) => (None, invalid_choices),
         };
@@ -117,7 +117,7 @@ impl UnpricedLine {
             Some(_) => None,
         };
         let switched_off = configured.as_ref().is_some_and(|configured| !configured.available);
-        let by_itself = matches!(obstacle, Some(Obstacle::NotNow))
+        let ends_by_itself = matches!(obstacle, Some(Obstacle::NotNow))
             || (matches!(obstacle, Some(Obstacle::Unavailable)) && !switched_off);
         let own = effective([part]);
         let extra = configured.as_ref().map_or(Amount::ZERO, |configured| configured.extra);
@@ -125,7 +125,7 @@ impl UnpricedLine {
             .map_or((Vec::new(), BTreeMap::new(), own), |configured| {
                 (configured.chosen, configured.required_portions, configured.allergens)
             });
-        Ok(StoredLine {
+        Ok(PricedLine {
             key: self.key,
             item_id: self.item_id,
             name: self.name,
@@ -142,7 +142,7 @@ impl UnpricedLine {
             obstacle,
             invalid_choices,
             shortages: Vec::new(),
-            available_from: self.available_from.filter(|_| by_itself),
+            available_from: self.available_from.filter(|_| ends_by_itself),
         })
     }
 }
@@ -158,7 +158,7 @@ fn shown(chosen: Vec<Chosen>, currency: Currency) -> Vec<LineModifier> {
     chosen.into_iter().map(one).collect()
 }
 
-impl StoredLine {
+impl PricedLine {
     /// The item, quantity, choices and note, as the customer requested them.
     pub fn requested(&self) -> RequestedLine {
         let (choices, note) = (self.choices.clone(), self.note.clone());
@@ -177,12 +177,12 @@ impl StoredLine {
     ///
     /// # Errors
     /// When an amount leaves the range of 64 bits.
-    pub fn portions(&self) -> Result<Vec<Portion>, Overflow> {
+    pub fn taxed_parts(&self) -> Result<Vec<TaxedPart>, Overflow> {
         let quantity = u32::try_from(self.quantity).map_err(|_| Overflow)?;
         let class = self.tax_class.as_ref();
-        let mut portions = vec![Portion { class: class.cloned(), amount: self.bare_price.times(quantity)? }];
-        portions.extend(configure::portions(&self.chosen, class, quantity)?);
-        Ok(portions)
+        let mut parts = vec![TaxedPart { class: class.cloned(), amount: self.bare_price.times(quantity)? }];
+        parts.extend(configure::taxed_parts(&self.chosen, class, quantity)?);
+        Ok(parts)
     }
 
     /// The modifiers as in responses and orders.

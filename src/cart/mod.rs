@@ -23,7 +23,7 @@ pub mod owner;
 pub mod shortage;
 pub mod sql;
 
-pub use lines::StoredLine;
+pub use lines::PricedLine;
 pub use owner::CartOwner;
 
 /// The most lines of a cart.

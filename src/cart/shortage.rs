@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Obstacle, StoredLine};
+use super::{Obstacle, PricedLine};
 use crate::ids::{ItemId, ModifierId};
 use crate::problem::FieldError;
 
@@ -50,10 +50,10 @@ impl Shortage {
 }
 
 /// All shortages of the lines. Lines that cannot be ordered for another reason require no stock.
-pub fn shortages(lines: &[StoredLine]) -> Vec<Shortage> {
+pub fn shortages(lines: &[PricedLine]) -> Vec<Shortage> {
     let mut items: BTreeMap<ItemId, Shortage> = BTreeMap::new();
     let mut modifiers: BTreeMap<ModifierId, Shortage> = BTreeMap::new();
-    let takes_stock = |line: &StoredLine| matches!(line.obstacle, None | Some(Obstacle::OutOfStock));
+    let takes_stock = |line: &PricedLine| matches!(line.obstacle, None | Some(Obstacle::OutOfStock));
     for (index, line) in lines.iter().enumerate().filter(|(_, line)| takes_stock(line)) {
         if let Some(left) = line.stock {
             let new = || Shortage::of(Some(line.item_id), None, &line.name, left);
@@ -70,7 +70,7 @@ pub fn shortages(lines: &[StoredLine]) -> Vec<Shortage> {
 }
 
 /// Marks the lines that take part in a shortage.
-pub fn mark(lines: &mut [StoredLine]) {
+pub fn mark(lines: &mut [PricedLine]) {
     for shortage in shortages(lines) {
         for &line in &shortage.lines {
             lines[line].obstacle = Some(Obstacle::OutOfStock);

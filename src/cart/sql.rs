@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 
-use super::{CartOwner, CartStatus, StoredLine};
+use super::{CartOwner, CartStatus, PricedLine};
 use crate::ids::{CartId, GuestId, ItemId, ModifierGroupId, OrderId, RestaurantId, UserId};
 use crate::menu::allergens::{Declared, Diet};
 use crate::menu::configure::{Choice, InvalidChoice, configure};
@@ -192,7 +192,7 @@ pub async fn lines(
     cart: CartId,
     at: DateTime<Utc>,
     known: LoadedGroups,
-) -> Result<Vec<StoredLine>, Problem> {
+) -> Result<Vec<PricedLine>, Problem> {
     let rows = lines!(
         "select key, line, menu_item_id, quantity, note, choices from cart_items
          where restaurant_id = $1 and cart_id = $3 and quantity > 0",
@@ -214,7 +214,7 @@ pub async fn priced(
     scope: &RestaurantScope,
     requested: &[RequestedLine],
     at: DateTime<Utc>,
-) -> Result<Vec<StoredLine>, Problem> {
+) -> Result<Vec<PricedLine>, Problem> {
     let items: Vec<_> = requested.iter().map(|line| line.item_id.uuid()).collect();
     let quantities: Vec<_> = requested.iter().map(|line| line.quantity).collect();
     let notes: Vec<_> = requested.iter().map(|line| line.note.clone()).collect();

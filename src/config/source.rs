@@ -1,4 +1,5 @@
-//! The source of values, and how each type of value is read.
+//! The source of values, and how each type of value is read. A value that cannot be read stops the start. A name that
+//! no setting has is ignored, because the environment and `.env` may hold variables of other programs.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

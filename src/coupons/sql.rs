@@ -93,7 +93,7 @@ pub async fn by_code(
 }
 
 /// One coupon, and how many orders of a customer use it.
-async fn offered(
+async fn by_id(
     tx: &mut Tx,
     scope: &RestaurantScope,
     customer: Option<UserId>,
@@ -108,7 +108,7 @@ async fn offered(
 
 /// Reads one coupon; `None`: the restaurant has none with this id.
 pub async fn get(tx: &mut Tx, scope: &RestaurantScope, id: CouponId) -> Result<Option<Coupon>, Problem> {
-    Ok(offered(tx, scope, None, id).await?.map(|offered| offered.coupon))
+    Ok(by_id(tx, scope, None, id).await?.map(|found| found.coupon))
 }
 
 /// One coupon, locked until the transaction ends.
@@ -231,7 +231,7 @@ pub async fn redeem(
     .fetch_optional(tx.connection())
     .await?;
     let Some(counted) = counted else {
-        let found = offered(tx, scope, Some(customer), saving.coupon).await?;
+        let found = by_id(tx, scope, Some(customer), saving.coupon).await?;
         let found = found.ok_or_else(|| super::rules::unknown(&saving.code))?;
         let refusal = if found.coupon.active { CouponRefusal::UsedUp } else { CouponRefusal::Unknown };
         return Err(found.problem(refusal));
@@ -256,7 +256,7 @@ pub async fn redeem(
     if redeemed.rows_affected() == 1 {
         return Ok(());
     }
-    let found = offered(tx, scope, Some(customer), saving.coupon).await?.ok_or_else(Problem::not_found)?;
+    let found = by_id(tx, scope, Some(customer), saving.coupon).await?.ok_or_else(Problem::not_found)?;
     Err(found.problem(CouponRefusal::AlreadyUsed))
 }
 

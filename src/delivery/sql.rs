@@ -121,7 +121,7 @@ pub struct DeliveryRelations {
     /// Whether the caller placed the order.
     pub is_customer: bool,
     /// The caller's role at the restaurant; `None`: not a member.
-    pub rank: Option<MemberRole>,
+    pub member_role: Option<MemberRole>,
     /// Whether the caller is its driver, also after it was closed.
     pub is_carrier: bool,
     /// Whether it is closed.
@@ -133,8 +133,8 @@ pub struct DeliveryRelations {
 impl DeliveryRelations {
     /// The relations to the order, for its permissions.
     pub fn to_order(&self) -> OrderRelations {
-        let Self { restaurant, is_customer, rank, is_carrier, as_of, .. } = *self;
-        OrderRelations { restaurant, is_customer, rank, is_carrier, as_of }
+        let Self { restaurant, is_customer, member_role, is_carrier, as_of, .. } = *self;
+        OrderRelations { restaurant, is_customer, member_role, is_carrier, as_of }
     }
 }
 
@@ -148,7 +148,7 @@ pub async fn relations_to(
     let relations = sqlx::query_as!(
         DeliveryRelations,
         r#"select d.restaurant_id as restaurant, d.order_id as "order", d.customer_id = $2 as "is_customer!",
-                  m.role as "rank?: MemberRole", coalesce(d.driver_id = $3, false) as "is_carrier!",
+                  m.role as "member_role?: MemberRole", coalesce(d.driver_id = $3, false) as "is_carrier!",
                   d.closed_at is not null as "is_closed!", event_horizon() as "as_of!"
            from deliveries d
            left join memberships m on m.restaurant_id = d.restaurant_id and m.user_id = $2

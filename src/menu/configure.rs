@@ -12,7 +12,7 @@ use crate::bounded;
 use crate::ids::{ModifierGroupId, ModifierId};
 use crate::money::{Amount, Overflow};
 use crate::problem::{FieldError, Problem};
-use crate::restaurants::tax::{Portion, TaxClass};
+use crate::restaurants::tax::{TaxClass, TaxedPart};
 use crate::work;
 
 /// The most choices on one line, nested ones included.
@@ -218,18 +218,18 @@ fn extra(chosen: &[Chosen]) -> Result<Amount, Overflow> {
 ///
 /// # Errors
 /// When an amount leaves the range of 64 bits.
-pub fn portions(chosen: &[Chosen], class: Option<&TaxClass>, times: u32) -> Result<Vec<Portion>, Overflow> {
-    let mut portions = Vec::new();
+pub fn taxed_parts(chosen: &[Chosen], class: Option<&TaxClass>, times: u32) -> Result<Vec<TaxedPart>, Overflow> {
+    let mut parts = Vec::new();
     for choice in chosen {
         let class = choice.tax_class.as_ref().or(class);
         let times = times.checked_mul(u32::from(choice.quantity)).ok_or(Overflow)?;
         let amount = choice.price.times(times)?;
         if amount != Amount::ZERO {
-            portions.push(Portion { class: class.cloned(), amount });
+            parts.push(TaxedPart { class: class.cloned(), amount });
         }
-        portions.extend(self::portions(&choice.modifiers, class, times)?);
+        parts.extend(self::taxed_parts(&choice.modifiers, class, times)?);
     }
-    Ok(portions)
+    Ok(parts)
 }
 
 impl<'a> ChoiceReader<'a, '_> {

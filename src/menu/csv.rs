@@ -1,5 +1,6 @@
 //! CSV of RFC 4180 with the position of each record, and protection against formulas; semicolons and tabs are also
-//! accepted as separators, as spreadsheets write them. Pure.
+//! accepted as separators, as spreadsheets write them. What a cell means, for example a price, is in `table/cells.rs`.
+//! Pure.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,5 @@
-//! The worker of the outbox: leases messages and sends them.
+//! The worker of the outbox: leases messages and sends them. No provider exists yet: the stand-in stores the text at
+//! the first attempt, so nothing is retried after an error of a provider.
 //!
 //! Each node runs one. A message whose worker died is sent by another one after its lease has ended, so a message may
 //! be sent twice, but none is lost.
@@ -77,7 +78,7 @@ async fn hand_over(tx: &mut Tx, app: &App, message: &ClaimedMessage) -> Result<(
         return sql::finish(tx, message, &ended(NotificationStatus::Dead, Some("too late to be sent"), None)).await;
     }
     let Some(kind) = NotificationKind::by_name(&message.kind) else {
-        return sql::finish(tx, message, &ended(NotificationStatus::Dead, Some("no words for it"), None)).await;
+        return sql::finish(tx, message, &ended(NotificationStatus::Dead, Some("its kind is unknown"), None)).await;
     };
     let address = within_limit(tx, app, message, kind, address).await?;
     let ended = |state, error, content| {

@@ -93,7 +93,7 @@ pub fn scope_for(
     operation: Operation,
 ) -> Result<RestaurantScope, Problem> {
     let mut relations = caller.relations();
-    relations.extend(found.rank.map_or(&[][..], MemberRole::relations));
+    relations.extend(found.member_role.map_or(&[][..], MemberRole::relations));
     if found.is_customer {
         relations.push(Relation::Customer);
     }
@@ -102,8 +102,8 @@ pub fn scope_for(
     }
     permission::decide(operation, &relations)?;
     let (restaurant, user) = (found.restaurant, caller.user);
-    if let Some(min_role) =
-        MemberRole::min_role_for(operation).filter(|min_role| found.rank.is_some_and(|rank| rank <= *min_role))
+    if let Some(min_role) = MemberRole::min_role_for(operation)
+        .filter(|min_role| found.member_role.is_some_and(|member_role| member_role <= *min_role))
     {
         return Ok(RestaurantScope::staff("staff of the order's restaurant", restaurant, min_role, user));
     }

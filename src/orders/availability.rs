@@ -93,11 +93,12 @@ impl DueOrders {
     }
 }
 
-/// How far ahead opening hours are searched: the longest time ahead that an order can be scheduled, and a day.
+/// How far ahead opening hours are searched: one day more than the longest time ahead that an order can be scheduled
+/// (30 days).
 pub const LOOK_AHEAD: TimeDelta = TimeDelta::days(31);
 
-/// The last date whose exceptional hours a decision at `now` can depend on: [`LOOK_AHEAD`], the margin of `OrderTimes`,
-/// and a day for the difference between UTC and local dates on either side.
+/// The last date whose exceptional hours a decision at `now` can depend on: [`LOOK_AHEAD`], the margin of `OrderTimes`
+/// (two days), and a day on either side for the difference between UTC and local dates: together 4 days.
 pub fn last_day(now: DateTime<Utc>) -> NaiveDate {
     (now + LOOK_AHEAD).date_naive() + Days::new(4)
 }
@@ -199,7 +200,7 @@ impl<'a> AvailabilityQuery<'a> {
         Some(time.scheduled.unwrap_or_else(|| self.restaurant.slots.slot_of(self.zone, time.promise.arrives_at)))
     }
 
-    /// The slot whose capacity an order takes, see [`AvailabilityQuery::limited_slot`].
+    /// The same, checked against the orders that are due.
     ///
     /// # Errors
     /// When as many orders are due in it as its capacity allows.

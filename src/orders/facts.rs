@@ -6,7 +6,7 @@ use super::context::OrderContext;
 use super::request::{Basket, OrderDraft};
 use super::sql;
 use crate::cart::sql::LoadedGroups;
-use crate::cart::{self, StoredLine};
+use crate::cart::{self, PricedLine};
 use crate::config;
 use crate::coupons;
 use crate::coupons::rules::CouponState;
@@ -77,7 +77,7 @@ pub struct OrderFacts<'a> {
     /// The time that the draft is for.
     pub time: FulfilmentTime,
     /// The lines with current prices, stock and availability at that time.
-    pub lines: Vec<StoredLine>,
+    pub lines: Vec<PricedLine>,
     /// The coupon of the request, and how often the customer has used it; `None`: no code was given, or it does not
     /// exist.
     pub coupon: Option<CouponState>,

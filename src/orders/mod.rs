@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::cart::{LineModifier, StoredLine};
+use crate::cart::{LineModifier, PricedLine};
 use crate::coupons::CouponCode;
 use crate::fulfilment::Fulfilment;
 use crate::ids::{CartId, ItemId, ModifierId, OrderId, QuoteId, RestaurantId, UserId};
@@ -122,8 +122,8 @@ impl OrderLine {
     ///
     /// # Errors
     /// When the sum of a line leaves the range of 64 bits.
-    pub fn all(lines: &[StoredLine], sums: &Sums, currency: Currency) -> Result<Vec<Self>, Overflow> {
-        let sold = |(line, (stored, taxes)): (i16, (&StoredLine, &Vec<TaxShare>))| {
+    pub fn all(lines: &[PricedLine], sums: &Sums, currency: Currency) -> Result<Vec<Self>, Overflow> {
+        let sold = |(line, (stored, taxes)): (i16, (&PricedLine, &Vec<TaxShare>))| {
             Ok(Self {
                 line,
                 item_id: stored.item_id,

@@ -6,7 +6,7 @@ use super::availability::{FulfilmentTime, OrderRefusal};
 use super::facts::OrderFacts;
 use super::pricing::{self, Charges, Sums};
 use super::request::{Basket, OrderDraft, OrderRequest};
-use crate::cart::{Obstacle, StoredLine, shortage};
+use crate::cart::{Obstacle, PricedLine, shortage};
 use crate::coupons;
 use crate::coupons::rules::{Purchase, Saving};
 use crate::fulfilment::Fulfilment;
@@ -21,7 +21,7 @@ use crate::restaurants::zones;
 /// An order that can be placed, with its price.
 pub struct PricedOrder {
     /// The lines, with their prices.
-    pub lines: Vec<StoredLine>,
+    pub lines: Vec<PricedLine>,
     /// The tax rates of lines and fees.
     pub tax: TaxRules,
     /// Fees, tip and discount.
@@ -62,15 +62,15 @@ impl PricedOrder {
         let OrderDraft { basket, request, .. } = draft;
         let restaurant = &facts.context.restaurant;
         check_lines(basket, &facts.lines, facts.context.max_notes)?;
-        let items = Amount::sum(facts.lines.iter().map(StoredLine::total).collect::<Result<Vec<_>, _>>()?)?;
+        let items = Amount::sum(facts.lines.iter().map(PricedLine::total).collect::<Result<Vec<_>, _>>()?)?;
         let terms = facts.context.terms(items)?;
         let saving = saving(&facts, request, items, &terms, quoted)?;
         let (tax, charges) = match quoted {
             Some(quoted) => (quoted.tax.clone(), quoted.charges),
             None => (restaurant.tax_rules(), charges(restaurant, request, items, &terms, saving.as_ref())?),
         };
-        let portions = facts.lines.iter().map(StoredLine::portions).collect::<Result<Vec<_>, _>>()?;
-        let sums = pricing::sums(&portions, &tax, request.fulfilment, charges)?;
+        let parts = facts.lines.iter().map(PricedLine::taxed_parts).collect::<Result<Vec<_>, _>>()?;
+        let sums = pricing::sums(&parts, &tax, request.fulfilment, charges)?;
         check_amounts(restaurant, request, &sums, &terms)?;
         let due_slot = facts.due_slot()?;
         Ok(Self { lines: facts.lines, tax, charges, sums, terms, saving, time: facts.time, due_slot })
@@ -85,7 +85,7 @@ impl PricedOrder {
 /// Refuses an empty basket, one whose notes have more than `max_notes` characters together, because an order is written
 /// into each of its events, and one with lines that cannot be ordered. Choices that do not fit the menu are refused as
 /// a write of the cart would be, except those of a quote, which fitted when it was made.
-fn check_lines(basket: &Basket, lines: &[StoredLine], max_notes: usize) -> Result<(), Problem> {
+fn check_lines(basket: &Basket, lines: &[PricedLine], max_notes: usize) -> Result<(), Problem> {
     let invalid_choices = choice_errors(lines);
     if !matches!(basket, Basket::Quoted(_)) && !invalid_choices.is_empty() {
         return Err(Problem::invalid(invalid_choices).with("items", blocked_items(lines)));
@@ -102,7 +102,7 @@ fn check_lines(basket: &Basket, lines: &[StoredLine], max_notes: usize) -> Resul
 }
 
 /// The errors of choices that do not fit the menu, by line and modifier group.
-fn choice_errors(lines: &[StoredLine]) -> Vec<FieldError> {
+fn choice_errors(lines: &[PricedLine]) -> Vec<FieldError> {
     let lines = lines.iter().enumerate().filter(|(_, line)| line.obstacle == Some(Obstacle::ChoicesChanged));
     lines
         .flat_map(|(index, line)| {
@@ -113,7 +113,7 @@ fn choice_errors(lines: &[StoredLine]) -> Vec<FieldError> {
 
 /// The problem of lines that cannot be ordered, if there are any: it lists them with their shortages and the modifier
 /// groups that the choices do not fit.
-pub fn unavailable(lines: &[StoredLine]) -> Option<Problem> {
+pub fn unavailable(lines: &[PricedLine]) -> Option<Problem> {
     let blocked = blocked_items(lines);
     if blocked.is_empty() {
         return None;
@@ -131,8 +131,8 @@ pub fn unavailable(lines: &[StoredLine]) -> Option<Problem> {
 }
 
 /// The lines that cannot be ordered: item, reason, and when the item can be ordered again, if known.
-fn blocked_items(lines: &[StoredLine]) -> Vec<serde_json::Value> {
-    let blocked = |line: &StoredLine| {
+fn blocked_items(lines: &[PricedLine]) -> Vec<serde_json::Value> {
+    let blocked = |line: &PricedLine| {
         let mut blocked = serde_json::json!({ "itemId": line.item_id, "reason": line.obstacle? });
         if let Some(from) = line.available_from {
             blocked["availableFrom"] = serde_json::json!(from);

@@ -1,6 +1,6 @@
 //! The price of an order. Pure; clients send ids and quantities, the server computes prices.
 //!
-//! Each line is a list of portions with their tax classes. A discount is spread over all portions before tax, in
+//! Each line is a list of parts with their tax classes. A discount is spread over all parts before tax, in
 //! proportion. The restaurant chooses how tax is rounded (`TaxRules`): once for each rate on each line and fee, or once
 //! for each rate on the whole order. In either case the order's tax at a rate is the sum of that of its lines and fees.
 
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::fulfilment::Fulfilment;
 use crate::money::{Amount, Overflow};
-use crate::restaurants::tax::{Portion, Rate, TaxRoundingLevel, TaxRules};
+use crate::restaurants::tax::{Rate, TaxRoundingLevel, TaxRules, TaxedPart};
 
 /// Fees, tip and discount of an order.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,12 +66,12 @@ pub struct Sums {
 /// # Errors
 /// When a sum leaves the range of 64 bits, or an amount is negative.
 pub fn sums(
-    lines: &[Vec<Portion>],
+    lines: &[Vec<TaxedPart>],
     rules: &TaxRules,
     fulfilment: Fulfilment,
     charges: Charges,
 ) -> Result<Sums, Overflow> {
-    let items = Amount::sum(lines.iter().flatten().map(|portion| portion.amount))?;
+    let items = Amount::sum(lines.iter().flatten().map(|part| part.amount))?;
     let discount = charges.discount.min(items);
     let delivery_fee = if fulfilment == Fulfilment::Delivery { charges.delivery_fee } else { Amount::ZERO };
     let mut amounts: Vec<Vec<Taxed>> =
@@ -97,8 +97,8 @@ pub fn sums(
     Ok(Sums { items, tax, included_tax, delivery_fee, service_fee, tip, discount, total, taxes, lines: taxed_lines })
 }
 
-/// The portions of a line after the discount.
-struct Discounted(Vec<Portion>);
+/// The parts of a line after the discount.
+struct Discounted(Vec<TaxedPart>);
 
 /// The amount that is taxed at one rate, as it is priced: including tax if prices include it.
 #[derive(Clone, Copy)]
@@ -107,25 +107,25 @@ struct Taxed {
     amount: Amount,
 }
 
-/// The lines after the discount, which is spread over all portions.
-fn discounted(lines: &[Vec<Portion>], discount: Amount) -> Result<Vec<Discounted>, Overflow> {
-    let amounts: Vec<_> = lines.iter().flatten().map(|portion| portion.amount).collect();
+/// The lines after the discount, which is spread over all parts.
+fn discounted(lines: &[Vec<TaxedPart>], discount: Amount) -> Result<Vec<Discounted>, Overflow> {
+    let amounts: Vec<_> = lines.iter().flatten().map(|part| part.amount).collect();
     let mut cuts = discount.spread(&amounts)?.into_iter();
-    let cut = |portion: &Portion| {
-        let amount = portion.amount.minus(cuts.next().unwrap_or_default())?;
-        Ok(Portion { class: portion.class.clone(), amount })
+    let cut = |part: &TaxedPart| {
+        let amount = part.amount.minus(cuts.next().unwrap_or_default())?;
+        Ok(TaxedPart { class: part.class.clone(), amount })
     };
-    let mut portions = lines.iter().flatten().map(cut).collect::<Result<Vec<_>, Overflow>>()?.into_iter();
-    Ok(lines.iter().map(|line| Discounted(portions.by_ref().take(line.len()).collect())).collect())
+    let mut parts = lines.iter().flatten().map(cut).collect::<Result<Vec<_>, Overflow>>()?.into_iter();
+    Ok(lines.iter().map(|line| Discounted(parts.by_ref().take(line.len()).collect())).collect())
 }
 
 impl Discounted {
-    /// Portions of one rate are added up before anything is rounded.
+    /// Parts of one rate are added up before anything is rounded.
     fn by_rate(&self, rules: &TaxRules, fulfilment: Fulfilment) -> Result<Vec<Taxed>, Overflow> {
         let mut by_rate: BTreeMap<Rate, Amount> = BTreeMap::new();
-        for portion in self.0.iter().filter(|portion| portion.amount != Amount::ZERO) {
-            let sum = by_rate.entry(rules.rate(portion.class.as_ref(), fulfilment)).or_default();
-            *sum = sum.plus(portion.amount)?;
+        for part in self.0.iter().filter(|part| part.amount != Amount::ZERO) {
+            let sum = by_rate.entry(rules.rate(part.class.as_ref(), fulfilment)).or_default();
+            *sum = sum.plus(part.amount)?;
         }
         Ok(by_rate.into_iter().map(|(rate, amount)| Taxed { rate, amount }).collect())
     }

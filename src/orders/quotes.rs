@@ -14,7 +14,7 @@ use super::priced_order::{PricedOrder, QuotedPrices};
 use super::pricing::{self, Charges, Sums};
 use super::request::{Basket, OrderDraft, OrderRequest, QuotedOrderRequest};
 use super::{OrderLine, Totals};
-use crate::cart::{Obstacle, StoredLine};
+use crate::cart::{Obstacle, PricedLine};
 use crate::coupons::CouponCode;
 use crate::coupons::Discount;
 use crate::coupons::rules::Saving;
@@ -42,7 +42,7 @@ pub struct QuoteContent {
     /// The first slot for which it could have been ordered when the quote was created.
     pub earliest: Option<Slot>,
     /// The lines, with their prices.
-    pub lines: Vec<StoredLine>,
+    pub lines: Vec<PricedLine>,
     /// The tax rates of lines and fees.
     pub tax: TaxRules,
     /// Fees, tip and discount.
@@ -120,8 +120,8 @@ pub struct Quote {
 
 impl QuoteContent {
     /// The quoted lines, with the current stock and availability.
-    fn with_current_availability(&self, current: &[StoredLine]) -> Vec<StoredLine> {
-        let line = |(quoted, current): (&StoredLine, &StoredLine)| StoredLine {
+    fn with_current_availability(&self, current: &[PricedLine]) -> Vec<PricedLine> {
+        let line = |(quoted, current): (&PricedLine, &PricedLine)| PricedLine {
             required_portions: current.required_portions.clone(),
             stock: current.stock,
             obstacle: current.obstacle,
@@ -148,13 +148,13 @@ impl QuoteContent {
     /// # Errors
     /// When a sum leaves the range of 64 bits.
     pub fn sums(&self) -> Result<Sums, Overflow> {
-        let portions = self.lines.iter().map(StoredLine::portions).collect::<Result<Vec<_>, _>>()?;
-        pricing::sums(&portions, &self.tax, self.fulfilment, self.charges)
+        let parts = self.lines.iter().map(PricedLine::taxed_parts).collect::<Result<Vec<_>, _>>()?;
+        pricing::sums(&parts, &self.tax, self.fulfilment, self.charges)
     }
 
     /// The quoted lines, as the customer requested them.
     pub fn basket(&self) -> Basket {
-        Basket::Quoted(self.lines.iter().map(StoredLine::requested).collect())
+        Basket::Quoted(self.lines.iter().map(PricedLine::requested).collect())
     }
 
     /// The request for an order from the quote: fields that it leaves out are as quoted.
@@ -221,7 +221,7 @@ impl LineChange {
 ///
 /// # Errors
 /// When a sum leaves the range of 64 bits.
-pub fn changes(quoted: &[StoredLine], now: &[StoredLine], currency: Currency) -> Result<Vec<LineChange>, Overflow> {
+pub fn changes(quoted: &[PricedLine], now: &[PricedLine], currency: Currency) -> Result<Vec<LineChange>, Overflow> {
     let mut changes = Vec::new();
     for (index, (quoted, now)) in quoted.iter().zip(now).enumerate() {
         let (before, after) = (quoted.total()?, now.total()?);

@@ -209,7 +209,7 @@ pub struct OrderRelations {
     /// Whether the caller placed it.
     pub is_customer: bool,
     /// The role of the caller at the restaurant; `None`: no member.
-    pub rank: Option<MemberRole>,
+    pub member_role: Option<MemberRole>,
     /// Whether the caller is the driver of its open delivery.
     pub is_carrier: bool,
     /// Events numbered below this had happened when the relations were read.
@@ -226,7 +226,7 @@ pub async fn relations_to(
     let relations = sqlx::query_as!(
         OrderRelations,
         r#"select o.restaurant_id as restaurant, o.customer_id = $2 as "is_customer!",
-                  m.role as "rank?: MemberRole", d.id is not null as "is_carrier!",
+                  m.role as "member_role?: MemberRole", d.id is not null as "is_carrier!",
                   event_horizon() as "as_of!"
            from orders o
            left join memberships m on m.restaurant_id = o.restaurant_id and m.user_id = $2

@@ -50,19 +50,19 @@ impl OrderStatus {
 
 /// The orders to which a step applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Applies {
-    /// It applies to all orders.
-    Always,
-    /// It applies to deliveries only.
-    ToDelivery,
-    /// Pickup and dine-in only.
-    AtTheCounter,
+pub enum AppliesTo {
+    /// Orders of every kind.
+    All,
+    /// Orders that are delivered.
+    Delivery,
+    /// Orders for pickup and dine-in.
+    PickupAndDineIn,
 }
 
 /// What a step does with the counted stock that an order took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CancelledStock {
-    /// It remains taken.
+    /// It remains taken; also for steps that do not cancel.
     Stays,
     /// It is returned, because nothing has been prepared.
     Returns,
@@ -80,7 +80,7 @@ pub struct Step {
     /// The roles that may make the transition. ADMIN may wherever STAFF may.
     pub actors: &'static [Actor],
     /// The orders to which it applies.
-    pub applies: Applies,
+    pub applies: AppliesTo,
     /// Whether a reason is required.
     pub needs_reason: bool,
     /// What it does with the stock that the order took.
@@ -90,11 +90,11 @@ pub struct Step {
 }
 
 const fn step(from: OrderStatus, to: OrderStatus, actors: &'static [Actor], note: &'static str) -> Step {
-    Step { from, to, actors, applies: Applies::Always, needs_reason: false, stock: CancelledStock::Stays, note }
+    Step { from, to, actors, applies: AppliesTo::All, needs_reason: false, stock: CancelledStock::Stays, note }
 }
 
 const fn to_delivery(from: OrderStatus, to: OrderStatus, actors: &'static [Actor], note: &'static str) -> Step {
-    Step { applies: Applies::ToDelivery, ..step(from, to, actors, note) }
+    Step { applies: AppliesTo::Delivery, ..step(from, to, actors, note) }
 }
 
 /// A cancellation before preparation.
@@ -125,7 +125,10 @@ pub const STEPS: &[Step] = &[
     to_delivery(Preparing, OnTheWay, &[Driver, Staff], "Delivery; implies ready."),
     cancelled_late(Preparing, &[Staff], "A reason is required; stock returns only with returnStock."),
     to_delivery(Ready, OnTheWay, &[Driver, Staff], "Delivery only."),
-    Step { applies: Applies::AtTheCounter, ..step(Ready, Delivered, &[Staff], "Pickup and dine-in: handed over.") },
+    Step {
+        applies: AppliesTo::PickupAndDineIn,
+        ..step(Ready, Delivered, &[Staff], "Pickup and dine-in: handed over.")
+    },
     cancelled_late(Ready, &[Staff], "A reason is required; stock returns only with returnStock."),
     step(OnTheWay, Delivered, &[Driver, Staff], "Handed over at the delivery address."),
     cancelled_late(
@@ -135,15 +138,16 @@ pub const STEPS: &[Step] = &[
     ),
 ];
 
-/// How long a customer may still cancel after the confirmation, or after the promised time was postponed.
+/// The least time that a customer has to cancel after the confirmation, and after the promised time was postponed.
+/// After the confirmation it is longer if preparation begins later.
 pub const CANCEL_WINDOW: TimeDelta = TimeDelta::minutes(2);
 
 impl Step {
     fn exists_for(&self, fulfilment: Fulfilment) -> bool {
         match self.applies {
-            Applies::Always => true,
-            Applies::ToDelivery => fulfilment == Fulfilment::Delivery,
-            Applies::AtTheCounter => fulfilment != Fulfilment::Delivery,
+            AppliesTo::All => true,
+            AppliesTo::Delivery => fulfilment == Fulfilment::Delivery,
+            AppliesTo::PickupAndDineIn => fulfilment != Fulfilment::Delivery,
         }
     }
 

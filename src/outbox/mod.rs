@@ -44,9 +44,9 @@ pub enum NotificationStatus {
     Sent,
     /// The provider has confirmed its delivery.
     Delivered,
-    /// It was given up after its last attempt.
+    /// Not sent: it has expired, or its kind is unknown.
     Dead,
-    /// Not sent, because there is no recipient or it has expired.
+    /// Not sent, because it has no recipient or the recipient's limit of messages is reached.
     Skipped,
 }
 

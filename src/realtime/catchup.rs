@@ -1,4 +1,6 @@
 //! Sends a client the events between the last one that it has and the relay's cursor, without gaps and repetitions.
+//! Events are never deleted, so every `after` can be answered: events older than the relay's buffer are read from the
+//! table.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -85,8 +87,8 @@ impl SocketContext {
             let read = self.app.db.read(tenancy, move |tx| {
                 Box::pin(async move {
                     let page = sql::of_room(tx, restaurant, room, reached, up_to).await?;
-                    // The driver's own room holds events of ended deliveries, too. Other rooms are read only while the
-                    // driver carries it.
+                    // The driver's own room holds events of ended deliveries, too. A driver reads other rooms only
+                    // while assigned to the delivery.
                     let ended = match room {
                         Room::Driver(driver) => sql::ended(tx, driver, &page).await?,
                         _ => HashSet::new(),

@@ -70,7 +70,7 @@ impl MemberRole {
     /// The lowest role that may use an operation; `None`: no role may.
     pub fn min_role_for(operation: Operation) -> Option<Self> {
         let allowed = operation.allowed_to();
-        let suffices = |rank: &Self| rank.relations().iter().any(|relation| allowed.contains(relation));
+        let suffices = |found: &Self| found.relations().iter().any(|relation| allowed.contains(relation));
         [Self::Staff, Self::Manager, Self::Owner].into_iter().find(suffices)
     }
 
@@ -90,13 +90,15 @@ impl MemberRole {
 /// 404 when there is no such restaurant.
 pub async fn relations(app: &App, caller: &Caller, restaurant: RestaurantId) -> Result<StaffAccess, Problem> {
     let user = caller.user;
-    let rank = app
+    let found = app
         .db
-        .read(TenancyContext::user(user), move |tx| Box::pin(async move { sql::rank(tx, restaurant, user).await }))
+        .read(TenancyContext::user(user), move |tx| {
+            Box::pin(async move { sql::member_access(tx, restaurant, user).await })
+        })
         .await?
         .ok_or_else(Problem::not_found)?;
-    let role = rank.role.filter(|_| !rank.is_locked);
-    Ok(StaffAccess { restaurant, caller: *caller, role, is_locked: rank.is_locked })
+    let role = found.role.filter(|_| !found.is_locked);
+    Ok(StaffAccess { restaurant, caller: *caller, role, is_locked: found.is_locked })
 }
 
 /// A caller who may use the operation on the restaurant in the path (`{restaurantId}`).

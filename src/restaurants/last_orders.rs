@@ -9,6 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::Pause;
 use super::fulfilments::Fulfilments;
 use super::hours::Schedule;
 use super::slots::Slot;
@@ -236,8 +237,19 @@ pub struct OpenNow {
 }
 
 impl OpenNow {
+    /// The periods in which orders are accepted now. None when the restaurant accepts no orders, or has paused.
+    pub fn of(
+        is_accepting: bool,
+        pause: Option<&Pause>,
+        schedule: &Schedule,
+        zone: chrono_tz::Tz,
+        now: DateTime<Utc>,
+    ) -> Self {
+        if is_accepting && pause.is_none() { Self::at(schedule, zone, now) } else { Self::default() }
+    }
+
     /// The periods at an instant, limited to two days before and one day after it.
-    pub fn at(schedule: &Schedule, zone: chrono_tz::Tz, now: DateTime<Utc>) -> Self {
+    fn at(schedule: &Schedule, zone: chrono_tz::Tz, now: DateTime<Utc>) -> Self {
         let find = |fulfilment| {
             let open = schedule.open_between(zone, fulfilment, now - MARGIN, now + TimeDelta::days(1));
             open.periods().find(|open| open.contains(now))
@@ -249,7 +261,7 @@ impl OpenNow {
         }
     }
 
-    const fn of(&self, fulfilment: Fulfilment) -> Option<Period> {
+    const fn period(&self, fulfilment: Fulfilment) -> Option<Period> {
         match fulfilment {
             Fulfilment::Delivery => self.delivery,
             Fulfilment::Pickup => self.pickup,
@@ -259,7 +271,7 @@ impl OpenNow {
 
     /// The promise of an order as soon as possible; `None`: none is accepted.
     pub fn promise(&self, fulfilment: Fulfilment, lead_times: LeadTimes, now: DateTime<Utc>) -> Option<Promise> {
-        let open = self.of(fulfilment)?;
+        let open = self.period(fulfilment)?;
         lead_times
             .begins_in(open)
             .filter(|begins| begins.contains(now))

@@ -29,8 +29,8 @@ pub mod tax;
 pub mod zones;
 
 pub use members::{
-    change_rank, members, memberships_of, put_member, rank, ranks, remove_member, require_second_factor,
-    requires_second_factor,
+    change_role, member_access, member_roles, members, memberships_of, put_member, remove_member,
+    require_second_factor, requires_second_factor,
 };
 pub use profile::{Profile, insert, lock, next_version, set_pause, update};
 
@@ -94,8 +94,7 @@ impl Row {
         let pause = pause.filter(|pause| now < pause.until);
         let service_fee =
             ServiceFee { share: self.service_fee_rate, cap: self.service_fee_cap, fixed: self.service_fee_fixed };
-        let takes_orders = self.accepting && pause.is_none();
-        let open = if takes_orders { OpenNow::at(&schedule, zone, now) } else { OpenNow::default() };
+        let open = OpenNow::of(self.accepting, pause.as_ref(), &schedule, zone, now);
         let open_for = open.takes(self.preparation_minutes, &self.last_orders, now);
         let restaurant = Restaurant {
             id: self.id,

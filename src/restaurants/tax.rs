@@ -257,7 +257,7 @@ impl TaxRules {
 
 /// A part of a line's price, with its tax class.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Portion {
+pub struct TaxedPart {
     /// The tax class; `None`: the standard one.
     pub class: Option<TaxClass>,
     /// The amount of the part.

@@ -98,7 +98,7 @@ pub enum NotDelivered {
     Overflow(#[from] Overflow),
 }
 
-/// The terms of the restaurant, used without zones and for terms that a zone leaves out.
+/// The terms of the restaurant. They apply if it has no zones, and where a zone does not set a term.
 #[derive(Debug, Clone, Copy)]
 pub struct UsualTerms {
     /// The location of the restaurant.

@@ -312,7 +312,7 @@ fn waits(open: &sql::Open, now: DateTime<Utc>) -> BTreeMap<i64, BlockedBy> {
     for entry in &open.entries {
         let waits_for =
             scan.may_run(entry, now).err().unwrap_or_else(|| BlockedBy::itself(entry, BlockedReason::Running));
-        scan.stays(entry, waits_for.clone());
+        scan.record_unfinished(entry, waits_for.clone());
         waits.insert(entry.seq, waits_for);
     }
     waits

@@ -1,4 +1,5 @@
-//! Decides which operations of a device may run, and for which operation, retry or pause the others wait. Pure.
+//! Decides which operations of a device may run, and for which operation, retry or pause the others wait. A rejected
+//! operation is finished: others do not wait for it. Pure.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -93,21 +94,21 @@ impl BlockedBy {
 }
 
 /// A scan of a device's unfinished operations, in the order of their numbers. Each step takes the same time, however
-/// many operations are stuck.
+/// many operations are blocked.
 #[derive(Debug)]
 pub struct QueueScan {
     next_seq: i64,
     paused_until: Option<DateTime<Utc>>,
-    /// For each order or item: what the first blocked operation on it waits for.
-    stuck_about: HashMap<String, BlockedBy>,
+    /// For each order or item (aggregate): what the first blocked operation on it waits for.
+    blocked_aggregates: HashMap<String, BlockedBy>,
     /// For each blocked operation, by its `op_id`: what it waits for.
-    stuck: HashMap<String, BlockedBy>,
+    blocked_operations: HashMap<String, BlockedBy>,
 }
 
 impl QueueScan {
     /// `next_seq` is the smallest number that has not arrived yet; nothing runs before `paused_until`.
     pub fn new(next_seq: i64, paused_until: Option<DateTime<Utc>>) -> Self {
-        Self { next_seq, paused_until, stuck_about: HashMap::new(), stuck: HashMap::new() }
+        Self { next_seq, paused_until, blocked_aggregates: HashMap::new(), blocked_operations: HashMap::new() }
     }
 
     /// Pauses until an instant, because the rate limit is used up.
@@ -126,7 +127,8 @@ impl QueueScan {
         entry.retry_at.max(self.paused_until)
     }
 
-    /// Whether an operation may run, after those before it have run or were recorded as [unfinished](QueueScan::stays).
+    /// Whether an operation may run, after those before it have run or were recorded as unfinished
+    /// ([`QueueScan::record_unfinished`]).
     ///
     /// # Errors
     /// What it waits for.
@@ -144,8 +146,8 @@ impl QueueScan {
                     reason: None,
                 });
             }
-            let about = entry.aggregate.as_ref().and_then(|aggregate| self.stuck_about.get(aggregate));
-            let referred = entry.refers.as_ref().and_then(|op_id| self.stuck.get(op_id));
+            let about = entry.aggregate.as_ref().and_then(|aggregate| self.blocked_aggregates.get(aggregate));
+            let referred = entry.refers.as_ref().and_then(|op_id| self.blocked_operations.get(op_id));
             // If it waits for two, the one with the smaller number is named.
             if let Some(root) = about.into_iter().chain(referred).min_by_key(|root| root.seq) {
                 return Err(root.clone());
@@ -161,14 +163,14 @@ impl QueueScan {
     }
 
     /// Records that an operation is not finished: operations that depend on it wait for the same, others do not.
-    pub fn stays(&mut self, entry: &QueuedOperation, waits_for: BlockedBy) {
+    pub fn record_unfinished(&mut self, entry: &QueuedOperation, waits_for: BlockedBy) {
         if !entry.in_order {
             return;
         }
         if let Some(aggregate) = &entry.aggregate {
-            self.stuck_about.entry(aggregate.clone()).or_insert_with(|| waits_for.clone());
+            self.blocked_aggregates.entry(aggregate.clone()).or_insert_with(|| waits_for.clone());
         }
-        self.stuck.entry(entry.op_id.clone()).or_insert(waits_for);
+        self.blocked_operations.entry(entry.op_id.clone()).or_insert(waits_for);
     }
 }
 

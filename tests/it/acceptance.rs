@@ -30,9 +30,9 @@ async fn an_order_that_nobody_accepts_is_cancelled_by_the_system() {
     let order = ada.places_order(&luigi, &[(luigi.any_dish(), 2)]).await;
     assert_eq!(time(&order, "acceptBy"), time(&order, "placedAt") + TimeDelta::minutes(5));
     assert_eq!(order["cancellableUntil"], order["acceptBy"]);
-    app.passes(TimeDelta::minutes(4));
+    app.advance_clock(TimeDelta::minutes(4));
     let later = ada.places_order(&luigi, &[(luigi.any_dish(), 1)]).await;
-    app.passes(TimeDelta::seconds(61));
+    app.advance_clock(TimeDelta::seconds(61));
     eventually("the cancellation", async || ada.reads_order(&order).await["status"] == "CANCELLED").await;
     let cancelled = ada.reads_order(&order).await;
     assert_eq!((&cancelled["cancelReason"], &cancelled["version"]), (&json!(REASON), &json!(2)));
@@ -76,7 +76,7 @@ async fn an_order_is_either_accepted_or_cancelled_by_the_system() {
     for _ in 0..40 {
         orders.push(ada.places_order(&luigi, &[(luigi.any_dish(), 1)]).await);
     }
-    app.passes(TimeDelta::minutes(11));
+    app.advance_clock(TimeDelta::minutes(11));
     let mut work = JoinSet::new();
     for order in orders.clone() {
         let owner = luigi.owner.clone();
@@ -105,17 +105,17 @@ async fn an_overdue_order_that_cannot_be_cancelled_delays_no_other() {
     let ada = app.customer("Ada").await;
     let stuck = ada.places_order(&luigi, &[(luigi.any_dish(), 1)]).await;
     let other = ada.places_order(&luigi, &[(luigi.any_dish(), 1)]).await;
-    app.does(
+    app.execute(
         "create function refuse() returns trigger language plpgsql as $$ begin
              if new.number = 1 then raise exception 'a fault of ours'; end if; return new; end $$;
          create trigger refuse before update on orders for each row execute function refuse()",
     )
     .await;
-    app.passes(TimeDelta::minutes(11));
+    app.advance_clock(TimeDelta::minutes(11));
     assert_eq!(overdue::sweep(&app.running().app).await.unwrap(), 1);
     assert_eq!(ada.reads_order(&stuck).await["status"], "PENDING");
     assert_eq!(ada.reads_order(&other).await["status"], "CANCELLED");
-    app.does("drop trigger refuse on orders").await;
+    app.execute("drop trigger refuse on orders").await;
     assert_eq!(overdue::sweep(&app.running().app).await.unwrap(), 1);
     assert_eq!(ada.reads_order(&stuck).await["status"], "CANCELLED");
 }
@@ -144,7 +144,7 @@ async fn a_longer_preparation_moves_the_promised_time() {
         .refused(404, "not_found");
 
     // The cancellation window has passed; a later promise opens it again.
-    app.passes(CANCEL_WINDOW + TimeDelta::seconds(1));
+    app.advance_clock(CANCEL_WINDOW + TimeDelta::seconds(1));
     ada.tries_to_move(&order, "CANCELLED", None).await.refused(409, "illegal_transition");
     let later = promises(&staff, &order, promised + TimeDelta::minutes(30)).await.expect(200);
     assert_eq!((&later["version"], &later["status"]), (&json!(3), &json!("CONFIRMED")));
@@ -152,7 +152,7 @@ async fn a_longer_preparation_moves_the_promised_time() {
     assert_eq!(time(&later, "cancellableUntil"), time(&later, "updatedAt") + CANCEL_WINDOW);
     assert_eq!(ada.reads_order(&order).await, later);
     // The response was lost, and the request is sent again.
-    app.passes(TimeDelta::seconds(5));
+    app.advance_clock(TimeDelta::seconds(5));
     assert_eq!(promises(&staff, &order, promised + TimeDelta::minutes(30)).await.expect(200), later);
 
     let cooking = staff.moves(&order, "PREPARING").await;

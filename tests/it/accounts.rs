@@ -45,7 +45,7 @@ async fn a_wrong_password_and_an_unknown_address_are_refused_alike() {
     wrong.refused(401, "invalid_credentials");
     unknown.refused(401, "invalid_credentials");
     assert_eq!(wrong.without_request_id(), unknown.without_request_id());
-    app.does("update users set disabled_at = now()").await;
+    app.execute("update users set disabled_at = now()").await;
     let disabled = stranger.post("/api/auth/login", &json!({ "email": ada.email, "password": PASSWORD })).await;
     assert_eq!(disabled.without_request_id(), unknown.without_request_id());
 }
@@ -167,7 +167,7 @@ async fn a_foreign_or_expired_token_is_refused() {
     ada.send(basic).await.refused(401, "unauthenticated");
     ada.get("/api/me").await.expect(200);
     app.stranger().get("/api/me").await.refused(401, "unauthenticated");
-    app.passes(TimeDelta::hours(12));
+    app.advance_clock(TimeDelta::hours(12));
     ada.get("/api/me").await.refused(401, "unauthenticated");
 }
 
@@ -175,8 +175,8 @@ async fn a_foreign_or_expired_token_is_refused() {
 async fn a_disabled_user_and_a_revoked_session_lose_access_at_once() {
     let app = TestApp::start().await;
     let (ada, bob) = (app.customer("Ada").await, app.customer("Bob").await);
-    app.does("update users set disabled_at = now() where name = 'Ada'").await;
+    app.execute("update users set disabled_at = now() where name = 'Ada'").await;
     ada.get("/api/me").await.refused(401, "unauthenticated");
-    app.does("update sessions set revoked_at = now(), revoked_reason = 'test'").await;
+    app.execute("update sessions set revoked_at = now(), revoked_reason = 'test'").await;
     bob.get("/api/me").await.refused(401, "unauthenticated");
 }

@@ -153,7 +153,8 @@ async fn stand(app: &TestApp) -> Stand {
     let shared = Arc::clone(&app.running().app);
     let claims = shared.tokens.check(person.token.as_deref().unwrap(), app.clock.now()).unwrap();
     // The age by the injected clock.
-    app.does(&format!("update sessions set refreshed_at = created_at where user_id = '{}'", claims.sub.uuid())).await;
+    app.execute(&format!("update sessions set refreshed_at = created_at where user_id = '{}'", claims.sub.uuid()))
+        .await;
     Stand { app: shared, user: claims.sub, session: claims.sid }
 }
 
@@ -187,7 +188,7 @@ async fn lost_refresh_responses_sign_nobody_out() {
         let given = ada.refresh(held).await.expect("a session that stands");
         if rand::random::<bool>() {
             lost += 1;
-            app.passes(TimeDelta::seconds(rand::random_range(0..7_200)));
+            app.advance_clock(TimeDelta::seconds(rand::random_range(0..7_200)));
             continue;
         }
         held = given;

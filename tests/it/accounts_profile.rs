@@ -127,7 +127,7 @@ async fn push_devices_of_a_user_are_limited_and_the_oldest_is_deleted() {
     let app = TestApp::with(&[("PUSH_MAX_DEVICES", "3")]).await;
     let (ada, eve) = (app.customer("Ada").await, app.customer("Eve").await);
     let registers = async |person: &Person, target: &str| {
-        app.passes(TimeDelta::seconds(1));
+        app.advance_clock(TimeDelta::seconds(1));
         let device = json!({ "kind": "fcm", "target": target, "locale": "it" });
         person.post("/api/me/devices", &device).await.expect(201)["id"].clone()
     };
@@ -177,11 +177,11 @@ async fn an_invitation_is_accepted_by_its_address_and_its_code() {
     let nora = crate::people::Person { token: signed_in["accessToken"].as_str().map(ToOwned::to_owned), ..stranger };
     let mine = nora.get("/api/me/invitations").await.expect(200);
     assert_eq!(mine["data"], json!([]), "whether the mailbox is theirs is not known yet");
-    app.does("update users set email_verified_at = now() where email = 'nora@example.com'").await;
+    app.execute("update users set email_verified_at = now() where email = 'nora@example.com'").await;
     let mine = nora.get("/api/me/invitations").await.expect(200);
     assert_eq!(mine["data"][0]["id"], invitation["id"]);
     assert!(mine["data"][0]["code"].is_null(), "the code is shown once, to whoever invited");
-    app.does("update users set email_verified_at = null where email = 'nora@example.com'").await;
+    app.execute("update users set email_verified_at = null where email = 'nora@example.com'").await;
     let path = format!("/api/me/invitations/{}/accept", id_of(&invitation));
     // Another user who signed up with the address does not know the code.
     nora.post(&path, &json!({ "code": "guessed" })).await.refused(422, "invalid_request");
@@ -216,7 +216,7 @@ async fn administrators_find_disable_and_promote_accounts() {
     for (column, field) in [("email_verified_at", "emailVerified"), ("phone_verified_at", "phoneVerified")] {
         for (value, is_verified) in [("null", false), ("now()", true)] {
             let phone = "phone = coalesce(phone, '+390511234567')";
-            app.does(&format!("update users set {phone}, {column} = {value} where email = '{}'", ada.email)).await;
+            app.execute(&format!("update users set {phone}, {column} = {value} where email = '{}'", ada.email)).await;
             assert_eq!(is_verified_in(field).await, json!(is_verified), "{field}");
         }
     }

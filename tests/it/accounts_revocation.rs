@@ -86,7 +86,7 @@ async fn assert_that_it_reaches_both(changes: &[(&str, &str)]) {
                 admin.patch(&path, &json!({ "disabled": true })).await.expect(200);
             }
             // An operator with psql changes the row; the token itself is still valid.
-            _ => app.does(&format!("update users set disabled_at = now() where email = '{}'", victim.email)).await,
+            _ => app.execute(&format!("update users set disabled_at = now() where email = '{}'", victim.email)).await,
         }
         let (a, b, c, d) = tokio::join!(
             until_refused(&first, "/api/me"),
@@ -196,13 +196,13 @@ async fn without_the_revocation_listener_a_node_asks_the_database() {
     let ada = signs_in(&app.customer("Ada").await).await;
     ada.get("/api/me").await.expect(200);
     // The listener's connection is closed and cannot be opened again, and the triggers do not notify.
-    app.does("alter table sessions disable trigger user").await;
-    app.does("revoke select on revocations from comanda_app").await;
-    app.does(
+    app.execute("alter table sessions disable trigger user").await;
+    app.execute("revoke select on revocations from comanda_app").await;
+    app.execute(
         "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'comanda revocations'
               and datname = current_database()",
     )
     .await;
-    app.does("update sessions set revoked_at = now(), revoked_reason = 'operator'").await;
+    app.execute("update sessions set revoked_at = now(), revoked_reason = 'operator'").await;
     assert!(until_refused(&ada, "/api/me").await <= AT_ONCE);
 }

@@ -76,7 +76,7 @@ async fn a_lost_response_is_repeated_an_hour_later() {
     let app = TestApp::start().await;
     let mut device = signs_in(&app.customer("Ada").await).await;
     let lost = device.sends(0).await.expect(200);
-    app.passes(TimeDelta::hours(1));
+    app.advance_clock(TimeDelta::hours(1));
     let again = device.sends(0).await.expect(200);
     assert_eq!(again["refreshToken"], lost["refreshToken"]);
     device.required_portions(&again);
@@ -94,7 +94,7 @@ async fn a_refresh_token_used_after_its_successor_ends_the_session() {
     // Requests sent at the same time may still have the previous number.
     let side_by_side = device.sends(1).await.expect(200);
     assert_eq!(side_by_side["refreshToken"], device.given[1]);
-    app.passes(TimeDelta::seconds(11));
+    app.advance_clock(TimeDelta::seconds(11));
     device.sends(1).await.refused(401, "session_ended");
     device.is_out().await;
     let reasons = app.count("select count(*) from sessions where revoked_reason = 'refresh_reuse'").await;
@@ -143,14 +143,14 @@ async fn a_session_expires_without_use_and_after_its_maximum_life() {
     let ada = app.customer("Ada").await;
     let (mut used, unused) = (signs_in(&ada).await, signs_in(&ada).await);
     for _ in 0..2 {
-        app.passes(TimeDelta::days(9));
+        app.advance_clock(TimeDelta::days(9));
         used.refreshes().await;
     }
     unused.sends(0).await.refused(401, "session_ended");
     let pair = used.sends(0).await.expect(200);
     let left = pair["refreshExpiresIn"].as_i64().unwrap();
     assert!((7 * 86_400 - 60..=7 * 86_400).contains(&left), "no longer than the whole life: {left}");
-    app.passes(TimeDelta::days(7));
+    app.advance_clock(TimeDelta::days(7));
     used.is_out().await;
 
     let staff = [("STAFF_SESSION_IDLE", "12h"), ("STAFF_SESSION_MAX_LIFE", "7d")];
@@ -158,12 +158,12 @@ async fn a_session_expires_without_use_and_after_its_maximum_life() {
     let (admin, ada) = (app.admin().await, app.customer("Ada").await);
     let (root, mut customer) = (signs_in(&admin).await, signs_in(&ada).await);
     customer.refreshes().await;
-    app.passes(TimeDelta::hours(13));
+    app.advance_clock(TimeDelta::hours(13));
     root.is_out().await;
     customer.refreshes().await;
     // A user who becomes staff has the shorter lifetimes from then on.
-    app.does(&format!("update users set role = 'ADMIN' where email = '{}'", ada.email)).await;
-    app.passes(TimeDelta::hours(13));
+    app.execute(&format!("update users set role = 'ADMIN' where email = '{}'", ada.email)).await;
+    app.advance_clock(TimeDelta::hours(13));
     customer.sends(0).await.refused(401, "session_ended");
 }
 
@@ -227,7 +227,7 @@ async fn nothing_brings_a_revoked_session_back() {
     let phone = signs_in(&app.customer("Ada").await).await;
     phone.person.post("/api/auth/logout", &json!({})).await.expect(204);
     let restore = "update sessions set revoked_at = null, revoked_reason = null where revoked_at is not null";
-    let outcome = sqlx::raw_sql(restore).execute(&app.look).await;
+    let outcome = sqlx::raw_sql(restore).execute(&app.superuser).await;
     assert!(outcome.unwrap_err().to_string().contains("stays so"));
     phone.is_out().await;
 }
@@ -249,7 +249,7 @@ async fn every_statement_that_asks_for_the_sessions_of_a_user_is_served_by_an_in
         looked_at += 1;
         let count = recorded["describe"]["parameters"]["Left"].as_array().unwrap().len();
         let nothing = vec!["null"; count].join(", ");
-        let mut one = app.look.acquire().await.unwrap();
+        let mut one = app.superuser.acquire().await.unwrap();
         let prepare = format!(
             "set enable_seqscan = off; set plan_cache_mode = force_generic_plan; deallocate all; prepare asked as \
              {statement}"

@@ -21,7 +21,7 @@ fn comparable(reply: &Reply) -> (u16, Vec<(String, String)>, String) {
 async fn known_and_unknown_addresses_are_answered_alike() {
     let app = TestApp::start().await;
     let (ada, eve) = (app.customer("Ada").await, app.customer("Eve").await);
-    app.does(&format!("update users set disabled_at = now() where email = '{}'", eve.email)).await;
+    app.execute(&format!("update users set disabled_at = now() where email = '{}'", eve.email)).await;
     let stranger = app.stranger();
     let mut answers = Vec::new();
     for email in [ada.email.as_str(), eve.email.as_str(), "nobody@example.com"] {
@@ -94,10 +94,10 @@ async fn compare(app: &TestApp, what: &str, route: &str, disabled: bool, body: i
     let (count, is_timed) = pairs();
     let (people, stranger) = (app.crowd(count).await, app.stranger());
     if disabled {
-        app.does("update users set disabled_at = now() where disabled_at is null").await;
+        app.execute("update users set disabled_at = now() where disabled_at is null").await;
     }
     // Their owners have signed in from another network.
-    app.does("update sessions set ip = '203.0.113.9'").await;
+    app.execute("update sessions set ip = '203.0.113.9'").await;
     let ask = async |email: &str| {
         let begun = Instant::now();
         let reply = stranger.post(route, &body(email)).await;

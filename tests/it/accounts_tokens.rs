@@ -185,13 +185,13 @@ async fn a_token_with_a_flipped_bit_is_invalid() {
 async fn a_token_is_valid_from_its_start_to_its_expiry() {
     let app = TestApp::with(&[("JWT_EXPIRES_IN", "10m")]).await;
     let ada = app.customer("Ada").await;
-    app.passes(TimeDelta::seconds(-31));
+    app.advance_clock(TimeDelta::seconds(-31));
     ada.get("/api/me").await.refused(401, "unauthenticated");
-    app.passes(TimeDelta::seconds(31) + TimeDelta::seconds(590));
+    app.advance_clock(TimeDelta::seconds(31) + TimeDelta::seconds(590));
     ada.get("/api/me").await.expect(200);
-    app.passes(TimeDelta::seconds(41));
+    app.advance_clock(TimeDelta::seconds(41));
     ada.get("/api/me").await.refused(401, "unauthenticated");
-    app.passes(TimeDelta::hours(1));
+    app.advance_clock(TimeDelta::hours(1));
     ada.get("/api/me").await.refused(401, "unauthenticated");
 }
 

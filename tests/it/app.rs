@@ -35,13 +35,13 @@ pub struct TestApp {
     pub endpoint: Endpoint,
     /// The clock that the server reads.
     pub clock: Clock,
-    /// A connection to the database as its superuser.
-    pub look: PgPool,
+    /// Connections to the database as its superuser.
+    pub superuser: PgPool,
     /// `DATABASE_URL` of the superuser.
     pub database_url: String,
     database: String,
     running: Option<Running>,
-    audited: bool,
+    is_checked: bool,
 }
 
 /// A variable that `bin/test` sets.
@@ -80,9 +80,9 @@ async fn end_and_drop(server: &mut PgConnection, database: &str) {
     );
     let mut left: Vec<String> = Vec::new();
     let ended = async {
-        let mut moments = tokio::time::interval(Duration::from_millis(10));
+        let mut ticks = tokio::time::interval(Duration::from_millis(10));
         loop {
-            moments.tick().await;
+            ticks.tick().await;
             let sessions = sqlx::query_scalar(
                 "select concat_ws(' ', pid, backend_type, state, wait_event_type, wait_event, now() - query_start,
                    left(query, 300))
@@ -198,8 +198,8 @@ impl TestApp {
         let client = reqwest::Client::builder().timeout(Duration::from_mins(1)).build().unwrap();
         let endpoint = Endpoint { base: format!("http://{}", running.address), client };
         let options = PgConnectOptions::from_str(&database_url).unwrap().disable_statement_logging();
-        let look = PgPoolOptions::new().max_connections(2).connect_lazy_with(options);
-        Self { endpoint, clock, look, database_url, database, running: Some(running), audited: true }
+        let superuser = PgPoolOptions::new().max_connections(2).connect_lazy_with(options);
+        Self { endpoint, clock, superuser, database_url, database, running: Some(running), is_checked: true }
     }
 
     /// The server itself.
@@ -220,8 +220,8 @@ impl TestApp {
     }
 
     /// For a test that violates the invariants on purpose.
-    pub fn without_audit(&mut self) {
-        self.audited = false;
+    pub fn without_check(&mut self) {
+        self.is_checked = false;
     }
 
     /// The number of open Engine.IO sessions, and of those without a sign-in.
@@ -229,26 +229,26 @@ impl TestApp {
         self.running().engine_sessions.load()
     }
 
-    /// Turns the clock forward.
-    pub fn passes(&self, time: TimeDelta) {
+    /// Advances the clock of the server.
+    pub fn advance_clock(&self, time: TimeDelta) {
         self.clock.advance(time);
     }
 
     /// One number, queried as the superuser.
-    pub async fn count(&self, question: &'static str) -> i64 {
-        sqlx::query_scalar(question).fetch_one(&self.look).await.unwrap()
+    pub async fn count(&self, query: &'static str) -> i64 {
+        sqlx::query_scalar(query).fetch_one(&self.superuser).await.unwrap()
     }
 
     /// Waits until every event so far is final and therefore shown: transactions of other tests on the same server
     /// may be older.
-    pub async fn log_is_final(&self) {
-        let question = "select count(*) from events where seq >= event_horizon()";
-        eventually("the log is final", async || self.count(question).await == 0).await;
+    pub async fn wait_for_final_log(&self) {
+        let query = "select count(*) from events where seq >= event_horizon()";
+        eventually("every event is final", async || self.count(query).await == 0).await;
     }
 
     /// Executes something as the superuser.
-    pub async fn does(&self, statement: &str) {
-        sqlx::raw_sql(AssertSqlSafe(statement)).execute(&self.look).await.unwrap();
+    pub async fn execute(&self, statement: &str) {
+        sqlx::raw_sql(AssertSqlSafe(statement)).execute(&self.superuser).await.unwrap();
     }
 
     /// The number of rows of every table that a request could have written to.
@@ -328,7 +328,7 @@ impl TestApp {
         .bind(name)
         .bind(role)
         .bind(now)
-        .execute(&self.look)
+        .execute(&self.superuser)
         .await
         .unwrap();
         let tokens = &self.running().app.tokens;
@@ -344,11 +344,11 @@ impl TestApp {
 
 impl Drop for TestApp {
     fn drop(&mut self) {
-        let (database, audited) = (self.database.clone(), self.audited && !std::thread::panicking());
+        let (database, is_checked) = (self.database.clone(), self.is_checked && !std::thread::panicking());
         let end = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async move {
-                let faults = if audited { faults(&mut connect(&database).await).await } else { Vec::new() };
+                let faults = if is_checked { faults(&mut connect(&database).await).await } else { Vec::new() };
                 let mut server = connect("postgres").await;
                 end_and_drop(&mut server, &database).await;
                 faults
@@ -357,7 +357,7 @@ impl Drop for TestApp {
         let faults = end.join();
         if !std::thread::panicking() {
             let faults = faults.expect("the database is dropped");
-            assert!(faults.is_empty(), "the books are not in order:\n{}", faults.join("\n"));
+            assert!(faults.is_empty(), "`comanda check` reports:\n{}", faults.join("\n"));
         }
     }
 }
@@ -373,10 +373,10 @@ async fn faults(database: &mut PgConnection) -> Vec<String> {
 
 /// Checks repeatedly until the condition holds, or the time is over.
 pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let mut moments = tokio::time::interval(Duration::from_millis(10));
+    let mut ticks = tokio::time::interval(Duration::from_millis(10));
     let search = async {
         while !holds().await {
-            moments.tick().await;
+            ticks.tick().await;
         }
     };
     assert!(tokio::time::timeout(PATIENCE, search).await.is_ok(), "{what}: not within {PATIENCE:?}");

@@ -185,12 +185,12 @@ async fn lines_written_before_an_order_do_not_return_after_it() {
     let luigi = app.restaurant("Luigi").opens().await;
     let ada = app.customer("Ada").await;
     let before = app.clock.now();
-    app.passes(TimeDelta::seconds(5));
+    app.advance_clock(TimeDelta::seconds(5));
     ada.places_order(&luigi, &[(luigi.any_dish(), 1)]).await;
     let late = json!({ "lines": [{ "key": "a", "quantity": 1, "itemId": luigi.any_dish().id, "at": before }] });
     let cart = ada.patch(&luigi.path("/cart"), &late).await.expect(200);
     assert_eq!(cart["lines"], json!([]));
-    app.passes(TimeDelta::seconds(5));
+    app.advance_clock(TimeDelta::seconds(5));
     let fresh =
         json!({ "lines": [{ "key": "a", "quantity": 1, "itemId": luigi.any_dish().id, "at": app.clock.now() }] });
     assert_eq!(held(&ada.patch(&luigi.path("/cart"), &fresh).await.expect(200)), [("a".to_owned(), 1)].into());

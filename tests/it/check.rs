@@ -24,7 +24,7 @@ async fn a_database_owner_without_superuser_rights_can_run_the_check() {
     let ada = app.customer("Ada").await;
     let order = ada.places_order(&luigi, &[(luigi.any_dish(), 2)]).await;
     luigi.owner.makes_steps(&order, &["CONFIRMED", "PREPARING"]).await;
-    app.without_audit();
+    app.without_check();
     let mut database = PgConnection::connect(&app.database_url).await.unwrap();
     let owner = format!("owner_{}", uuid::Uuid::new_v4().simple());
     let hand_over = format!(
@@ -40,7 +40,7 @@ async fn a_database_owner_without_superuser_rights_can_run_the_check() {
         findings.into_iter().flat_map(|found| found.broken).collect::<Vec<_>>()
     };
     assert_eq!(broken().await, Vec::<String>::new());
-    app.does("set session_replication_role = replica; update carts set order_id = null, status = 'OPEN'").await;
+    app.execute("set session_replication_role = replica; update carts set order_id = null, status = 'OPEN'").await;
     assert_eq!(broken().await.len(), 1, "the cart does not name its order");
 }
 
@@ -61,8 +61,8 @@ async fn the_check_reports_each_inconsistency() {
     assert_eq!(code, Some(0), "{said}");
     assert!(said.ends_with("      0  in all\n") && !said.contains(" - "), "{said}");
 
-    app.without_audit();
-    app.does(
+    app.without_check();
+    app.execute(
         "set session_replication_role = replica;
          update orders set status = 'READY', items_total = items_total + 1, total = total + 1;
          update menu_items set stock = stock + 1;
@@ -98,8 +98,8 @@ async fn the_check_compares_counters_with_orders() {
     let (said, code) = check(&app.database_url);
     assert_eq!(code, Some(0), "{said}");
 
-    app.without_audit();
-    app.does(
+    app.without_check();
+    app.execute(
         "set session_replication_role = replica;
          update coupons set redeemed = 2;
          update coupon_redemptions set returned_at = redeemed_at;
@@ -124,11 +124,11 @@ async fn the_check_compares_counters_with_orders() {
 #[tokio::test]
 async fn a_database_of_another_version_is_not_checked() {
     let mut app = TestApp::start().await;
-    app.without_audit();
-    app.does("insert into _sqlx_migrations select 9999, 'later', now(), true, ''::bytea, 1").await;
+    app.without_check();
+    app.execute("insert into _sqlx_migrations select 9999, 'later', now(), true, ''::bytea, 1").await;
     let (said, code) = check(&app.database_url);
     assert!(code == Some(1) && said.contains("newer than this program (migration 9999"), "{said}");
-    app.does("delete from _sqlx_migrations where version >= 20").await;
+    app.execute("delete from _sqlx_migrations where version >= 20").await;
     let (said, code) = check(&app.database_url);
     assert!(code == Some(1) && said.contains("run `comanda migrate` first"), "{said}");
 }
@@ -164,7 +164,7 @@ async fn tax_that_is_rounded_otherwise_is_named() {
         }
     }
     assert!(broken_rules(&app).await.is_empty(), "{:?}", broken_rules(&app).await);
-    app.without_audit();
+    app.without_check();
     for corruption in [
         // The other rounding rule.
         "update orders set tax_rounding = 'HALF_EVEN' where tax_rounding = 'HALF_UP'",
@@ -212,7 +212,7 @@ async fn the_check_finds_wrong_stock_returns_and_coupons_without_discount() {
     luigi.owner.makes_steps(&late, &["CONFIRMED", "PREPARING", "READY"]).await;
     luigi.owner.cancels(&late, "Burnt").await;
     assert!(broken_rules(&app).await.is_empty(), "{:?}", broken_rules(&app).await);
-    app.without_audit();
+    app.without_check();
     let id = |order: &serde_json::Value| id_of(order).parse::<comanda::ids::OrderId>().unwrap().uuid().to_string();
     let (early, late) = (id(&early), id(&late));
     let pizza = "item_id = (select id from menu_items where name = 'Pizza')";
@@ -243,7 +243,7 @@ async fn the_check_finds_wrong_stock_returns_and_coupons_without_discount() {
         assert_eq!(broken.len(), 1, "{corruption}");
         sqlx::raw_sql("rollback").execute(&mut database).await.unwrap();
     }
-    app.does("set session_replication_role = replica; update coupon_redemptions set saved = 0").await;
+    app.execute("set session_replication_role = replica; update coupon_redemptions set saved = 0").await;
     let (said, code) = check(&app.database_url);
     assert_eq!(code, Some(1), "{said}");
     let line = "      1  money: a coupon that was redeemed saved something";

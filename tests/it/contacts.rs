@@ -120,7 +120,7 @@ async fn a_number_is_verified_before_it_is_used_and_its_owner_is_notified() {
     // The code of a number verifies no other number, and no code is valid after ten minutes.
     ada.post("/api/me/phone/code", &Value::Null).await.expect(202);
     let codes = sent_messages(&app, "+390517654321", "account.phone-code", 3).await;
-    app.passes(TimeDelta::minutes(10));
+    app.advance_clock(TimeDelta::minutes(10));
     let late = json!({ "code": code_in(&codes[0]) });
     ada.post("/api/me/phone/confirm", &late).await.refused(401, "invalid_code");
 }
@@ -141,7 +141,7 @@ async fn a_code_becomes_invalid_when_its_phone_number_changes() {
         for change in changes {
             let number = change.map(|number| if number == "first" { first.as_str() } else { number });
             if change.is_some_and(|number| number == "first") {
-                app.passes(TimeDelta::seconds(1));
+                app.advance_clock(TimeDelta::seconds(1));
                 proves_phone(&app, &ada, &first, 1).await;
             } else {
                 ada.patch("/api/me", &json!({ "phone": number, "currentPassword": PASSWORD })).await.expect(200);
@@ -166,7 +166,7 @@ async fn settings_of_an_unverified_account_are_deleted_when_the_owner_signs_up()
     let device = json!({ "kind": "fcm", "target": "eves-phone", "locale": "en" });
     eve.post("/api/me/devices", &device).await.expect(201);
     eve.post("/api/me/second-factor", &json!({ "password": PASSWORD })).await.expect(201);
-    app.does("update second_factors set confirmed_at = now()").await;
+    app.execute("update second_factors set confirmed_at = now()").await;
     let luigi = app.restaurant("Luigi").opens().await;
     eve.puts_in_cart(&luigi, &[(luigi.any_dish(), 1)]).await;
     let order = json!({ "restaurantId": luigi.id, "fulfilment": "PICKUP", "lines": [] });
@@ -185,7 +185,7 @@ async fn settings_of_an_unverified_account_are_deleted_when_the_owner_signs_up()
     }
     assert_eq!(owner.get("/api/me/second-factor").await.expect(200)["enabled"], json!(false));
     // From now on the account is kept, whoever reads the mailbox.
-    app.does(
+    app.execute(
         "insert into second_factors (user_id, secret, confirmed_at, created_at) select id, '', now(), now() from \
               users where email = 'owner@example.com'",
     )
@@ -229,16 +229,16 @@ async fn messages_to_one_number_are_limited_over_all_accounts() {
     }
     assert_eq!((taken, refused), (10, 26));
     // Requested after forgetting the password: verified numbers, above the limit by e-mail instead.
-    app.does("update users set phone_verified_at = now() where phone is not null").await;
+    app.execute("update users set phone_verified_at = now() where phone is not null").await;
     let someone = app.count("select count(*) from users where phone is not null").await;
     assert_eq!(someone, 12);
     let email: String = sqlx::query_scalar("select email from users where phone is not null limit 1")
-        .fetch_one(&app.look)
+        .fetch_one(&app.superuser)
         .await
         .unwrap();
     app.stranger().post("/api/auth/forgot-password", &json!({ "email": email })).await.expect(202);
     sent_messages(&app, &email, "account.reset-code", 1).await;
-    app.passes(TimeDelta::hours(25));
+    app.advance_clock(TimeDelta::hours(25));
     let another = app.customer("Another").await;
     another.patch("/api/me", &json!({ "phone": number, "currentPassword": PASSWORD })).await.expect(200);
     for n in 0..6 {

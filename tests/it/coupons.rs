@@ -113,7 +113,7 @@ async fn a_coupon_that_cannot_be_used_says_why_and_what_to_do() {
     }
     orders_with(&ada, &luigi, "MUCH", 2, false).await.expect(201);
     orders_with(&bob, &luigi, "ONCE", 1, false).await.expect(201);
-    app.passes(TimeDelta::minutes(61));
+    app.advance_clock(TimeDelta::minutes(61));
     orders_with(&ada, &luigi, "LATER", 1, false).await.expect(201);
     assert_eq!(app.count("select count(*) from orders").await, 5);
 }
@@ -134,7 +134,7 @@ async fn a_cancelled_order_returns_its_coupon() {
     // Also by the system, if nobody accepts it.
     orders_with(&ada, &luigi, "ONCE", 1, false).await.expect(201);
     orders_with(&ada, &luigi, "ONCE", 1, false).await.refused(409, "coupon_already_used");
-    app.passes(TimeDelta::minutes(11));
+    app.advance_clock(TimeDelta::minutes(11));
     eventually("the system cancels", async || redeemed().await == 0).await;
     let order = orders_with(&bob, &luigi, "ONCE", 1, false).await.expect(201);
     luigi.owner.makes_steps(&order, &["CONFIRMED", "PREPARING", "READY", "DELIVERED"]).await;
@@ -217,7 +217,7 @@ async fn attempts_at_unknown_coupons_are_limited_and_known_coupons_are_not() {
     // Orders without a code and codes of other users are not limited.
     eve.places_order(&luigi, &[(luigi.any_dish(), 1)]).await;
     quotes_with(&ada, &luigi, "GOOD").await.expect(201);
-    app.passes(TimeDelta::minutes(15));
+    app.advance_clock(TimeDelta::minutes(15));
     orders_with(&eve, &luigi, "GOOD", 1, false).await.expect(201);
 }
 
@@ -249,7 +249,7 @@ async fn coupon_attempts_of_accounts_of_one_network_are_counted_together() {
     // From another network each of them can continue.
     tries(&eve, "GOOD", "198.51.100.1").await.expect(201);
     tries(&ada, "GUESS", "198.51.100.2").await.refused(409, "coupon_unknown");
-    app.passes(TimeDelta::minutes(15));
+    app.advance_clock(TimeDelta::minutes(15));
     tries(&ada, "GOOD", "2001:db8::9").await.expect(201);
 }
 

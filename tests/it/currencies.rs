@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use comanda::fulfilment::Fulfilment;
 use comanda::money::{Amount, Currency, Overflow};
 use comanda::orders::pricing::{Charges, sums};
-use comanda::restaurants::tax::{Portion, Rate, TaxRules};
+use comanda::restaurants::tax::{Rate, TaxRules, TaxedPart};
 
 /// ISO 4217 codes with their minor units, and the exchange rate to the euro of those in use.
 fn iso4217() -> impl Iterator<Item = (&'static str, Option<u32>, bool, Option<f64>)> {
@@ -64,7 +64,7 @@ proptest! {
         included: bool,
     ) {
         let line = |(price, quantity, extras): &(i64, u32, u32)| {
-            let portion = |times: u32| Amount::minor(*price).times(times).map(|amount| Portion { class: None, amount });
+            let portion = |times: u32| Amount::minor(*price).times(times).map(|amount| TaxedPart { class: None, amount });
             Ok::<_, Overflow>(vec![portion(*quantity)?, portion(quantity * extras)?])
         };
         let exact_items: i128 = prices.iter()

@@ -56,7 +56,7 @@ async fn order_numbers_begin_at_one_each_local_date_also_when_midnight_is_skippe
     nights.sort_by_key(|(at, _)| *at);
     let (mut left_out, mut repeated) = (0, 0);
     for (change, zone) in nights {
-        let go_to = |at: DateTime<Utc>| app.passes((at - app.clock.now()).max(TimeDelta::zero()));
+        let go_to = |at: DateTime<Utc>| app.advance_clock((at - app.clock.now()).max(TimeDelta::zero()));
         go_to(change - TimeDelta::minutes(185));
         let named = format!("{zone} {change}").replace([':', '/', '_'], " ");
         let shop = app.restaurant(&named).with("timezone", json!(zone.name())).opens().await;

@@ -173,7 +173,7 @@ async fn the_location_of_a_driver_is_shown_while_they_are_on_the_way_with_this_d
     scene.mario.brings(&other, "PICKED_UP").await;
     seen(Value::Null).await;
     // Events do not contain locations either.
-    scene.app.log_is_final().await;
+    scene.app.wait_for_final_log().await;
     for person in watchers {
         let events = person.get(&format!("/api/orders/{}/events", id_of(&order))).await.expect(200);
         assert!(!events.to_string().contains("44.496,"), "{events}");
@@ -187,7 +187,7 @@ async fn the_location_of_a_driver_before_the_trip_is_not_shown() {
     scene.luigi.owner.makes_steps(&order, &["PREPARING", "READY"]).await;
     scene.mario.brings(&delivery, "ARRIVED").await;
     // The driver's phone has not reported since before this delivery.
-    scene.app.passes(chrono::TimeDelta::minutes(6));
+    scene.app.advance_clock(chrono::TimeDelta::minutes(6));
     scene.mario.brings(&delivery, "PICKED_UP").await;
     assert_eq!(scene.ada.finds_delivery(&order).await["driver"]["place"], Value::Null);
     scene.sends((44.4962, 11.3402), None).await.expect(204);
@@ -205,7 +205,7 @@ async fn administrators_see_where_a_driver_is_only_while_they_are_on_duty_and_pr
         (driver["status"].as_str().unwrap().to_owned(), !driver["place"].is_null())
     };
     assert_eq!(listed().await, ("AVAILABLE".into(), true));
-    scene.app.passes(chrono::TimeDelta::minutes(4));
+    scene.app.advance_clock(chrono::TimeDelta::minutes(4));
     assert_eq!(listed().await, ("OFFLINE".into(), false), "absent");
     scene.sends((44.4960, 11.3400), None).await.expect(204);
     assert_eq!(listed().await, ("AVAILABLE".into(), true));
@@ -213,7 +213,7 @@ async fn administrators_see_where_a_driver_is_only_while_they_are_on_duty_and_pr
     assert_eq!(listed().await, ("BUSY".into(), true));
     scene.luigi.owner.makes_steps(&order, &["PREPARING", "READY"]).await;
     scene.mario.brings(&delivery, "PICKED_UP").await;
-    scene.app.passes(chrono::TimeDelta::minutes(4));
+    scene.app.advance_clock(chrono::TimeDelta::minutes(4));
     assert_eq!(listed().await, ("BUSY".into(), false), "carries an order, and has not been heard of");
     scene.mario.brings(&delivery, "DELIVERED").await;
     let off = scene.mario.put("/api/drivers/me/availability", &json!({ "status": "OFFLINE" })).await.expect(200);
@@ -324,7 +324,7 @@ async fn a_failed_delivery_does_not_deliver_the_order() {
 #[tokio::test]
 async fn comanda_check_finds_every_contradicting_pair() {
     let mut scene = Scene::set().await;
-    scene.app.without_audit();
+    scene.app.without_check();
     let (order, _) = scene.carried().await;
     let rule = "the status of a delivery fits the status of its order";
     let orders = ["PENDING", "CONFIRMED", "PREPARING", "READY", "ON_THE_WAY", "DELIVERED", "CANCELLED"];
@@ -345,7 +345,7 @@ async fn comanda_check_finds_every_contradicting_pair() {
                 if ["DELIVERED", "CANCELLED"].contains(status) { "now()" } else { "null" },
                 if *status == "CANCELLED" { "'x'" } else { "null" },
             );
-            scene.app.does(&statement).await;
+            scene.app.execute(&statement).await;
             let broken = crate::check::broken_rules(&scene.app).await.contains(&rule.to_owned());
             assert_eq!(broken, mark == '-', "{status} beside {delivery}, {}", id_of(&order));
         }

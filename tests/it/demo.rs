@@ -105,7 +105,7 @@ async fn the_demo_is_created_once_and_passes_the_check() {
         (select max(number) from orders o where o.restaurant_id = c.restaurant_id and o.day = c.day)";
     assert_eq!(app.count(counters).await, 0);
     assert_eq!(app.count("select count(*) from drivers where online").await, 20);
-    let last: DateTime<Utc> = sqlx::query_scalar("select max(at) from events").fetch_one(&app.look).await.unwrap();
+    let last: DateTime<Utc> = sqlx::query_scalar("select max(at) from events").fetch_one(&app.superuser).await.unwrap();
     assert!(last <= app.clock.now(), "an event of {last} is yet to come");
 
     let login = json!({ "email": "ada@demo.comanda.example", "password": PASSWORD });
@@ -131,19 +131,19 @@ async fn an_interrupted_initialisation_is_continued() {
     let (app, data) = (TestApp::start().await, small_town());
     let Some(SeededOrders { orders }) = build(&app, &data).await.unwrap() else { panic!("there was nothing") };
     let rows = app.rows_written().await;
-    app.does("delete from users where email = 'admin@demo.comanda.example'").await;
+    app.execute("delete from users where email = 'admin@demo.comanda.example'").await;
     assert_eq!(
         build(&app, &data).await.unwrap(),
         Some(SeededOrders { orders: 0 }),
         "only the administrator was missing"
     );
     assert_eq!(app.rows_written().await, rows);
-    app.does(
+    app.execute(
         "delete from events; delete from deliveries; delete from orders; delete from day_counters;
          delete from users where email = 'admin@demo.comanda.example'",
     )
     .await;
-    app.passes(chrono::TimeDelta::hours(5));
+    app.advance_clock(chrono::TimeDelta::hours(5));
     assert_eq!(build(&app, &data).await.unwrap(), Some(SeededOrders { orders }), "the same past, although it is later");
     assert_eq!(app.rows_written().await, rows);
 }
@@ -153,7 +153,7 @@ async fn the_simulator_runs_until_it_is_stopped() {
     let (app, data) = (TestApp::start().await, small_town());
     build(&app, &data).await.unwrap();
     // Open whenever the test is run.
-    app.does("delete from opening_hours; update restaurants set always_open = true").await;
+    app.execute("delete from opening_hours; update restaurants set always_open = true").await;
     let pace = SimulationSpeed { minute: Duration::from_millis(15) };
     let city = City::read().unwrap();
     let simulator = Simulator::begin(&app.endpoint.base, city, app.clock.clone(), pace).unwrap();

@@ -127,7 +127,7 @@ async fn a_client_that_disconnects_while_the_order_is_written_has_ordered() {
     let app = TestApp::with(&[("DATABASE_LOCK_TIMEOUT", "1m"), ("DATABASE_UNIT_TIMEOUT", "2m")]).await;
     let luigi = Arc::new(app.restaurant("Luigi").sells_counted("Margherita", 850, 5).opens().await);
     let mut attempt = fills_cart(app.customer("Ada").await, Arc::clone(&luigi)).await;
-    let mut kitchen = app.look.begin().await.unwrap();
+    let mut kitchen = app.superuser.begin().await.unwrap();
     sqlx::query("select from menu_items for update").execute(&mut *kitchen).await.unwrap();
     let waiting = "select count(*) from pg_stat_activity
         where datname = current_database() and wait_event_type = 'Lock'";
@@ -175,7 +175,7 @@ async fn no_order_is_lost_or_doubled_when_clients_disconnect() {
         let id: comanda::ids::OrderId = id_of(&order).parse().unwrap();
         let stored: i64 = sqlx::query_scalar("select count(*) from orders where id = $1")
             .bind(id.uuid())
-            .fetch_one(&app.look)
+            .fetch_one(&app.superuser)
             .await
             .unwrap();
         assert_eq!(stored, 1, "an acknowledged order is stored");

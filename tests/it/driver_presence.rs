@@ -14,7 +14,7 @@ use crate::people::{delivery_details, id_of};
 async fn an_absent_driver_is_assigned_nothing_and_then_set_off_duty() {
     let scene = Scene::set().await;
     let (_, delivery) = scene.confirmed().await;
-    scene.app.passes(TimeDelta::minutes(4));
+    scene.app.advance_clock(TimeDelta::minutes(4));
     scene.luigi.owner.assigns(&delivery, None).await.refused(409, "no_driver_available");
     scene.luigi.owner.assigns(&delivery, Some(&scene.profile)).await.refused(422, "invalid_request");
     assert_eq!(scene.status_of(&scene.mario).await, "OFFLINE");
@@ -22,7 +22,7 @@ async fn an_absent_driver_is_assigned_nothing_and_then_set_off_duty() {
     scene.sends((44.4960, 11.3401), None).await.expect(204);
     assert_eq!(scene.status_of(&scene.mario).await, "AVAILABLE");
     scene.luigi.owner.assigns(&delivery, None).await.expect(200);
-    scene.app.passes(TimeDelta::minutes(16));
+    scene.app.advance_clock(TimeDelta::minutes(16));
     eventually("they are off duty", async || scene.app.count("select count(*) from drivers where online").await == 0)
         .await;
     // Deliveries that they had not picked up wait for another driver.
@@ -41,7 +41,7 @@ async fn a_driver_on_the_way_keeps_the_delivery_without_a_sign_of_life() {
     let (order, delivery) = scene.carried().await;
     scene.luigi.owner.makes_steps(&order, &["PREPARING", "READY"]).await;
     scene.mario.brings(&delivery, "PICKED_UP").await;
-    scene.app.passes(TimeDelta::hours(1));
+    scene.app.advance_clock(TimeDelta::hours(1));
     assert_eq!(presence::sweep(&scene.app.running().app).await.unwrap(), 0);
     scene.mario.brings(&delivery, "DELIVERED").await;
 }
@@ -56,18 +56,18 @@ async fn every_step_of_a_driver_is_activity_also_one_of_the_order() {
         me["driver"]["seenAt"].as_str().unwrap().parse::<DateTime<Utc>>().unwrap()
     };
     let before = seen_at().await;
-    scene.app.passes(TimeDelta::minutes(4));
+    scene.app.advance_clock(TimeDelta::minutes(4));
     assert_eq!(seen_at().await, before, "reading is no activity");
     let begun = scene.app.clock.now();
     scene.mario.moves(&order, "ON_THE_WAY").await;
     assert!(seen_at().await >= begun);
-    scene.app.passes(TimeDelta::minutes(4));
+    scene.app.advance_clock(TimeDelta::minutes(4));
     let begun = scene.app.clock.now();
     scene.mario.brings(&delivery, "PICKED_UP").await;
     assert!(seen_at().await >= begun, "a repeated one, too");
     // Those of the restaurant are not.
     let before = seen_at().await;
-    scene.app.passes(TimeDelta::minutes(4));
+    scene.app.advance_clock(TimeDelta::minutes(4));
     scene.luigi.owner.moves(&order, "DELIVERED").await;
     assert_eq!(seen_at().await, before);
 }
@@ -115,7 +115,7 @@ async fn a_driver_who_signed_out_everywhere_gets_no_orders() {
 #[tokio::test]
 async fn reports_are_ordered_by_the_phone_s_own_time() {
     let scene = Scene::set().await;
-    scene.app.passes(TimeDelta::minutes(10));
+    scene.app.advance_clock(TimeDelta::minutes(10));
     let now = scene.app.clock.now();
     let place = async || scene.mario.get("/api/me").await.expect(200)["driver"]["place"].clone();
     scene.sends((44.5010, 11.3410), Some(now - TimeDelta::minutes(1))).await.expect(204);
@@ -130,7 +130,7 @@ async fn reports_are_ordered_by_the_phone_s_own_time() {
     scene.sends((44.5030, 11.3430), Some(now + TimeDelta::minutes(2))).await.expect(204);
     let refusal = scene.sends((44.5040, 11.3440), Some(now + TimeDelta::minutes(9))).await;
     assert_eq!(refusal.refused(422, "invalid_request")["errors"][0]["pointer"], "/at");
-    scene.app.passes(TimeDelta::seconds(30));
+    scene.app.advance_clock(TimeDelta::seconds(30));
     scene.sends((44.5050, 11.3450), None).await.expect(204);
     assert_eq!(place().await, json!({ "lat": 44.505, "lng": 11.345 }));
     // Rome cannot be reached in half a minute.
@@ -153,7 +153,7 @@ async fn reports_of_a_slow_clock_count_at_once() {
         let (order, delivery) = scene.carried().await;
         scene.luigi.owner.makes_steps(&order, &["PREPARING", "READY"]).await;
         scene.mario.brings(&delivery, "PICKED_UP").await;
-        scene.app.passes(TimeDelta::minutes(1));
+        scene.app.advance_clock(TimeDelta::minutes(1));
         let measured = phone();
         scene.sends((44.4980, 11.3420), Some(measured)).await.expect(204);
         let seen = scene.ada.get(&format!("/api/deliveries/{}", id_of(&delivery))).await.expect(200);
@@ -171,7 +171,7 @@ async fn reports_of_a_slow_clock_count_at_once() {
         scene.sends((44.4990, 11.3430), Some(scene.app.clock.now())).await.expect(204);
         assert_eq!(place().await, json!({ "lat": 44.499, "lng": 11.343 }), "{slow}");
         for is_known in [false, false, true, true] {
-            scene.app.passes(TimeDelta::minutes(3));
+            scene.app.advance_clock(TimeDelta::minutes(3));
             scene.sends((44.5000, 11.3440), Some(phone())).await.expect(204);
             let expected = if is_known { json!(44.5) } else { json!(44.499) };
             assert_eq!(place().await["lat"], expected, "{slow}");
@@ -267,7 +267,7 @@ async fn the_location_of_an_absent_driver_is_deleted_in_every_race() {
     let scene = Scene::set().await;
     let (mario, owner) = (&scene.mario, &scene.luigi.owner);
     let located = async || scene.app.count("select count(*) from drivers where latitude is not null").await;
-    scene.app.passes(TimeDelta::hours(3));
+    scene.app.advance_clock(TimeDelta::hours(3));
     eventually("who has not been heard of for hours is nowhere", async || located().await == 0).await;
     let off = json!({ "status": "OFFLINE" });
     for round in 0..12 {

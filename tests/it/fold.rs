@@ -297,7 +297,7 @@ async fn restaurants_items_and_orders_are_found_by_the_same_rules() {
     let zoe = app.customer("Zoë Łukasiewicz").await;
     let cart = zoe.puts_in_cart(&shop, &[(&shop.dishes[1], 1)]).await;
     zoe.orders_cart(&cart, &json!({ "note": "Crème fraîche à côté" })).await.expect(201);
-    app.passes(TimeDelta::minutes(1));
+    app.advance_clock(TimeDelta::minutes(1));
     for question in ["zoe luk", "CREME FRAICHE", "cote", "1", "#1"] {
         let path = format!("/api/orders?restaurantId={}&q={}", shop.id, encoded(question));
         let list = shop.owner.get(&path).await.expect(200);

@@ -183,7 +183,7 @@ async fn an_invitation_grants_only_what_its_author_may_still_grant() {
     assert!(matches!(accept(&invited[3], &by_owner).await, 404 | 422), "somebody disabled lets nobody in");
     let admin = app.admin().await;
     let by_admin = invite(&admin, &invited[4], "OWNER").await;
-    app.does(&format!("update users set role = 'CUSTOMER' where email = '{}'", admin.email)).await;
+    app.execute(&format!("update users set role = 'CUSTOMER' where email = '{}'", admin.email)).await;
     assert!(matches!(accept(&invited[4], &by_admin).await, 404 | 422), "no administrator any more");
 }
 
@@ -192,7 +192,7 @@ async fn an_invitation_grants_only_what_its_author_may_still_grant() {
 async fn nothing_is_granted_to_an_address_that_nobody_confirmed() {
     let app = TestApp::start().await;
     let (shop, admin, stranger) = (app.restaurant("Luigi").opens().await, app.admin().await, app.customer("Eve").await);
-    app.does(&format!("update users set email_verified_at = null where email = '{}'", stranger.email)).await;
+    app.execute(&format!("update users set email_verified_at = null where email = '{}'", stranger.email)).await;
     let members = shop.path("/members");
     for (path, grant) in
         [(&*members, json!({ "role": "OWNER" })), ("/api/admin/drivers", json!({ "vehicle": "BICYCLE" }))]
@@ -240,7 +240,7 @@ async fn two_administrators_who_demote_each_other_leave_one() {
         let ended = at_once((0..4).flat_map(|_| [against(&one, &two), against(&two, &one)]).collect()).await;
         let left =
             format!("select count(*) from users where role = 'ADMIN' and email in ('{}', '{}')", one.email, two.email);
-        let left: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(left)).fetch_one(&app.look).await.unwrap();
+        let left: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(left)).fetch_one(&app.superuser).await.unwrap();
         assert_eq!(left, 1, "round {round}: {ended:?}");
     }
 }
@@ -266,7 +266,7 @@ async fn a_user_with_several_roles_has_the_shortest_session_life_of_them() {
         assert!(signs_in(person).await["refreshExpiresIn"].as_i64() <= Some(half_a_day), "{}", person.email);
     }
     // An existing session becomes shorter with the rank, and longer again without it.
-    app.passes(TimeDelta::hours(13));
+    app.advance_clock(TimeDelta::hours(13));
     let refresh = json!({ "refreshToken": before["refreshToken"] });
     app.stranger().post("/api/auth/refresh", &refresh).await.refused(401, "session_ended");
     let own = shop.path(&format!("/members/{}", first.id));

@@ -106,7 +106,7 @@ async fn an_invalid_token_does_not_prevent_use_as_a_guest() {
     let ada = app.customer("Ada").await;
     let old = a_guest(&app).await;
     writes(&old, &luigi, "a", 1, None).await;
-    app.passes(TimeDelta::days(8));
+    app.advance_clock(TimeDelta::days(8));
     let mut good = a_guest(&app).await;
     writes(&good, &luigi, "good", 1, None).await;
     let wrong = json!({ "email": ada.email, "password": "three blue apples", "guestToken": good.token });
@@ -205,18 +205,18 @@ async fn a_guest_is_deleted_a_week_after_the_last_write() {
     let luigi = app.restaurant("Luigi").opens().await;
     let (quiet, busy) = (a_guest(&app).await, a_guest(&app).await);
     writes(&quiet, &luigi, "a", 1, None).await;
-    app.passes(TimeDelta::days(6));
+    app.advance_clock(TimeDelta::days(6));
     writes(&busy, &luigi, "a", 1, None).await;
     reads(&quiet, &luigi).await;
-    app.passes(TimeDelta::days(1) + TimeDelta::seconds(1));
+    app.advance_clock(TimeDelta::days(1) + TimeDelta::seconds(1));
     quiet.get(&luigi.path("/cart")).await.refused(401, "unauthenticated");
     quiet.put(&luigi.path("/cart"), &json!({ "lines": [] })).await.refused(401, "unauthenticated");
     assert_eq!(reads(&busy, &luigi).await, lines([("a", 1)]), "to read is not enough, to write is");
     clears(&app, "guests").await;
     assert_eq!(app.count("select count(*) from guests").await, 1);
     assert_eq!(app.count("select count(*) from cart_items").await, 1, "what was in the carts went with the guest");
-    app.passes(TimeDelta::days(7));
-    app.does(
+    app.advance_clock(TimeDelta::days(7));
+    app.execute(
         "insert into guests (id, token_hash, created_at, last_used_at, expires_at)
          select gen_random_uuid(), sha256(n::text::bytea), '2020-01-01', '2020-01-01', '2020-01-08' from
          generate_series(1, 70) n",
@@ -272,7 +272,7 @@ async fn row_level_security_alone_shows_a_guest_their_own_cart_only() {
     let luigi = app.restaurant("Luigi").opens().await;
     let (nina, ada) = (a_guest(&app).await, app.customer("Ada").await);
     writes(&nina, &luigi, "nina", 1, None).await;
-    let id: uuid::Uuid = sqlx::query_scalar("select id from guests").fetch_one(&app.look).await.unwrap();
+    let id: uuid::Uuid = sqlx::query_scalar("select id from guests").fetch_one(&app.superuser).await.unwrap();
     let otto = a_guest(&app).await;
     writes(&otto, &luigi, "otto", 1, None).await;
     writes(&ada, &luigi, "ada", 1, None).await;

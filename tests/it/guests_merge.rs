@@ -21,11 +21,11 @@ async fn the_later_write_of_a_line_wins_and_orders_are_not_changed() {
     let (guest, ada) = (a_guest(&app).await, app.customer("Ada").await);
     let start = app.clock.now();
     let at = |second: i64| Some(start + TimeDelta::seconds(second));
-    app.passes(TimeDelta::minutes(1));
+    app.advance_clock(TimeDelta::minutes(1));
     // Written before the order, and after it; and a key that both have, each later in one of the two carts.
     writes(&guest, &luigi, "before", 1, at(0)).await;
     ada.places_order(&luigi, &[(luigi.any_dish(), 1)]).await;
-    app.passes(TimeDelta::minutes(1));
+    app.advance_clock(TimeDelta::minutes(1));
     for (key, quantity, guests, adas) in [("guest wins", 2, 90, 80), ("ada wins", 3, 80, 90), ("guest ends", 0, 90, 80)]
     {
         writes(&guest, &luigi, key, quantity, at(guests)).await;
@@ -54,7 +54,7 @@ async fn a_cart_that_was_replaced_meanwhile_still_merges_the_guests_lines() {
     let luigi = app.restaurant("Luigi").opens().await;
     let (guest, ada) = (a_guest(&app).await, app.customer("Ada").await);
     writes(&guest, &luigi, "guest", 1, None).await;
-    app.passes(TimeDelta::minutes(1));
+    app.advance_clock(TimeDelta::minutes(1));
     let whole = json!({ "lines": [{ "key": "ada", "itemId": luigi.any_dish().id, "quantity": 2 }] });
     ada.put(&luigi.path("/cart"), &whole).await.expect(200);
     ada.post("/api/me/carts", &by_token(&guest)).await.expect(200);

@@ -142,7 +142,7 @@ async fn a_pause_always_ends() {
     let cart = ada.puts_in_cart(&luigi, &[(luigi.any_dish(), 1)]).await;
     let refusal = ada.orders_cart(&cart, &Value::Null).await.refused(409, "restaurant_paused");
     assert_eq!((&refusal["pausedUntil"], &refusal["reason"]), (&pause["until"], &pause["reason"]));
-    app.passes(TimeDelta::minutes(30));
+    app.advance_clock(TimeDelta::minutes(30));
     assert_eq!(ada.get(&luigi.path("")).await.expect(200)["pause"], Value::Null);
     ada.orders_cart(&cart, &Value::Null).await.expect(201);
 }

@@ -266,9 +266,9 @@ async fn an_unused_image_is_deleted_after_the_grace_period() {
     assert_eq!(folder.files(), 12);
     // It is marked as unused now, and kept for an hour.
     assert_eq!(delete_unused(app_state).await.unwrap(), 0);
-    app.passes(TimeDelta::minutes(59));
+    app.advance_clock(TimeDelta::minutes(59));
     assert_eq!(delete_unused(app_state).await.unwrap(), 0);
-    app.passes(TimeDelta::minutes(2));
+    app.advance_clock(TimeDelta::minutes(2));
     assert_eq!(delete_unused(app_state).await.unwrap(), 1);
     assert_eq!((folder.files(), app.count("select count(*) from images").await), (8, 2));
     assert_eq!(app.stranger().get(first["image"]["card"].as_str().unwrap()).await.status, 404);
@@ -277,7 +277,7 @@ async fn an_unused_image_is_deleted_after_the_grace_period() {
     luigi.owner.delete(&luigi.path(&format!("/items/{}", luigi.any_dish().id))).await.expect(204);
     luigi.owner.delete(&luigi.path("/image")).await.expect(200);
     assert_eq!(delete_unused(app_state).await.unwrap(), 0);
-    app.passes(TimeDelta::minutes(61));
+    app.advance_clock(TimeDelta::minutes(61));
     assert_eq!(delete_unused(app_state).await.unwrap(), 2);
     assert_eq!((folder.files(), app.count("select count(*) from images").await), (0, 0));
 }
@@ -290,20 +290,20 @@ async fn files_left_by_a_crash_are_deleted() {
     let app_state = &app.running().app;
     // A row without files; files without a reference; a deleted image that still has its row.
     sends(&luigi.owner, &picture_of(&luigi), files::png(20, 20)).await.expect(200);
-    app.does("update menu_items set image_id = null; update images set shown = null").await;
-    app.does(
+    app.execute("update menu_items set image_id = null; update images set shown = null").await;
+    app.execute(
         "insert into images (restaurant_id, id, provider, key, created_at)
               select restaurant_id, gen_random_uuid(), provider, key || '0', created_at from images",
     )
     .await;
     // And one at a provider that is not configured: it is kept.
-    app.does(
+    app.execute(
         "insert into images (restaurant_id, id, provider, key, created_at)
               select restaurant_id, gen_random_uuid(), 'elsewhere', key, created_at from images limit 1",
     )
     .await;
     assert_eq!(delete_unused(app_state).await.unwrap(), 0);
-    app.passes(TimeDelta::hours(2));
+    app.advance_clock(TimeDelta::hours(2));
     assert_eq!(delete_unused(app_state).await.unwrap(), 2);
     assert_eq!(delete_unused(app_state).await.unwrap(), 0);
     assert_eq!((folder.files(), app.count("select count(*) from images").await), (0, 1));

@@ -103,7 +103,7 @@ async fn a_user_sees_the_remaining_requests_and_is_limited_at_none() {
     assert!(reply.header("ratelimit").starts_with("\"user\";r=0;"));
     assert_eq!(ben.get("/api/me").await.status, 200, "somebody else is not held by it");
     assert_eq!(app.stranger().get("/api/restaurants").await.status, 200, "nor whoever is not signed in");
-    app.passes(TimeDelta::seconds(wait));
+    app.advance_clock(TimeDelta::seconds(wait));
     assert_eq!(ada.get("/api/me").await.status, 200, "Retry-After is the truth");
 }
 
@@ -143,7 +143,7 @@ async fn wrong_passwords_of_an_attacker_do_not_lock_out_the_owner() {
     assert_eq!(answers, [(401, 10), (429, 190)].into(), "ten passwords are looked at");
     signs_in_from(&stranger, "198.51.100.1", &ada.email, PASSWORD).await.refused(429, "too_many_requests");
     signs_in_from(&stranger, "203.0.113.5", &ada.email, PASSWORD).await.expect(200);
-    app.passes(TimeDelta::minutes(15));
+    app.advance_clock(TimeDelta::minutes(15));
     signs_in_from(&stranger, "198.51.100.1", &ada.email, "not the password").await.refused(401, "invalid_credentials");
 }
 

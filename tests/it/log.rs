@@ -50,9 +50,9 @@ async fn every_line_of_a_request_carries_its_id() {
         }
     }
     // A server error, logged in the unit of work of a request.
-    app.does("alter table orders rename to orders_away").await;
+    app.execute("alter table orders rename to orders_away").await;
     ada.send(ada.request(Method::GET, "/api/orders").header("x-request-id", "fault")).await.refused(500, "internal");
-    app.does("alter table orders_away rename to orders").await;
+    app.execute("alter table orders_away rename to orders").await;
     app.stop().await;
     drop(guard);
     let lines = lines(&folder);
@@ -106,9 +106,9 @@ async fn failed_authentication_is_logged_with_client_user_and_request() {
     asks(&stranger, "password", login, signs_in(&ada.email, TYPED)).await.refused(401, "invalid_credentials");
     let unknown = signs_in("typed.into@example.com", TYPED);
     asks(&stranger, "nobody", login, unknown).await.refused(401, "invalid_credentials");
-    app.does(&format!("update users set disabled_at = now() where email = '{}'", ada.email)).await;
+    app.execute(&format!("update users set disabled_at = now() where email = '{}'", ada.email)).await;
     asks(&stranger, "disabled", login, signs_in(&ada.email, PASSWORD)).await.refused(401, "invalid_credentials");
-    app.does(&format!("update users set disabled_at = null where email = '{}'", ada.email)).await;
+    app.execute(&format!("update users set disabled_at = null where email = '{}'", ada.email)).await;
     let half = asks(&stranger, "half", login, signs_in(&guarded.email, PASSWORD)).await.expect(200);
     let proof = json!({ "challenge": half["challenge"], "code": TYPED });
     asks(&stranger, "factor", "/api/auth/second-factor", proof).await.refused(401, "invalid_code");

@@ -132,7 +132,7 @@ async fn a_category_is_read_alone_with_the_groups_that_it_needs() {
     let needed: [&[&str]; 3] = [&["ripeness", "extras", "size"], &[], &["size"]];
     for language in ["en", "it"] {
         let whole = guest.get(&luigi.path(&format!("/menu?lang={language}"))).await.expect(200);
-        let mut lock = app.look.acquire().await.unwrap();
+        let mut lock = app.superuser.acquire().await.unwrap();
         sqlx::raw_sql("begin; lock table menu_items in access exclusive mode").execute(&mut *lock).await.unwrap();
         for (number, needed) in needed.iter().enumerate() {
             let id = id_of(&whole["categories"][number]);

@@ -17,15 +17,15 @@ async fn while_the_database_is_down_a_menu_is_served_until_it_expires() {
     let app = TestApp::with(&[("DATABASE_LOCK_TIMEOUT", "50ms"), ("MENU_CACHE_LIFE", "1m")]).await;
     let luigi = app.restaurant("Luigi").opens().await;
     let (guest, path) = (app.stranger(), luigi.path("/menu"));
-    app.passes(TimeDelta::hours(1));
+    app.advance_clock(TimeDelta::hours(1));
     let before = guest.get(&path).await;
     before.expect(200);
-    let mut lock = app.look.begin().await.unwrap();
+    let mut lock = app.superuser.begin().await.unwrap();
     sqlx::query("lock table restaurants in access exclusive mode").execute(&mut *lock).await.unwrap();
-    app.passes(TimeDelta::seconds(59));
+    app.advance_clock(TimeDelta::seconds(59));
     let shown = guest.get(&path).await;
     assert_eq!((shown.status, &shown.bytes), (200, &before.bytes), "nothing else is known");
-    app.passes(TimeDelta::seconds(1));
+    app.advance_clock(TimeDelta::seconds(1));
     guest.get(&path).await.refused(503, "busy");
     // Menus that were never read, or only in part, are not rendered.
     guest.get(&luigi.path(&format!("/menu?category={}", luigi.category))).await.refused(503, "busy");

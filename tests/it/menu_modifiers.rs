@@ -144,7 +144,7 @@ async fn a_cart_tells_whether_its_choices_are_still_valid() {
     let off = json!({ "available": false, "until": until });
     owner.put(&grill.shop.path(&format!("{path}/availability")), &off).await.expect(200);
     assert_eq!(reason().await, "unavailable");
-    app.passes(TimeDelta::hours(3));
+    app.advance_clock(TimeDelta::hours(3));
     assert_eq!(reason().await, Value::Null, "on again by itself");
     owner.put(&grill.shop.path(&format!("{path}/stock")), &json!({ "stock": 0 })).await.expect(200);
     assert_eq!(reason().await, "out_of_stock");
@@ -297,7 +297,7 @@ async fn an_item_off_until_a_time_is_available_again_then() {
     let off = item().await;
     assert_eq!((&off["available"], &off["orderable"]), (&json!(false), &json!(false)));
     assert!(off["unavailableUntil"].is_string());
-    app.passes(TimeDelta::minutes(31));
+    app.advance_clock(TimeDelta::minutes(31));
     let on = item().await;
     assert_eq!(
         (&on["available"], &on["orderable"], &on["unavailableUntil"]),
@@ -308,7 +308,7 @@ async fn an_item_off_until_a_time_is_available_again_then() {
     }
     luigi.owner.put(&path, &json!({ "available": true, "until": until })).await.refused(422, "invalid_request");
     luigi.owner.put(&path, &json!({ "available": false })).await.expect(200);
-    app.passes(TimeDelta::days(30));
+    app.advance_clock(TimeDelta::days(30));
     assert_eq!(item().await["available"], false, "until somebody switches it on");
 }
 
@@ -327,7 +327,7 @@ async fn breakfast_ends() {
     assert_eq!(first.expect(200)["categories"][0]["items"][0]["orderable"], true);
     let cart = ada.puts_in_cart(&luigi, &[(luigi.any_dish(), 1)]).await;
     assert_eq!(cart["lines"][0]["orderable"], true);
-    app.passes(TimeDelta::minutes(11));
+    app.advance_clock(TimeDelta::minutes(11));
     let later = guest
         .send(guest.request(Method::GET, &luigi.path("/menu")).header("if-none-match", first.header("etag")))
         .await;

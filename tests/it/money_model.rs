@@ -11,7 +11,7 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 
-use comanda::cart::StoredLine;
+use comanda::cart::PricedLine;
 use comanda::coupons::rules::{CouponState, Purchase, Saving};
 use comanda::coupons::{Coupon, CouponCode, CouponKind};
 use comanda::fulfilment::Fulfilment;
@@ -21,7 +21,7 @@ use comanda::menu::configure::Chosen;
 use comanda::money::{Amount, Currency, Rounding};
 use comanda::orders::pricing::{Charges, Sums, TaxShare, sums};
 use comanda::restaurants::service_fee::ServiceFee;
-use comanda::restaurants::tax::{ClassRates, Portion, Rate, Rates, TaxClass, TaxRoundingLevel, TaxRules};
+use comanda::restaurants::tax::{ClassRates, Rate, Rates, TaxClass, TaxRoundingLevel, TaxRules, TaxedPart};
 
 /// A quotient as computed by hand: the digits before the decimal point by long division, one digit after it, and
 /// whether there is a remainder. It is rounded by that digit.
@@ -82,7 +82,7 @@ fn half_cents_round_as_computed_by_hand() {
         for included in [false, true] {
             for rounding in [Rounding::HalfUp, Rounding::HalfEven] {
                 let rules = TaxRules { included, rounding, standard: rate, ..TaxRules::default() };
-                let line = vec![Portion { class: None, amount: Amount::minor(*price) }];
+                let line = vec![TaxedPart { class: None, amount: Amount::minor(*price) }];
                 let sums = sums(&[line], &rules, Fulfilment::Pickup, Charges::default()).unwrap();
                 said.push(sums.tax.units() + sums.included_tax.units());
                 assert_eq!(i128::from(*said.last().unwrap()), tax((*price).into(), rate, &rules), "{price} {points}");
@@ -95,7 +95,7 @@ fn half_cents_round_as_computed_by_hand() {
 /// Two lines of 0.05 and a fee of 0.05 at 10 %: a cent on each, or 0.015 on all of them together, which is two.
 #[test]
 fn an_order_is_rounded_once_where_the_restaurant_chooses_so() {
-    let line = || vec![Portion { class: None, amount: Amount::minor(5) }];
+    let line = || vec![TaxedPart { class: None, amount: Amount::minor(5) }];
     let fees =
         ClassRates { name: class("fees"), basis_points: Rates { delivery: ten(), pickup: ten(), dine_in: ten() } };
     let rules = |level| TaxRules { level, standard: ten(), classes: vec![fees.clone()], ..TaxRules::default() };
@@ -116,7 +116,7 @@ const CLASSES: [&str; 3] = ["food", "drinks", "gone"];
 
 /// An order, with everything that its price depends on.
 struct Case {
-    lines: Vec<StoredLine>,
+    lines: Vec<PricedLine>,
     tax: TaxRules,
     fulfilment: Fulfilment,
     fee: ServiceFee,
@@ -169,9 +169,9 @@ fn extra(chosen: &[Chosen]) -> i64 {
     chosen.iter().map(|one| (one.price.units() + extra(&one.modifiers)) * i64::from(one.quantity)).sum()
 }
 
-fn line(random: &mut StdRng) -> StoredLine {
+fn line(random: &mut StdRng) -> PricedLine {
     let (bare_price, chosen) = (price(random), chosen(random, 0));
-    StoredLine {
+    PricedLine {
         key: String::new(),
         item_id: ItemId::new(),
         name: "Dish".into(),
@@ -265,13 +265,13 @@ impl Case {
             tip: Amount::minor(self.tip),
             discount: off_lines,
         };
-        let portions: Vec<_> = self.lines.iter().map(|line| line.portions().unwrap()).collect();
-        sums(&portions, &self.tax, self.fulfilment, charges).unwrap()
+        let parts: Vec<_> = self.lines.iter().map(|line| line.taxed_parts().unwrap()).collect();
+        sums(&parts, &self.tax, self.fulfilment, charges).unwrap()
     }
 }
 
 /// The price of one line: parts with their tax classes.
-fn parts(line: &StoredLine) -> Vec<(Option<TaxClass>, i128)> {
+fn parts(line: &PricedLine) -> Vec<(Option<TaxClass>, i128)> {
     fn below(chosen: &[Chosen], class: Option<&TaxClass>, times: i128, parts: &mut Vec<(Option<TaxClass>, i128)>) {
         for one in chosen {
             let class = one.tax_class.as_ref().or(class);

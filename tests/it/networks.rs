@@ -95,7 +95,7 @@ async fn open_orders_of_a_network_at_a_restaurant_are_limited() {
     let full = posts(&people[18], "2001:db8:0:1::9", "/api/orders", &order(&luigi, &Value::Null)).await;
     assert_of_network(&full, 6);
     assert_eq!(app.count("select count(*) from order_networks").await, 8);
-    app.passes(TimeDelta::hours(1));
+    app.advance_clock(TimeDelta::hours(1));
     assert_eq!(clears(&app, "order_networks").await, 3, "what is closed; an open order is counted on");
     assert_eq!(app.count("select count(*) from order_networks where closed_at is null").await, 5);
 }
@@ -147,7 +147,7 @@ async fn orders_of_a_network_within_an_hour_are_limited_online_and_offline() {
     let waits = offline(&signed_in[3]).await;
     assert_eq!(outcome(&waits), "blocked");
     assert_eq!(waits.json()["data"][0]["waitsFor"]["why"], "retrying");
-    app.passes(TimeDelta::minutes(61));
+    app.advance_clock(TimeDelta::minutes(61));
     crate::app::eventually("the order that waited is placed", async || {
         app.count("select count(*) from sync_operations where state = 'APPLIED'").await == 2
     })
@@ -180,7 +180,7 @@ async fn wrong_passwords_are_counted_for_the_network_and_hold_no_known_device() 
     let known = json!({ "email": people[7].email, "password": PASSWORD, "deviceToken": device });
     posts(&people[7], OFFICE, "/api/auth/login", &known).await.expect(200);
     signs_in(&people[5], HOME, &people[5].email, PASSWORD).await.expect(200);
-    app.passes(TimeDelta::hours(1));
+    app.advance_clock(TimeDelta::hours(1));
     signs_in(&people[5], OFFICE, &people[5].email, PASSWORD).await.expect(200);
 }
 
@@ -200,7 +200,7 @@ async fn codes_of_second_factors_are_counted_for_the_network() {
     for tries in 0..4 {
         code(tries % 2, OFFICE, "000000").await.refused(401, "invalid_code");
     }
-    app.passes(TimeDelta::minutes(1));
+    app.advance_clock(TimeDelta::minutes(1));
     let right = guarded[2].code(&app);
     code(2, OFFICE, &right).await.refused(429, "too_many_requests");
     code(2, HOME, &right).await.expect(200);
@@ -233,7 +233,7 @@ async fn accounts_and_synchronising_devices_of_a_network_are_bounded() {
     // A known one can continue.
     comes(&people[0], "phone", OFFICE).await.expect(200);
     comes(&people[2], "phone", HOME).await.expect(200);
-    app.passes(TimeDelta::hours(1));
+    app.advance_clock(TimeDelta::hours(1));
     comes(&people[0], "tablet", OFFICE).await.expect(200);
 }
 
@@ -283,8 +283,8 @@ async fn offline_operations_of_deleted_sessions_are_refused() {
             posts(&person, OFFICE, "/api/orders/sync", &batch).await.expect(200)["data"][0]["outcome"].clone();
         assert_eq!(outcome, if number == 0 { "applied" } else { "blocked" });
     }
-    app.does("delete from sessions where ip is not null").await;
-    app.passes(TimeDelta::minutes(61));
+    app.execute("delete from sessions where ip is not null").await;
+    app.advance_clock(TimeDelta::minutes(61));
     crate::app::eventually("all are finished", async || {
         app.count("select count(*) from sync_operations where finished_at is null").await == 0
     })

@@ -26,7 +26,7 @@ async fn orders_are_found_by_status_time_kind_and_text() {
     let (ada, bob) = (app.customer("Ada Lovelace").await, app.customer("Bob 100%").await);
     let first = places(&ada, &luigi, delivery_details()).await;
     let second = places(&bob, &luigi, json!({ "note": "no_onions, please" })).await;
-    app.passes(TimeDelta::minutes(2));
+    app.advance_clock(TimeDelta::minutes(2));
     let third = places(&ada, &luigi, json!({ "fulfilment": "DINE_IN", "table": "7" })).await;
     luigi.owner.moves(&first, "CONFIRMED").await;
     bob.cancels(&second, "not hungry").await;
@@ -58,7 +58,7 @@ async fn orders_are_found_by_status_time_kind_and_text() {
     assert_eq!(numbers(&ada, "q=onions").await, [0; 0], "and nobody else's");
     assert_eq!(numbers(&ada, "status=CONFIRMED&fulfilment=DELIVERY").await, [1]);
     // A text is searched in the last month unless the query has `from`.
-    app.passes(TimeDelta::days(32));
+    app.advance_clock(TimeDelta::days(32));
     let owner = app.customer("New").await;
     let admin = app.admin().await;
     assert_eq!(numbers(&admin, &format!("{shop}&q=lovelace")).await, [0; 0]);
@@ -143,11 +143,11 @@ fn reads_of_lines(plan: &Value) -> i64 {
 #[tokio::test]
 async fn a_page_of_orders_is_read_from_an_index() {
     let mut app = TestApp::with(&[("ORDER_SWEEP_INTERVAL", "1m")]).await;
-    app.without_audit();
+    app.without_check();
     let luigi = app.restaurant("Luigi").opens().await;
     let ada = app.customer("Ada").await;
     places(&ada, &luigi, json!({})).await;
-    app.does(
+    app.execute(
         "insert into orders (restaurant_id, id, customer_id, day, number, fulfilment, status, currency, items_total,
              tax_total, delivery_fee, service_fee, tip, discount, total, placed_at, updated_at, created_at, closed_at,
              lines_size)
@@ -157,8 +157,9 @@ async fn a_page_of_orders_is_read_from_an_index() {
          analyze orders",
     )
     .await;
-    let text =
-        async |question: &'static str| -> String { sqlx::query_scalar(question).fetch_one(&app.look).await.unwrap() };
+    let text = async |question: &'static str| -> String {
+        sqlx::query_scalar(question).fetch_one(&app.superuser).await.unwrap()
+    };
     let shop = text("select quote_literal(id) from restaurants").await;
     let customer = text("select quote_literal(customer_id) from orders limit 1").await;
     let deep = text("select quote_literal(max(placed_at) - interval '10 days') from orders").await;
@@ -173,7 +174,7 @@ async fn a_page_of_orders_is_read_from_an_index() {
         (of_customer, format!("{customer}, {deep}, null, null, null, null, 10, 1000000"), 10),
         (of_customer, format!("{customer}, null, null, null, null, null, 10, 1"), 1),
     ] {
-        let mut one = app.look.acquire().await.unwrap();
+        let mut one = app.superuser.acquire().await.unwrap();
         let statement = recorded(part);
         let prepare = format!("set plan_cache_mode = force_generic_plan; deallocate all; prepare page as {statement}");
         sqlx::raw_sql(AssertSqlSafe(prepare)).execute(&mut *one).await.unwrap();

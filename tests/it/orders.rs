@@ -70,9 +70,9 @@ async fn numbers_begin_at_one_each_local_day() {
     for number in 1..=3 {
         assert_eq!(ada.places_order(&luigi, &[(dish, 1)]).await["number"], number);
     }
-    app.passes(TimeDelta::hours(11));
+    app.advance_clock(TimeDelta::hours(11));
     let later = app.customer("Late").await;
-    app.passes(TimeDelta::hours(14));
+    app.advance_clock(TimeDelta::hours(14));
     // A day later the numbers begin again; the token is still valid for its twelve hours.
     let fresh = app.customer("Fresh").await;
     assert_eq!(fresh.places_order(&luigi, &[(dish, 1)]).await["number"], 1);
@@ -244,7 +244,7 @@ async fn pages_of_large_events_are_short_and_leave_none_out() {
     let order = json!({ "restaurantId": luigi.id, "fulfilment": "PICKUP", "lines": vec![line; 100] });
     let order = ada.asks_for_order("long", &order).await.expect(201);
     luigi.owner.makes_steps(&order, &["CONFIRMED", "PREPARING", "READY"]).await;
-    app.log_is_final().await;
+    app.wait_for_final_log().await;
     let path = format!("/api/orders/{}/events", id_of(&order));
     let (mut after, mut pages, mut names) = (String::new(), 0, Vec::new());
     loop {
@@ -283,7 +283,7 @@ async fn open_orders_of_a_customer_are_limited_over_all_restaurants() {
     let refused = refusal.refused(429, "order_limit_reached");
     assert_eq!((&refused["limit"], &refused["count"], &refused["limitOf"]), (&json!(6), &json!(6), &json!("customer")));
     assert!(refusal.header("retry-after").parse::<u64>().unwrap() > 3_000);
-    app.passes(TimeDelta::minutes(61));
+    app.advance_clock(TimeDelta::minutes(61));
     orders(&ada, 21).await.expect(201);
     // A member of the restaurant places orders for guests.
     let owner = &shops[0].owner;

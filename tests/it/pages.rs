@@ -35,7 +35,7 @@ impl Turmoil<'_> {
     }
 
     /// One more of each kind, one changed, and one less; returns the names of the removed ones.
-    async fn passes(&mut self, round: usize) -> Vec<String> {
+    async fn change_everything(&mut self, round: usize) -> Vec<String> {
         let owner = &self.shop.owner;
         self.app.customer("Newcomer").await;
         self.app.restaurant(&format!("New {round}")).opens().await;
@@ -114,7 +114,7 @@ async fn pages_lose_nothing_that_was_there_all_the_time() {
                 None => break,
             }
             if round < 3 {
-                for gone in turmoil.passes(round).await {
+                for gone in turmoil.change_everything(round).await {
                     there.remove(&json!(gone).to_string());
                 }
             }

@@ -143,9 +143,9 @@ async fn an_expired_quote_is_refused_with_current_prices_by_line() {
     let [margherita, calzone, acqua] = ["Margherita", "Calzone", "Acqua"].map(|name| luigi.dish(name));
     let lines = [(margherita, 2), (calzone, 1), (acqua, 1)];
     let quote = quoted(&ada, &luigi, &lines, json!({ "tip": euros(100) })).await.expect(201);
-    app.passes(TimeDelta::minutes(4));
+    app.advance_clock(TimeDelta::minutes(4));
     reprices(&luigi, margherita, 900).await;
-    app.passes(TimeDelta::seconds(61));
+    app.advance_clock(TimeDelta::seconds(61));
     let refusal = orders_quote(&ada, &quote, Value::Null).await.refused(409, "quote_expired");
     assert_eq!(refusal["expiredAt"], quote["expiresAt"]);
     assert_eq!((&refusal["quoted"], &refusal["now"]["total"]), (&quote["totals"], &euros(3000)));
@@ -270,7 +270,7 @@ async fn a_customer_has_a_limited_number_of_quotes_and_old_ones_are_deleted() {
     let luigi = app.restaurant("Luigi").opens().await;
     let ada = app.customer("Ada").await;
     quoted(&ada, &luigi, &[(luigi.any_dish(), 1)], Value::Null).await.expect(201);
-    app.does(
+    app.execute(
         "insert into quotes (restaurant_id, id, user_id, content, total, created_at, expires_at)
          select restaurant_id, gen_random_uuid(), user_id, content, total, created_at, expires_at
          from quotes, generate_series(1, 99)",
@@ -278,12 +278,12 @@ async fn a_customer_has_a_limited_number_of_quotes_and_old_ones_are_deleted() {
     .await;
     quoted(&ada, &luigi, &[(luigi.any_dish(), 1)], Value::Null).await.refused(409, "too_many");
     quoted(&app.customer("Bob").await, &luigi, &[(luigi.any_dish(), 1)], Value::Null).await.expect(201);
-    app.passes(TimeDelta::minutes(16));
+    app.advance_clock(TimeDelta::minutes(16));
     quoted(&ada, &luigi, &[(luigi.any_dish(), 1)], Value::Null).await.expect(201);
     assert_eq!(app.count("select count(*) from quotes").await, 102, "an expired one can still be asked about");
-    app.passes(TimeDelta::hours(1));
+    app.advance_clock(TimeDelta::hours(1));
     eventually("old quotes are forgotten", async || app.count("select count(*) from quotes").await == 1).await;
-    app.passes(TimeDelta::minutes(16));
+    app.advance_clock(TimeDelta::minutes(16));
     eventually("all of them", async || app.count("select count(*) from quotes").await == 0).await;
 }
 

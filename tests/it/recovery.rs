@@ -165,7 +165,7 @@ async fn five_tries_end_a_code_and_so_do_ten_minutes() {
     tries(&stranger, &ada.email, &code, Some(&reset)).await.refused(401, "invalid_code");
     let again = asks(&stranger, &ada.email).await.expect(202);
     let code = code_for(&app, &ada.email, 2).await;
-    app.passes(TimeDelta::minutes(10));
+    app.advance_clock(TimeDelta::minutes(10));
     tries(&stranger, &ada.email, &code, Some(&again)).await.refused(401, "invalid_code");
 }
 
@@ -224,7 +224,7 @@ async fn attempts_per_day_match_the_documented_figures() {
         for _ in 0..6 {
             by_address += i32::from(tries(&stranger, &ada.email, "wrong", None).await.status == 401);
         }
-        app.passes(TimeDelta::hours(1));
+        app.advance_clock(TimeDelta::hours(1));
     }
     // Each request was tried six times, and the sixth attempt was not checked.
     assert_eq!(by_request / 6 * 5, RESET_REQUESTS_A_DAY.max * 5);
@@ -242,14 +242,14 @@ async fn no_code_is_readable_in_the_database() {
          union all select to_jsonb(t)::text from password_resets t union all select to_jsonb(t)::text from
          attempt_limits t",
     )
-    .fetch_all(&app.look)
+    .fetch_all(&app.superuser)
     .await
     .unwrap();
     let hex = code.bytes().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
     assert!(rows.len() >= 4, "{} rows", rows.len());
     assert!(rows.iter().all(|row| !row.contains(&code) && !row.contains(&hex)), "the code is in {rows:?}");
     let counters: Vec<String> =
-        sqlx::query_scalar("select to_jsonb(t)::text from attempt_limits t").fetch_all(&app.look).await.unwrap();
+        sqlx::query_scalar("select to_jsonb(t)::text from attempt_limits t").fetch_all(&app.superuser).await.unwrap();
     assert!(counters.iter().all(|row| !row.contains(&ada.email)), "the address is in {counters:?}");
     assert_eq!(app.count("select count(*) from notifications where secret is not null").await, 0);
 }
@@ -277,7 +277,7 @@ async fn the_owner_is_notified_of_a_sign_up_with_their_address_once_a_day() {
     stranger.post("/api/auth/register", &new).await.expect(202);
     assert_eq!(sent_messages(&app, "ada@example.com", "account.welcome", 1).await.len(), 1);
     assert_eq!(sent_messages(&app, "ada@example.com", "account.already-signed-up", 1).await.len(), 1);
-    app.passes(TimeDelta::days(1));
+    app.advance_clock(TimeDelta::days(1));
     stranger.post("/api/auth/register", &new).await.expect(202);
     assert_eq!(sent_messages(&app, "ada@example.com", "account.already-signed-up", 2).await.len(), 2);
 }

@@ -147,7 +147,7 @@ async fn repeated_keys_are_rate_limited() {
     refused.refused(429, "too_many_requests");
     assert!(refused.header("ratelimit").starts_with("\"network\";r=0;"), "{}", refused.header("ratelimit"));
     assert_replays(&sends(last, "mine", home).await, placed.last().unwrap());
-    app.passes(TimeDelta::hours(10));
+    app.advance_clock(TimeDelta::hours(10));
     assert_replays(&sends(ada, "mine", home).await, &placed[0]);
     assert_eq!(app.count("select count(*) from orders").await, 14);
 }

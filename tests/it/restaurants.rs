@@ -157,7 +157,7 @@ async fn an_invitation_does_not_reveal_whether_there_is_an_account() {
     let app = TestApp::start().await;
     let luigi = app.restaurant("Luigi").opens().await;
     let (ada, eve) = (app.customer("Ada").await, app.customer("Eve").await);
-    app.does(&format!("update users set disabled_at = now() where email = '{}'", eve.email)).await;
+    app.execute(&format!("update users set disabled_at = now() where email = '{}'", eve.email)).await;
     let nobody = ada.email.replace("ada.", "nobody.");
     let (mut answers, mut lists) = (Vec::new(), Vec::new());
     for email in [&ada.email, &eve.email, &nobody] {
@@ -179,7 +179,7 @@ async fn an_invitation_does_not_reveal_whether_there_is_an_account() {
     let members = luigi.owner.get(&luigi.path("/members")).await.expect(200);
     assert_eq!(members["data"].as_array().unwrap().len(), 1, "nobody works here who has not accepted");
     assert_eq!(members["data"][0]["emailVerified"], true);
-    app.does(&format!("update users set email_verified_at = null where email = '{}'", luigi.owner.email)).await;
+    app.execute(&format!("update users set email_verified_at = null where email = '{}'", luigi.owner.email)).await;
     let members = luigi.owner.get(&luigi.path("/members")).await.expect(200);
     assert_eq!(members["data"][0]["emailVerified"], false);
 
@@ -198,7 +198,7 @@ async fn invitations_end_with_the_rights_of_their_author_and_only_owners_manage_
     let app = TestApp::with(&[("ADMIN_SECOND_FACTOR", "optional")]).await;
     let luigi = app.restaurant("Luigi").opens().await;
     let manager = app.staff_of(&luigi).await;
-    app.does("update memberships set role = 'MANAGER' where role = 'STAFF'").await;
+    app.execute("update memberships set role = 'MANAGER' where role = 'STAFF'").await;
     let invites = async |by: &Person, whom: &Person, role: &str| {
         by.post(&luigi.path("/invitations"), &json!({ "email": whom.email, "role": role })).await
     };
@@ -221,15 +221,15 @@ async fn invitations_end_with_the_rights_of_their_author_and_only_owners_manage_
     let open =
         async || luigi.owner.get(&luigi.path("/invitations")).await.expect(200)["data"].as_array().unwrap().len();
     assert_eq!(open().await, 1);
-    app.does(
+    app.execute(
         "insert into second_factors (user_id, secret, confirmed_at, created_at)
               select user_id, '', now(), now() from memberships where role = 'OWNER'",
     )
     .await;
-    app.does("update restaurants set require_second_factor = true").await;
+    app.execute("update restaurants set require_second_factor = true").await;
     assert_eq!(open().await, 0);
     accepts(&bob, &managers).await.refused(422, "invalid_request");
-    app.does("update restaurants set require_second_factor = false").await;
+    app.execute("update restaurants set require_second_factor = false").await;
     accepts(&bob, &managers).await.expect(200);
 }
 
@@ -246,8 +246,8 @@ async fn whether_a_restaurant_is_open_follows_its_clock() {
     let open = async || app.stranger().get(&luigi.path("")).await.expect(200)["openNow"].clone();
     assert_eq!(open().await, Value::Bool(false));
     let minutes_left = 60 - now.format("%M").to_string().parse::<i64>().unwrap();
-    app.passes(chrono::TimeDelta::minutes(minutes_left));
+    app.advance_clock(chrono::TimeDelta::minutes(minutes_left));
     assert_eq!(open().await, Value::Bool(true));
-    app.passes(chrono::TimeDelta::minutes(59));
+    app.advance_clock(chrono::TimeDelta::minutes(59));
     assert_eq!(open().await, Value::Bool(false));
 }

@@ -64,7 +64,7 @@ async fn every_table_has_a_retention_rule_or_a_reason() {
     let tables =
         "select relname::text from pg_class where relkind in ('r', 'p') and relnamespace = 'public'::regnamespace
                   and not relispartition";
-    let tables: Vec<String> = sqlx::query_scalar(tables).fetch_all(&app.look).await.unwrap();
+    let tables: Vec<String> = sqlx::query_scalar(tables).fetch_all(&app.superuser).await.unwrap();
     let ruled: BTreeSet<_> = RULES.iter().map(|rule| rule.table.to_owned()).collect();
     let kept: BTreeSet<_> = KEPT.iter().map(|(table, _)| (*table).to_owned()).collect();
     assert!(ruled.is_disjoint(&kept));
@@ -95,9 +95,9 @@ async fn a_stored_response_is_repeated_while_its_key_is_kept() {
         ada.send(request.json(&json!({ "address": "Via Zamboni 2" }))).await.expect(201)["id"].clone()
     };
     let first = adds().await;
-    app.does("update idempotency_keys set created_at = created_at - interval '47 hours'").await;
+    app.execute("update idempotency_keys set created_at = created_at - interval '47 hours'").await;
     assert_eq!((clears(&app, "idempotency_keys").await, adds().await), (0, first.clone()));
-    app.does("update idempotency_keys set created_at = created_at - interval '2 hours'").await;
+    app.execute("update idempotency_keys set created_at = created_at - interval '2 hours'").await;
     assert_eq!(clears(&app, "idempotency_keys").await, 1);
     assert_ne!(adds().await, first, "afterwards it is a new request");
 }
@@ -106,7 +106,7 @@ async fn a_stored_response_is_repeated_while_its_key_is_kept() {
 async fn expired_rows_are_deleted_in_batches_and_others_are_not() {
     let app = TestApp::with(&[("RETENTION_INTERVAL", "1s")]).await;
     let ada = app.customer("Ada").await;
-    app.does(&format!(
+    app.execute(&format!(
         "insert into idempotency_keys (user_id, operation, key, fingerprint, created_at)
          select (select id from users where email = '{0}'), 'x', n::text, sha256('x'), now() - interval '31 days'
          from generate_series(1, 1200) n;
@@ -133,8 +133,8 @@ async fn expired_rows_are_deleted_in_batches_and_others_are_not() {
 #[tokio::test]
 async fn one_node_at_a_time_deletes_expired_rows() {
     let app = TestApp::start().await;
-    app.does("insert into attempt_limits (key, count, ends_at) values (sha256('a'), 1, '2020-01-01')").await;
-    let mut other = app.look.begin().await.unwrap();
+    app.execute("insert into attempt_limits (key, count, ends_at) values (sha256('a'), 1, '2020-01-01')").await;
+    let mut other = app.superuser.begin().await.unwrap();
     sqlx::query("select pg_advisory_xact_lock($1)").bind(0x636f_6d61_6e64_6101_i64).execute(&mut *other).await.unwrap();
     assert_eq!(clears(&app, "attempt_limits").await, 0, "another node is at it");
     other.rollback().await.unwrap();

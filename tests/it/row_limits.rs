@@ -65,7 +65,7 @@ async fn concurrent_requests_exceed_no_limit_on_addresses_devices_and_quotes() {
             async move { ada.post(&path, &wanted).await }
         });
         assert_eq!(at_once(quotes).await, [(201, 4), (409, 20)]);
-        app.passes(TimeDelta::minutes(15));
+        app.advance_clock(TimeDelta::minutes(15));
         let wanted = json!({ "fulfilment": "PICKUP", "lines": [{ "itemId": luigi.any_dish().id, "quantity": 1 }] });
         let ada = app.customer("Ada").await;
         ada.post(&luigi.path("/quotes"), &wanted).await.expect(201);
@@ -100,7 +100,7 @@ async fn the_cart_written_longest_ago_is_deleted() {
     assert_eq!(at_once(shops.iter().map(|shop| fills(&ada, shop))).await, [(200, 8)]);
     assert_eq!(open().await, 3);
     for shop in &shops {
-        app.passes(TimeDelta::seconds(1));
+        app.advance_clock(TimeDelta::seconds(1));
         fills(&ada, shop).await.expect(200);
     }
     assert_eq!(open().await, 3);
@@ -137,7 +137,7 @@ async fn concurrent_requests_exceed_no_limit_of_a_restaurant() {
     let open = luigi.owner.get(&path).await.expect(200);
     let same = json!({ "email": open["data"][0]["email"], "role": "STAFF" });
     luigi.owner.post(&path, &same).await.expect(201);
-    app.does("update invitations set created_at = '2020-01-01', expires_at = '2020-01-02'").await;
+    app.execute("update invitations set created_at = '2020-01-01', expires_at = '2020-01-02'").await;
 
     let (mut accepting, people) = (Vec::new(), app.crowd(4).await);
     for person in people {
@@ -168,7 +168,7 @@ async fn the_images_of_a_restaurant_are_limited() {
     // An image that is not used any more counts until it is deleted.
     let collects = async || comanda::images::actions::delete_unused::delete_unused(&app.running().app).await.unwrap();
     collects().await;
-    app.passes(TimeDelta::hours(2));
+    app.advance_clock(TimeDelta::hours(2));
     assert_eq!(collects().await, 1);
     let luigi_owner =
         luigi.owner.post("/api/auth/login", &json!({ "email": luigi.owner.email, "password": PASSWORD })).await;
@@ -192,7 +192,7 @@ async fn the_session_idle_longest_ends_at_the_limit() {
     ada.get("/api/me").await.refused(401, "unauthenticated");
     let mut tokens = Vec::new();
     for _ in 0..5 {
-        app.passes(TimeDelta::seconds(1));
+        app.advance_clock(TimeDelta::seconds(1));
         tokens.push(signs_in().await.expect(200)["accessToken"].as_str().unwrap().to_owned());
     }
     for (number, token) in tokens.into_iter().enumerate() {
@@ -214,7 +214,7 @@ async fn guests_of_a_network_are_limited_per_day() {
     }
     becomes("2001:db8:0:1::9").await.refused(429, "too_many_requests");
     becomes("2001:db8:0:2::9").await.expect(201);
-    app.passes(TimeDelta::hours(25));
+    app.advance_clock(TimeDelta::hours(25));
     becomes("2001:db8:0:1::9").await.expect(201);
 }
 
@@ -252,7 +252,7 @@ async fn the_oldest_stored_responses_of_a_user_are_deleted() {
     };
     registers(&bob, "0").await;
     for number in 0..60 {
-        app.passes(TimeDelta::milliseconds(1));
+        app.advance_clock(TimeDelta::milliseconds(1));
         registers(&ada, &number.to_string()).await;
     }
     let kept = "select count(*) from idempotency_keys k join users u on u.id = k.user_id where u.email like 'ada%'";
@@ -269,7 +269,7 @@ async fn the_oldest_offline_results_are_deleted_and_not_run_again() {
     let (ada, at) = (app.customer("Ada").await, app.clock.now());
     let write = |seq: i64| op(seq, "profile.fields", at, json!({ "name": format!("Ada {seq}") }));
     for batch in 0..8 {
-        app.passes(TimeDelta::milliseconds(1));
+        app.advance_clock(TimeDelta::milliseconds(1));
         let ops: Vec<_> = (batch * 10 + 1..=batch * 10 + 10).map(write).collect();
         sends(&ada, "phone", &ops).await.expect(200);
     }

@@ -111,7 +111,7 @@ async fn restaurants_that_are_open_now_are_found_by_fulfilment() {
     always.owner.put(&always.path("/pause"), &json!({ "until": until, "reason": "A broken oven" })).await.expect(200);
     assert_eq!(finds(&app, "openNow=true").await, ["Counter", "Table"]);
     assert_eq!(finds(&app, "fulfilment=DINE_IN").await, ["Always", "Table"]);
-    app.passes(TimeDelta::minutes(61));
+    app.advance_clock(TimeDelta::minutes(61));
     assert_eq!(finds(&app, "openNow=true&near=44.49,11.34").await.len(), 3);
 }
 
@@ -269,8 +269,8 @@ async fn pages(app: &TestApp, question: &str, limit: usize) -> Vec<Value> {
 #[tokio::test]
 async fn pages_are_stable_and_complete_and_carried_by_indexes() {
     let app = TestApp::start().await;
-    app.does(MANY).await;
-    app.does("analyze").await;
+    app.execute(MANY).await;
+    app.execute("analyze").await;
     // Three restaurants have the same distance: they are sorted by id.
     let whole = pages(&app, "near=44.05,9.05&radius=50000", 200).await;
     let small = pages(&app, "near=44.05,9.05&radius=50000", 7).await;
@@ -287,7 +287,7 @@ async fn pages_are_stable_and_complete_and_carried_by_indexes() {
     assert!(here.iter().all(|one| one["delivery"]["zone"].is_null() || one["distance"].as_u64().unwrap() <= 500));
 
     let plan = async |question: &str| -> String {
-        let mut connection = app.look.acquire().await.unwrap();
+        let mut connection = app.superuser.acquire().await.unwrap();
         sqlx::query("set role comanda_app").execute(&mut *connection).await.unwrap();
         let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
             "explain (analyze, costs off, timing off, summary off) {question}"

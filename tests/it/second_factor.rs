@@ -92,7 +92,7 @@ pub async fn sets_up(app: &TestApp, person: Person) -> Guarded {
     let confirmed = guarded.person.post("/api/me/second-factor/confirm", &code).await.expect(200);
     guarded.recovery_codes = serde_json::from_value(confirmed["recoveryCodes"].clone()).unwrap();
     assert_eq!(guarded.recovery_codes.len(), 10);
-    app.passes(TimeDelta::seconds(30));
+    app.advance_clock(TimeDelta::seconds(30));
     guarded
 }
 
@@ -122,7 +122,7 @@ async fn signing_in_asks_for_a_code_that_is_good_once() {
     completes(&app, &half, "code", &code).await.refused(401, "invalid_code");
     let again = signs_in(&app, &ada.person.email).await.expect(200);
     completes(&app, &again, "code", &code).await.refused(401, "invalid_code");
-    app.passes(TimeDelta::seconds(30));
+    app.advance_clock(TimeDelta::seconds(30));
     completes(&app, &again, "code", &code).await.refused(401, "invalid_code");
     completes(&app, &again, "code", &ada.code(&app)).await.expect(200);
 }
@@ -132,7 +132,7 @@ async fn a_sign_in_that_began_before_it_was_confirmed_asks_for_it_all_the_same()
     let app = TestApp::with(&[("DATABASE_LOCK_TIMEOUT", "20s")]).await;
     let ada = app.customer("Ada").await;
     ada.post("/api/me/second-factor", &json!({ "password": PASSWORD })).await.expect(201);
-    let mut confirming = app.look.acquire().await.unwrap();
+    let mut confirming = app.superuser.acquire().await.unwrap();
     let confirm = format!(
         "begin; select from users where email = '{0}' for update;
          update second_factors set confirmed_at = created_at where user_id = (select id from users where email =
@@ -147,7 +147,7 @@ async fn a_sign_in_that_began_before_it_was_confirmed_asks_for_it_all_the_same()
     eventually("the sign-in waits for the account's row", async || {
         let waiting =
             "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
-        sqlx::query_scalar::<_, i64>(waiting).fetch_one(&app.look).await.unwrap() == 1
+        sqlx::query_scalar::<_, i64>(waiting).fetch_one(&app.superuser).await.unwrap() == 1
     })
     .await;
     sqlx::raw_sql("commit").execute(&mut *confirming).await.unwrap();
@@ -186,9 +186,9 @@ async fn a_sign_in_has_five_tries_and_an_account_twenty_a_day() {
     completes(&app, &half, "code", &ada.code(&app)).await.refused(429, "too_many_requests");
     // Whoever knows the password has used them up: recovery codes go on working.
     completes(&app, &half, "recoveryCode", &ada.recovery_codes[0]).await.expect(200);
-    app.passes(TimeDelta::days(1));
+    app.advance_clock(TimeDelta::days(1));
     let half = signs_in(&app, &ada.person.email).await.expect(200);
-    app.passes(TimeDelta::minutes(5));
+    app.advance_clock(TimeDelta::minutes(5));
     completes(&app, &half, "code", &ada.code(&app)).await.refused(401, "invalid_code");
 }
 
@@ -346,7 +346,7 @@ async fn no_key_and_no_recovery_code_is_readable_in_the_database() {
     let rows: Vec<String> = sqlx::query_scalar(
         "select to_jsonb(t)::text from second_factors t union all select to_jsonb(t)::text from recovery_codes t",
     )
-    .fetch_all(&app.look)
+    .fetch_all(&app.superuser)
     .await
     .unwrap();
     assert_eq!(rows.len(), 11);
@@ -378,7 +378,7 @@ async fn offline_operations_of_an_administrator_without_second_factor_are_refuse
     let removed = admin.person.request(Method::DELETE, "/api/me/second-factor").json(&removal);
     assert_eq!(admin.person.send(removed).await.status, 204);
     sync::sends(&admin.person, "tablet", std::slice::from_ref(&change)).await.refused(403, "second_factor_required");
-    app.does("drop trigger poison on menu_items").await;
+    app.execute("drop trigger poison on menu_items").await;
     let config = crate::app::config(&app.database_url, &[]);
     assert_eq!(comanda::operator::sync_retry(&config, None).await.unwrap(), 1);
     eventually("it is refused", async || {

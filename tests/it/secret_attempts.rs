@@ -106,7 +106,7 @@ async fn no_response_reveals_accounts_or_familiar_networks() {
     let work = "203.0.113.77";
     login(&app, work, &ada.email, PASSWORD, &Value::Null).await.refused(429, "too_many_requests");
     let later = chrono::TimeDelta::minutes(16);
-    app.passes(later);
+    app.advance_clock(later);
     login(&app, home, &ada.email, PASSWORD, &Value::Null).await.expect(200);
 }
 

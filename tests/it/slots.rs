@@ -25,7 +25,7 @@ use comanda::restaurants::slots::{Slot, SlotRules};
 async fn a_morning() -> (TestApp, NaiveDate) {
     let app = TestApp::start().await;
     let day = app.clock.now().date_naive() + Days::new(1);
-    app.passes(at(day, 10, 0) - app.clock.now());
+    app.advance_clock(at(day, 10, 0) - app.clock.now());
     (app, day)
 }
 
@@ -106,7 +106,7 @@ async fn a_restaurant_that_is_closed_takes_orders_for_when_it_opens() {
 #[tokio::test]
 async fn an_impossible_time_is_refused_with_the_nearest_possible_one() {
     let (app, day) = a_morning().await;
-    app.passes(TimeDelta::minutes(8 * 60 + 30));
+    app.advance_clock(TimeDelta::minutes(8 * 60 + 30));
     let luigi = evenings(app.restaurant("Luigi")).opens().await;
     let ada = app.customer("Ada").await;
     let tomorrow = day + Days::new(1);
@@ -149,7 +149,7 @@ async fn an_impossible_time_is_refused_with_the_nearest_possible_one() {
 #[tokio::test]
 async fn an_order_during_a_pause_is_for_after_it() {
     let (app, day) = a_morning().await;
-    app.passes(TimeDelta::minutes(8 * 60 + 30));
+    app.advance_clock(TimeDelta::minutes(8 * 60 + 30));
     let luigi = evenings(app.restaurant("Luigi")).opens().await;
     let ada = app.customer("Ada").await;
     let pause = json!({ "until": at(day, 19, 10), "reason": "The oven is being repaired" });
@@ -166,7 +166,7 @@ async fn an_order_during_a_pause_is_for_after_it() {
 #[tokio::test]
 async fn a_full_slot_names_the_next_and_a_cancellation_frees_capacity() {
     let (app, day) = a_morning().await;
-    app.passes(TimeDelta::minutes(8 * 60 + 30));
+    app.advance_clock(TimeDelta::minutes(8 * 60 + 30));
     let luigi = evenings(app.restaurant("Luigi")).with("slots", json!({ "minutes": 30, "capacity": 2 })).opens().await;
     let ada = app.customer("Ada").await;
     // Orders without a time, which will be ready at ten to seven, use the slot like scheduled orders.
@@ -199,7 +199,7 @@ async fn a_full_slot_names_the_next_and_a_cancellation_frees_capacity() {
 #[tokio::test]
 async fn a_postponed_order_counts_for_the_slot_of_its_promise_only() {
     let (app, day) = a_morning().await;
-    app.passes(TimeDelta::hours(8));
+    app.advance_clock(TimeDelta::hours(8));
     let luigi = evenings(app.restaurant("Luigi")).with("slots", json!({ "minutes": 30, "capacity": 1 })).opens().await;
     let ada = app.customer("Ada").await;
     let promises = async |order: &Value, at: DateTime<Utc>| {
@@ -240,7 +240,7 @@ async fn a_postponed_order_counts_for_the_slot_of_its_promise_only() {
 #[tokio::test]
 async fn an_order_is_postponed_within_the_last_hand_over() {
     let (app, day) = a_morning().await;
-    app.passes(TimeDelta::hours(11));
+    app.advance_clock(TimeDelta::hours(11));
     let luigi = evenings(app.restaurant("Luigi")).opens().await;
     let ada = app.customer("Ada").await;
     let order = orders(&ada, &luigi, None, Value::Null).await.expect(201);
@@ -252,7 +252,7 @@ async fn an_order_is_postponed_within_the_last_hand_over() {
     assert_eq!(refusal["latest"], json!(at(day, 22, 0)));
     promises(at(day, 22, 0)).await.expect(200);
     // A kitchen that is later than that says so.
-    app.passes(TimeDelta::minutes(61));
+    app.advance_clock(TimeDelta::minutes(61));
     promises(at(day, 22, 15)).await.expect(200);
 }
 
@@ -265,7 +265,7 @@ fn minute_of(instant: &Value) -> DateTime<Utc> {
 #[tokio::test]
 async fn an_order_that_is_confirmed_late_counts_for_the_slot_of_its_promise() {
     let (app, day) = a_morning().await;
-    app.passes(TimeDelta::hours(8));
+    app.advance_clock(TimeDelta::hours(8));
     let luigi = evenings(app.restaurant("Luigi")).with("slots", json!({ "minutes": 30, "capacity": 1 }));
     let luigi = luigi.with("acceptMinutes", json!(60)).opens().await;
     let ada = app.customer("Ada").await;
@@ -273,7 +273,7 @@ async fn an_order_that_is_confirmed_late_counts_for_the_slot_of_its_promise() {
         + extract(minute from starts_at))::bigint from slots where taken > 0";
     let order = orders(&ada, &luigi, None, Value::Null).await.expect(201);
     assert_eq!(app.count(minute_of_the_slot).await, 18 * 60);
-    app.passes(TimeDelta::minutes(25));
+    app.advance_clock(TimeDelta::minutes(25));
     let order = luigi.owner.moves(&order, "CONFIRMED").await;
     assert_eq!(minute_of(&order["promisedAt"]), at(day, 18, 45));
     assert_eq!(app.count(minute_of_the_slot).await, 18 * 60 + 30);
@@ -283,7 +283,7 @@ async fn an_order_that_is_confirmed_late_counts_for_the_slot_of_its_promise() {
     orders(&ada, &luigi, None, Value::Null).await.expect(201);
     // One for later, too.
     let later = orders(&ada, &luigi, Some(at(day, 19, 0)), Value::Null).await.expect(201);
-    app.passes(TimeDelta::minutes(55));
+    app.advance_clock(TimeDelta::minutes(55));
     let later = luigi.owner.moves(&later, "CONFIRMED").await;
     assert_eq!(minute_of(&later["promisedAt"]), at(day, 19, 40));
     orders(&ada, &luigi, Some(at(day, 19, 50)), Value::Null).await.refused(409, "slot_full");
@@ -330,7 +330,7 @@ async fn thirty_buyers_of_a_slot_for_seven_get_seven() {
 #[tokio::test]
 async fn day_parts_are_checked_at_the_time_the_order_is_for() {
     let (app, day) = a_morning().await;
-    app.passes(TimeDelta::minutes(8 * 60 + 30));
+    app.advance_clock(TimeDelta::minutes(8 * 60 + 30));
     let luigi = evenings(app.restaurant("Luigi")).opens().await;
     let ada = app.customer("Ada").await;
     let item = luigi.path(&format!("/items/{}", luigi.any_dish().id));
@@ -629,7 +629,7 @@ async fn a_restaurant_past_its_last_order_to_the_address_is_not_found_as_open() 
     let ada = app.customer("Ada").await;
     // Open until ten; twenty minutes of preparation and thirty of travel.
     for (hour, minute, is_taken) in [(21, 5, true), (21, 15, false)] {
-        app.passes(at(day, hour, minute) - app.clock.now());
+        app.advance_clock(at(day, hour, minute) - app.clock.now());
         let placed = orders(&ada, &luigi, None, delivery_details()).await;
         assert_eq!(placed.status == 201, is_taken, "{hour}:{minute}");
         let here = "/api/restaurants?deliversTo=44.4938,11.343";

@@ -49,7 +49,7 @@ async fn a_customer_orders_for_a_free_slot() {
     let app = TestApp::start().await;
     let day = app.clock.now().date_naive() + Days::new(1);
     let at = |hour: u32, minute: u32| day.and_hms_opt(hour, minute, 0).unwrap().and_utc();
-    app.passes(at(18, 20) - app.clock.now());
+    app.advance_clock(at(18, 20) - app.clock.now());
     let hours: Vec<_> = (1..=7).map(|day| json!({ "weekday": day, "opens": "18:00", "closes": "20:00" })).collect();
     let shop = app.restaurant("Luigi").with("timezone", json!("UTC")).with("hours", json!(hours));
     let shop = shop
@@ -164,7 +164,7 @@ async fn exactly_the_free_slots_can_be_ordered() {
     let mut chance = StdRng::seed_from_u64(20_231);
     let (ada, mut seen) = (app.customer("Ada").await, BTreeSet::new());
     for round in 0..12 {
-        app.passes(TimeDelta::minutes(chance.random_range(0..40)));
+        app.advance_clock(TimeDelta::minutes(chance.random_range(0..40)));
         let (shop, zone) = any_restaurant(&app, &mut chance).await;
         for _ in 0..14 {
             let fulfilment = *["PICKUP", "DELIVERY"].choose(&mut chance).unwrap();

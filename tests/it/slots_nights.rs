@@ -45,7 +45,7 @@ async fn in_the_nights_in_which_clocks_change_each_instant_has_one_slot_that_hol
         for (day, midnight, hours) in odd_days(begin) {
             // A server for each, because tokens live for half a day only.
             let app = TestApp::start().await;
-            app.passes(midnight - TimeDelta::hours(9) - app.clock.now());
+            app.advance_clock(midnight - TimeDelta::hours(9) - app.clock.now());
             begin = midnight;
             let slots = json!({ "minutes": minutes, "capacity": 1, "daysAhead": 2 });
             let shop = app.restaurant("Nocturne").with("slots", slots).with("alwaysOpen", json!(true)).opens().await;

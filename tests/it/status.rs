@@ -12,7 +12,7 @@ use comanda::actor::Actor;
 use comanda::fulfilment::Fulfilment;
 use comanda::ids::{OrderId, RestaurantId, UserId};
 use comanda::money::Amount;
-use comanda::orders::status::{Applies, CANCEL_WINDOW, CancelledStock, CannotAdvance, STEPS, StatusUpdate};
+use comanda::orders::status::{AppliesTo, CANCEL_WINDOW, CancelledStock, CannotAdvance, STEPS, StatusUpdate};
 use comanda::orders::{Order, OrderStatus, Totals};
 
 /// The transitions as the design describes them, written a second time on purpose: who may make which, for which
@@ -169,9 +169,9 @@ fn the_documented_table_is_the_one_in_the_code() {
     for step in STEPS {
         let who: Vec<_> = step.actors.iter().map(|actor| word(*actor)).collect();
         let kinds = match step.applies {
-            Applies::Always => "all",
-            Applies::ToDelivery => "DELIVERY",
-            Applies::AtTheCounter => "PICKUP, DINE_IN",
+            AppliesTo::All => "all",
+            AppliesTo::Delivery => "DELIVERY",
+            AppliesTo::PickupAndDineIn => "PICKUP, DINE_IN",
         };
         let (from, to) = (word(step.from), word(step.to));
         writeln!(expected, "| {from} | {to} | {} | {kinds} | {} |", who.join(", "), step.note).unwrap();
@@ -277,7 +277,7 @@ async fn a_customer_after_the_window_has_to_ask_the_restaurant() {
     let (ada, staff) = (app.customer("Ada").await, app.staff_of(&luigi).await);
     let order = ada.places_order(&luigi, &[(luigi.any_dish(), 1)]).await;
     let order = staff.moves(&order, "CONFIRMED").await;
-    app.passes(CANCEL_WINDOW + TimeDelta::seconds(1));
+    app.advance_clock(CANCEL_WINDOW + TimeDelta::seconds(1));
     ada.tries_to_move(&order, "CANCELLED", None).await.refused(409, "illegal_transition");
     staff.cancels(&order, "as the guest wished").await;
 }
@@ -291,9 +291,9 @@ fn the_console_has_the_transition_table() {
         let who = people.into_iter().filter(|actor| step.actors.contains(actor));
         let who = quoted(who.map(|actor| word(actor).to_lowercase()).collect());
         let only = match step.applies {
-            Applies::Always => "",
-            Applies::ToDelivery => ", only: ['DELIVERY']",
-            Applies::AtTheCounter => ", only: ['PICKUP', 'DINE_IN']",
+            AppliesTo::All => "",
+            AppliesTo::Delivery => ", only: ['DELIVERY']",
+            AppliesTo::PickupAndDineIn => ", only: ['PICKUP', 'DINE_IN']",
         };
         let reason = if step.needs_reason { ", reason: true" } else { "" };
         let stock = if step.stock == CancelledStock::ReturnsIfSaid { ", choosesStock: true" } else { "" };

@@ -126,7 +126,7 @@ async fn portions_come_back_before_cooking_and_afterwards_only_if_staff_say_so()
 #[tokio::test]
 async fn orders_ask_once_for_each_group_whether_the_menu_shows_its_stock() {
     let mut app = TestApp::start().await;
-    app.without_audit();
+    app.without_check();
     let luigi = app.restaurant("Luigi").opens().await;
     let modifiers: Vec<_> = (0..5)
         .map(|number| {
@@ -148,7 +148,7 @@ async fn orders_ask_once_for_each_group_whether_the_menu_shows_its_stock() {
         .map(|modifier| json!({ "modifierId": modifier["id"] }))
         .collect();
     assert_eq!(chosen.len(), 10);
-    app.does(
+    app.execute(
         "create table asked_of (group_id uuid); grant all on asked_of to comanda_app;
          create or replace function menu_shows_stock(restaurant uuid, asked_in uuid, before integer, after integer)
              returns boolean language plpgsql volatile
@@ -161,7 +161,7 @@ async fn orders_ask_once_for_each_group_whether_the_menu_shows_its_stock() {
     let order = json!({ "restaurantId": luigi.id, "lines": lines, "fulfilment": "PICKUP" });
     let order = ada.asks_for_order("a-key-of-this-test", &order).await.expect(201);
     assert_eq!(app.count("select count(*) from asked_of").await, 2);
-    app.does("truncate asked_of").await;
+    app.execute("truncate asked_of").await;
     ada.tries_to_move(&order, "CANCELLED", None).await.expect(200);
     assert_eq!(app.count("select count(*) from asked_of").await, 2);
 }

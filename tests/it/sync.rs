@@ -283,7 +283,7 @@ async fn a_client_clock_in_the_future_does_not_win_permanently() {
     assert_eq!(outcomes(&sends(&ada, "ahead", &[name(ahead, "Ahead")]).await), ["applied"]);
     let past = sends(&ada, "past", &[name(year("1970"), "Past")]).await;
     assert_eq!(past.expect(200)["data"][0]["result"], json!({ "holds": false }));
-    app.passes(TimeDelta::seconds(1));
+    app.advance_clock(TimeDelta::seconds(1));
     let right = sends(&ada, "right", &[name(app.clock.now(), "Right")]).await;
     assert_eq!(right.expect(200)["data"][0]["result"], json!({ "holds": true }));
     assert_eq!(ada.get("/api/me").await.expect(200)["name"], "Right");
@@ -291,7 +291,7 @@ async fn a_client_clock_in_the_future_does_not_win_permanently() {
 
 /// A server error for one item: every operation on it fails.
 pub async fn poison(app: &TestApp, dish: &str) {
-    app.does(&format!(
+    app.execute(&format!(
         "create function poison() returns trigger language plpgsql as $$ begin
              if new.name = '{dish}' then raise exception 'a fault of ours'; end if; return new; end $$;
          create trigger poison before update on menu_items for each row execute function poison()"
@@ -327,7 +327,7 @@ async fn a_dead_operation_blocks_only_its_dependents_until_an_operator_acts() {
     assert_eq!(comanda::operator::sync_list(&config, true).await.unwrap().len(), 4);
     let shown = comanda::operator::sync_show(&config, &listed[0].id.to_string()).await.unwrap();
     assert_eq!((shown.op_id.as_str(), shown.kind.as_str()), ("op-1", "stock.change"));
-    app.does("drop trigger poison on menu_items").await;
+    app.execute("drop trigger poison on menu_items").await;
     assert_eq!(comanda::operator::sync_retry(&config, Some(&listed[0].id.to_string())).await.unwrap(), 1);
     eventually("the operator's retry", async || {
         outcomes(&sends(tablet, "tablet", &ops).await)[..4]
@@ -353,7 +353,7 @@ async fn a_batch_whose_worker_was_killed_continues_within_thirty_seconds() {
     let until = now + TimeDelta::seconds(15);
     let dead =
         format!("update sync_devices set lease = gen_random_uuid(), lease_until = '{until}', due_at = '{until}'");
-    app.does(&dead).await;
+    app.execute(&dead).await;
     let ops = [op(2, "order.place", now, place(&luigi, luigi.any_dish(), 1))];
     assert_eq!(
         outcomes(&sends(&ada, "phone", &ops).await),
@@ -361,7 +361,7 @@ async fn a_batch_whose_worker_was_killed_continues_within_thirty_seconds() {
         "it is stored, and somebody is at it"
     );
     assert_eq!(app.count("select count(*) from orders").await, 0);
-    app.passes(TimeDelta::seconds(16));
+    app.advance_clock(TimeDelta::seconds(16));
     eventually("another worker", async || app.count("select count(*) from orders").await == 1).await;
     assert_eq!(outcomes(&sends(&ada, "phone", &ops).await), ["duplicate:applied"]);
     let defaults = crate::app::config(&app.database_url, &[]).sync;

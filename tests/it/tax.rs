@@ -9,7 +9,7 @@ use comanda::fulfilment::Fulfilment;
 use comanda::money::{Amount, Rounding};
 use comanda::orders::pricing::{Charges, Sums, TaxShare, sums};
 use comanda::restaurants::tax::{
-    ClassRates, MAX_TAX_CLASSES, Portion, Rate, Rates, TaxClass, TaxRoundingLevel, TaxRules,
+    ClassRates, MAX_TAX_CLASSES, Rate, Rates, TaxClass, TaxRoundingLevel, TaxRules, TaxedPart,
 };
 
 const FULFILMENTS: [Fulfilment; 3] = [Fulfilment::Delivery, Fulfilment::Pickup, Fulfilment::DineIn];
@@ -22,8 +22,8 @@ fn rate(millionths: i32) -> Rate {
     Rate::from_millionths(millionths).unwrap()
 }
 
-fn portion(name: Option<&str>, units: i64) -> Portion {
-    Portion { class: name.map(class), amount: Amount::minor(units) }
+fn portion(name: Option<&str>, units: i64) -> TaxedPart {
+    TaxedPart { class: name.map(class), amount: Amount::minor(units) }
 }
 
 /// Rates in millionths: without a class, and by class for delivery, pickup and dine-in.
@@ -172,7 +172,7 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn any_line()(parts in prop::collection::vec((0_usize..4, 0_i64..=9_900_000_000), 1..5)) -> Vec<Portion> {
+    fn any_line()(parts in prop::collection::vec((0_usize..4, 0_i64..=9_900_000_000), 1..5)) -> Vec<TaxedPart> {
         parts.into_iter().map(|(name, units)| portion(NAMES[name], units)).collect()
     }
 }
@@ -186,7 +186,7 @@ prop_compose! {
 }
 
 /// The price of a line's portions at each rate, in the order of the rates.
-fn prices(line: &[Portion], rules: &TaxRules, fulfilment: Fulfilment) -> Vec<i64> {
+fn prices(line: &[TaxedPart], rules: &TaxRules, fulfilment: Fulfilment) -> Vec<i64> {
     let mut by_rate = std::collections::BTreeMap::new();
     for portion in line.iter().filter(|portion| portion.amount.units() > 0) {
         *by_rate.entry(rules.rate(portion.class.as_ref(), fulfilment)).or_insert(0) += portion.amount.units();
@@ -377,7 +377,8 @@ async fn the_database_refuses_totals_that_do_not_add_up() {
         ("total = total - 1", "orders_total_adds_up"),
         ("tax_total = 0, total = total - 85, tax_included = -85, tax_amounts = '{-85}'", "orders_tax_one_way"),
     ] {
-        let refused = sqlx::query(sqlx::AssertSqlSafe(format!("update orders set {change}"))).execute(&app.look).await;
+        let refused =
+            sqlx::query(sqlx::AssertSqlSafe(format!("update orders set {change}"))).execute(&app.superuser).await;
         let refused = refused.unwrap_err();
         assert_eq!(refused.as_database_error().unwrap().constraint(), Some(constraint), "{change}");
     }

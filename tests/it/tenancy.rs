@@ -82,7 +82,7 @@ async fn world(app: &TestApp) -> (Shop, Person, Value) {
     ada.puts_in_cart(&luigi, &[(luigi.any_dish(), 1)]).await;
     let lines = json!([{ "itemId": luigi.any_dish().id, "quantity": 1 }]);
     ada.post(&luigi.path("/quotes"), &json!({ "lines": lines, "fulfilment": "PICKUP" })).await.expect(201);
-    sqlx::raw_sql(FURTHER_ROWS).execute(&app.look).await.unwrap();
+    sqlx::raw_sql(FURTHER_ROWS).execute(&app.superuser).await.unwrap();
     (luigi, ada, order)
 }
 
@@ -93,7 +93,7 @@ async fn as_application(app: &TestApp) -> PgConnection {
 }
 
 async fn tables(app: &TestApp, question: &'static str) -> Vec<String> {
-    sqlx::query_scalar(question).fetch_all(&app.look).await.unwrap()
+    sqlx::query_scalar(question).fetch_all(&app.superuser).await.unwrap()
 }
 
 const TENANT_TABLES: &str = "select c.relname::text from pg_class c
@@ -103,7 +103,7 @@ const TENANT_TABLES: &str = "select c.relname::text from pg_class c
 #[tokio::test]
 async fn without_a_tenancy_context_no_rows_are_visible_or_changed() {
     let mut app = TestApp::start().await;
-    app.without_audit();
+    app.without_check();
     world(&app).await;
     let mut nobody = as_application(&app).await;
     let mut all = tables(&app, TENANT_TABLES).await;
@@ -111,7 +111,7 @@ async fn without_a_tenancy_context_no_rows_are_visible_or_changed() {
     assert!(all.len() >= 12, "{all:?}");
     for table in &all {
         let count = format!("select count(*) from {table}");
-        let stored: i64 = sqlx::query_scalar(AssertSqlSafe(count.clone())).fetch_one(&app.look).await.unwrap();
+        let stored: i64 = sqlx::query_scalar(AssertSqlSafe(count.clone())).fetch_one(&app.superuser).await.unwrap();
         assert!(stored > 0, "the world has no row in {table}");
         let seen: i64 = sqlx::query_scalar(AssertSqlSafe(count)).fetch_one(&mut nobody).await.unwrap();
         let expected = if PUBLIC.contains(&table.as_str()) { stored } else { 0 };

@@ -243,14 +243,14 @@ const PROOFS: &[(&str, &str)] = &[
     ("platform: the event relay", "it reads for the rooms of all restaurants"),
     ("platform: the worker of the outbox", "it sends the messages of all users"),
     ("platform: which drivers are free", "ids and places only"),
-    ("platform: drivers who are not there", "their ids, and those of deliveries that they have not picked up"),
+    ("platform: absent drivers", "their ids, and those of deliveries that they have not picked up"),
     ("staff: a membership row says so", "everything of the restaurant"),
     ("staff: staff of the order's restaurant", "orders"),
     ("system: an invitation to the caller's address", "accepted only with its code"),
     ("system: the past of a restaurant of the demo city", "the demo data"),
     ("system: the restaurant accepts orders by itself", "the step that staff would make"),
     ("system: the restaurant did not answer in time", "orders past acceptBy"),
-    ("system: the driver of the delivery is not there", "a delivery that becomes WAITING again"),
+    ("system: the driver of the delivery is absent", "a delivery that becomes WAITING again"),
 ];
 
 #[test]

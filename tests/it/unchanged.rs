@@ -235,7 +235,7 @@ async fn a_repeated_request_changes_no_version_and_writes_no_event() {
         let first = ask().await;
         first.expect(200);
         let before = scene.versions().await;
-        scene.app.passes(TimeDelta::seconds(1));
+        scene.app.advance_clock(TimeDelta::seconds(1));
         let again = ask().await;
         again.expect(200);
         let what = format!("{method} {path} {body}");
@@ -292,7 +292,7 @@ async fn a_cart_has_a_new_version_when_its_lines_look_different() {
     assert_eq!(change(line("c", 2, Some("hot"))).await, 5);
     assert_eq!(change(json!({ "key": "x", "quantity": 0 })).await, 5, "one that was not there");
     // A line that is written again unchanged still gets a new time, so that an older write does not win.
-    scene.app.passes(TimeDelta::minutes(10));
+    scene.app.advance_clock(TimeDelta::minutes(10));
     assert_eq!(change(line("c", 2, Some("hot"))).await, 5);
     let mut older = line("c", 9, None);
     older["at"] = json!(scene.app.clock.now() - TimeDelta::minutes(5));
@@ -308,12 +308,12 @@ async fn an_address_that_is_written_again_as_it_is_was_not_changed() {
         "place": { "lat": 44.4949, "lng": 11.3426 } });
     let saved = ada.post("/api/me/addresses", &address).await.expect(201);
     let path = format!("/api/me/addresses/{}", id_of(&saved));
-    app.passes(TimeDelta::minutes(1));
+    app.advance_clock(TimeDelta::minutes(1));
     assert_eq!(ada.put(&path, &address).await.expect(200), saved);
     address["note"] = json!("Ring twice");
     let changed = ada.put(&path, &address).await.expect(200);
     assert_ne!(changed["updatedAt"], saved["updatedAt"]);
-    app.passes(TimeDelta::minutes(1));
+    app.advance_clock(TimeDelta::minutes(1));
     assert_eq!(ada.put(&path, &address).await.expect(200), changed);
 }
 

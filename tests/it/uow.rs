@@ -22,8 +22,8 @@ const OPEN_TRANSACTIONS: &str = "select count(*) from pg_stat_activity
 
 /// A table that the application may write to, with a deferred constraint.
 async fn with_slips(app: &mut TestApp) {
-    app.without_audit();
-    app.does(
+    app.without_check();
+    app.execute(
         "create table slips (number int not null, constraint slips_number_key unique (number) deferrable initially deferred);
          grant select, insert on slips to comanda_app;",
     )
@@ -205,7 +205,7 @@ async fn the_pool_recovers_when_every_connection_is_cut() {
     let luigi = app.restaurant("Luigi").opens().await;
     let ada = app.customer("Ada").await;
     for round in 0..3 {
-        app.does(
+        app.execute(
             // Waits until they have ended: a backend that is still ending would accept a BEGIN and nothing more.
             "select pg_terminate_backend(pid, 10000) from pg_stat_activity
              where datname = current_database() and pid <> pg_backend_pid()",

@@ -1,4 +1,5 @@
-//! Clients of external providers over HTTP, and the local stand-ins for them. Nothing here depends on restaurants.
+//! The provider of images: conversion, and storage on the local disk or at Cloudinary. Nothing here depends on
+//! restaurants. Messages have no provider yet; the service stores them (`src/notifications/worker.rs`).
 
 /// Images: checked, converted to several sizes, stored on disk or at Cloudinary.
 pub mod images;

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::cart::merge::{self, UnmergedLine, UnmergedReason};
 use crate::cart::sql::lines::{self, Extent, LineWrite, WriteResult};
 use crate::cart::sql::{self, LoadedGroups, OpenCart, RequestedLine};
-use crate::cart::{Cart, CartOwner, CartStatus, MAX_LINES, StoredLine};
+use crate::cart::{Cart, CartOwner, CartStatus, MAX_LINES, PricedLine};
 use crate::config::CartLimits;
 use crate::ids::{CartId, UserId};
 use crate::menu::configure;
@@ -36,7 +36,7 @@ fn shown(
     scope: &RestaurantScope,
     currency: Currency,
     cart: Option<OpenCart>,
-    lines: Vec<StoredLine>,
+    lines: Vec<PricedLine>,
 ) -> Result<Cart, Problem> {
     let lines = lines.into_iter().map(|line| line.into_line(currency)).collect::<Result<Vec<_>, _>>()?;
     Ok(Cart {

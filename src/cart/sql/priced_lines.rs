@@ -7,7 +7,7 @@ use chrono_tz::Tz;
 
 use super::CartLineRow;
 use crate::cart::lines::UnpricedLine;
-use crate::cart::{StoredLine, shortage};
+use crate::cart::{PricedLine, shortage};
 use crate::ids::{ItemId, ModifierGroupId, ModifierId};
 use crate::menu::configure::{Choice, GroupIndex};
 use crate::menu::dayparts::{TimeSpan, Week};
@@ -64,7 +64,7 @@ pub(super) async fn priced_lines(
     rows: Vec<CartLineRow>,
     at: DateTime<Utc>,
     known: LoadedGroups,
-) -> Result<Vec<StoredLine>, Problem> {
+) -> Result<Vec<PricedLine>, Problem> {
     let Some(first) = rows.first() else { return Ok(Vec::new()) };
     let zone: Tz = first.timezone.parse().map_err(|error| Problem::internal(&error))?;
     let group_ids: HashSet<_> = rows.iter().flat_map(|row| row.group_ids.iter().copied()).collect();

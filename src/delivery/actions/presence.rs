@@ -1,5 +1,6 @@
-//! Absent drivers: they are set off duty after a time without activity, and their deliveries that are not picked up
-//! become WAITING again, so that these can be assigned to another driver. Disabled drivers lose theirs at once.
+//! Absent drivers: they are set off duty after `DRIVER_OFF_DUTY_AFTER` without activity, and their deliveries that are
+//! not picked up become WAITING again, so that these can be assigned to another driver. Disabled drivers lose theirs at
+//! once.
 //!
 //! Every node does it, without a lease: each delivery is one transaction, which locks it and checks again.
 
@@ -30,7 +31,8 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) {
         loop {
             tokio::select! {
                 _ = ticks.tick() => {}
-                // Also after lost revocations: the table says who is disabled now.
+                // A disabled driver loses deliveries at once. Who is disabled is read from the table, so a message that
+                // was lost in the channel does no harm.
                 _ = revocations.recv() => {}
             }
             if let Err(problem) = sweep(&app).await {
@@ -47,9 +49,9 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) {
 /// # Errors
 /// When the database does not answer. A delivery that cannot be taken back is logged, and does not delay others.
 pub async fn sweep(app: &App) -> Result<usize, Problem> {
-    let seen_before = app.clock.now() - app.config.delivery.off_duty_after;
-    let platform = PlatformScope::proven_by("drivers who are not there", None);
-    let found = app.db.read(platform, move |tx| Box::pin(sql::drivers::abandoned(tx, seen_before, PAGE))).await?;
+    let last_seen_before = app.clock.now() - app.config.delivery.off_duty_after;
+    let platform = PlatformScope::proven_by("absent drivers", None);
+    let found = app.db.read(platform, move |tx| Box::pin(sql::drivers::abandoned(tx, last_seen_before, PAGE))).await?;
     let mut taken_back = 0;
     for delivery in found {
         match take_back(app, delivery).await {
@@ -57,9 +59,10 @@ pub async fn sweep(app: &App) -> Result<usize, Problem> {
             Err(problem) => tracing::error!(delivery = %delivery.delivery, %problem, "a delivery was not taken back"),
         }
     }
-    let absent = app.db.read(platform, move |tx| Box::pin(sql::drivers::has_absent(tx, seen_before))).await?;
+    let absent = app.db.read(platform, move |tx| Box::pin(sql::drivers::has_absent(tx, last_seen_before))).await?;
     if absent {
-        let set_off = app.db.write(platform, move |tx| Box::pin(sql::drivers::set_absent_off_duty(tx, seen_before)));
+        let set_off =
+            app.db.write(platform, move |tx| Box::pin(sql::drivers::set_absent_off_duty(tx, last_seen_before)));
         let drivers = set_off.await?;
         tracing::info!(drivers, "absent drivers set off duty");
     }
@@ -68,8 +71,8 @@ pub async fn sweep(app: &App) -> Result<usize, Problem> {
 
 /// Takes back one delivery. `false`: it has changed meanwhile.
 async fn take_back(app: &App, abandoned: Abandoned) -> Result<bool, Problem> {
-    let seen_before = app.clock.now() - app.config.delivery.off_duty_after;
-    let scope = RestaurantScope::system("the driver of the delivery is not there", abandoned.restaurant);
+    let last_seen_before = app.clock.now() - app.config.delivery.off_duty_after;
+    let scope = RestaurantScope::system("the driver of the delivery is absent", abandoned.restaurant);
     app.db
         .write(scope, move |tx| {
             Box::pin(async move {
@@ -77,7 +80,7 @@ async fn take_back(app: &App, abandoned: Abandoned) -> Result<bool, Problem> {
                 let Some(driver) = delivery.driver.as_ref().filter(|_| delivery.status.is_before_pickup()) else {
                     return Ok(false);
                 };
-                if !sql::drivers::is_gone(tx, driver.id, seen_before).await? {
+                if !sql::drivers::is_absent_or_disabled(tx, driver.id, last_seen_before).await? {
                     return Ok(false);
                 }
                 let change = delivery

@@ -212,23 +212,23 @@ pub async fn is_busy(tx: &mut Tx, driver: DriverId) -> Result<bool, Problem> {
     Ok(found)
 }
 
-/// Whether a driver is on duty who was not active since `seen_before`.
-pub async fn has_absent(tx: &mut Tx, seen_before: DateTime<Utc>) -> Result<bool, Problem> {
+/// Whether a driver is on duty who was not active since `last_seen_before`.
+pub async fn has_absent(tx: &mut Tx, last_seen_before: DateTime<Utc>) -> Result<bool, Problem> {
     let found = sqlx::query_scalar!(
         r#"select exists (select from drivers where online and seen_at < $1) as "found!""#,
-        seen_before,
+        last_seen_before,
     )
     .fetch_one(tx.connection())
     .await?;
     Ok(found)
 }
 
-/// Sets drivers off duty who were not active since `seen_before`.
-pub async fn set_absent_off_duty(tx: &mut Tx, seen_before: DateTime<Utc>) -> Result<u64, Problem> {
+/// Sets drivers off duty who were not active since `last_seen_before`.
+pub async fn set_absent_off_duty(tx: &mut Tx, last_seen_before: DateTime<Utc>) -> Result<u64, Problem> {
     let now = tx.now();
     let absent = sqlx::query!(
         "update drivers set online = false, updated_at = $2 where online and seen_at < $1",
-        seen_before,
+        last_seen_before,
         now,
     )
     .execute(tx.connection())
@@ -245,8 +245,8 @@ pub struct Abandoned {
     pub delivery: DeliveryId,
 }
 
-/// Deliveries before pickup whose driver is disabled or was not active since `seen_before`.
-pub async fn abandoned(tx: &mut Tx, seen_before: DateTime<Utc>, limit: i64) -> Result<Vec<Abandoned>, Problem> {
+/// Deliveries before pickup whose driver is disabled or was not active since `last_seen_before`.
+pub async fn abandoned(tx: &mut Tx, last_seen_before: DateTime<Utc>, limit: i64) -> Result<Vec<Abandoned>, Problem> {
     let found = sqlx::query_as!(
         Abandoned,
         r#"select d.restaurant_id as restaurant, d.id as delivery
@@ -254,7 +254,7 @@ pub async fn abandoned(tx: &mut Tx, seen_before: DateTime<Utc>, limit: i64) -> R
            where d.closed_at is null and d.driver_id is not null and d.status in ('ASSIGNED', 'ARRIVED')
              and (u.disabled_at is not null or u.role < 'DRIVER' or v.seen_at < $1)
            order by d.created_at limit $2"#,
-        seen_before,
+        last_seen_before,
         limit,
     )
     .fetch_all(tx.connection())
@@ -263,12 +263,16 @@ pub async fn abandoned(tx: &mut Tx, seen_before: DateTime<Utc>, limit: i64) -> R
 }
 
 /// Whether a driver is disabled, has lost the role, or was not active since; checked again under the delivery's lock.
-pub async fn is_gone(tx: &mut Tx, driver: DriverId, seen_before: DateTime<Utc>) -> Result<bool, Problem> {
+pub async fn is_absent_or_disabled(
+    tx: &mut Tx,
+    driver: DriverId,
+    last_seen_before: DateTime<Utc>,
+) -> Result<bool, Problem> {
     let gone = sqlx::query_scalar!(
         r#"select u.disabled_at is not null or u.role < 'DRIVER' or coalesce(v.seen_at < $2, false) as "gone!"
            from drivers v join users u on u.id = v.user_id where v.id = $1"#,
         driver as DriverId,
-        seen_before,
+        last_seen_before,
     )
     .fetch_optional(tx.connection())
     .await?;

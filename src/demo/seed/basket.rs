@@ -15,7 +15,7 @@ use crate::money::{Amount, Currency, Rounding};
 use crate::orders::pricing::{self, Charges};
 use crate::orders::{Order, OrderLine, OrderStatus, TaxAt, Totals};
 use crate::problem::Problem;
-use crate::restaurants::tax::Portion;
+use crate::restaurants::tax::TaxedPart;
 
 /// The most lines of a basket, also if the minimum order is not reached.
 const MAX_LINES: usize = 12;
@@ -32,8 +32,8 @@ pub fn order(data: &DemoData, seed: &mut PastOrderSeed) -> Result<Order, Problem
     let sum = Amount::sum(items.iter().map(|line| line.total.amount))?;
     let service_fee = kitchen.document.service_fee().on(sum, Rounding::default())?;
     let charges = Charges { delivery_fee, service_fee, tip: tip(fulfilment, random), ..Charges::default() };
-    let portions: Vec<_> = items.iter().map(|line| vec![portion(kitchen, line)]).collect();
-    let sums = pricing::sums(&portions, &data.tax, fulfilment, charges)?;
+    let parts: Vec<_> = items.iter().map(|line| vec![taxed_part(kitchen, line)]).collect();
+    let sums = pricing::sums(&parts, &data.tax, fulfilment, charges)?;
     for (line, shares) in items.iter_mut().zip(&sums.lines) {
         line.taxes = TaxAt::all(shares, data.currency);
     }
@@ -139,9 +139,9 @@ fn random_item(dishes: &[&(ItemId, ItemDocument)], random: &mut StdRng) -> usize
     chosen.unwrap_or_default()
 }
 
-/// The portion of a line, with the tax class of its item.
-fn portion(kitchen: &DemoRestaurant, line: &OrderLine) -> Portion {
+/// The price of a line, with the tax class of its item.
+fn taxed_part(kitchen: &DemoRestaurant, line: &OrderLine) -> TaxedPart {
     let mut dishes = kitchen.menu.iter().flat_map(|category| &category.items);
     let dish = dishes.find(|(id, _)| *id == line.item_id);
-    Portion { class: dish.and_then(|(_, dish)| dish.tax_class.clone()), amount: line.total.amount }
+    TaxedPart { class: dish.and_then(|(_, dish)| dish.tax_class.clone()), amount: line.total.amount }
 }

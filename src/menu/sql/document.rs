@@ -98,8 +98,8 @@ pub async fn save_items(tx: &mut Tx, scope: &RestaurantScope, rows: &PreparedRow
          select $1, id, key, category_id, name, description, price, available, unavailable_until, position, day_parts,
              nullif(allergens, 'null'), diets, translations, tax_class, search_words, $3, $3
          from jsonb_to_recordset($2) as i(id uuid, key text, category_id uuid, name text, description text,
-             price bigint, available boolean, unavailable_until timestamptz, position int, day_parts jsonb, allergens jsonb,
-             diets jsonb, translations jsonb, tax_class text, search_words text[])
+             price bigint, available boolean, unavailable_until timestamptz, position int, day_parts jsonb,
+             allergens jsonb, diets jsonb, translations jsonb, tax_class text, search_words text[])
          on conflict (restaurant_id, id) do update set key = excluded.key, category_id = excluded.category_id,
              name = excluded.name, description = excluded.description, price = excluded.price,
              available = excluded.available, unavailable_until = excluded.unavailable_until,

@@ -118,7 +118,7 @@ impl Comparison<'_> {
             }
             Err(refused) => {
                 let at = self.request.scheduled_for.unwrap_or_else(|| tx.now()).max(tx.now());
-                let lines: Vec<_> = content.lines.iter().map(cart::StoredLine::requested).collect();
+                let lines: Vec<_> = content.lines.iter().map(cart::PricedLine::requested).collect();
                 let lines = cart::sql::priced(tx, scope, &lines, at).await?;
                 (quotes::changes(&content.lines, &lines, *currency)?, Err(refused))
             }

@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::accept_quote::{QuotedOrder, accept_quote};
 use super::price::price;
 use crate::cart::sql::RequestedLine;
-use crate::cart::{self, StoredLine};
+use crate::cart::{self, PricedLine};
 use crate::config;
 use crate::coupons;
 use crate::events;
@@ -261,7 +261,7 @@ async fn take_slot(
 
 /// The problem of stock that was sold between reading the lines and taking the stock.
 async fn out_of_stock(tx: &mut Tx, scope: &RestaurantScope, priced: &PricedOrder) -> Result<Problem, Problem> {
-    let requested: Vec<_> = priced.lines.iter().map(StoredLine::requested).collect();
+    let requested: Vec<_> = priced.lines.iter().map(PricedLine::requested).collect();
     let current = cart::sql::priced(tx, scope, &requested, priced.time.at).await?;
     // Stock may have been returned meanwhile.
     let passed = || Problem::new(Code::OutOfStock, "The stock changed at the same moment. Try again.");

@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::cart::StoredLine;
+use crate::cart::PricedLine;
 use crate::coupons::CouponCode;
 use crate::fulfilment::Fulfilment;
 use crate::ids::{CartId, OrderId, QuoteId, RestaurantId, UserId};
@@ -28,7 +28,7 @@ pub struct StockTaken {
 
 impl StockTaken {
     /// The stock that these lines take.
-    pub fn by(lines: &[StoredLine]) -> Self {
+    pub fn by(lines: &[PricedLine]) -> Self {
         let mut taken = Self::default();
         let add = |sum: &mut i32, portions: i32| *sum = sum.saturating_add(portions);
         for line in lines {

@@ -12,7 +12,8 @@ use crate::problem::Problem;
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
-/// Saves a change of status that the state machine allowed, returns stock if the change does, and appends the event:
+/// Saves a change of status that the state machine allowed, and appends the event. A cancellation also returns the
+/// slot, the coupon and, if the change says so, the stock:
 /// the only statement that writes a status after placement.
 pub async fn save_status(
     tx: &mut Tx,

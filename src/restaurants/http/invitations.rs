@@ -25,7 +25,7 @@ use crate::ids::{InvitationId, RestaurantId};
 use crate::paging::List;
 use crate::problem::{Problem, ProblemBody};
 use crate::restaurants::access::Staff;
-use crate::restaurants::http::members::require_rank;
+use crate::restaurants::http::members::require_may_change_member;
 use crate::restaurants::invitations::Invitation;
 use crate::restaurants::{Membership, sql};
 use crate::row_limit::{self, RowLimit};
@@ -107,8 +107,9 @@ pub async fn invite(
         .write(scope.changing_grants(), move |tx| {
             Box::pin(async move {
                 // It replaces an earlier invitation of the address, whose role may be above the caller's.
-                let replaced = sql::invitations::rank_of(tx, &scope, None, Some(&email)).await?;
-                require_rank(tx, &scope, None, Some(replaced.map_or(role, |replaced| replaced.min(role)))).await?;
+                let replaced = sql::invitations::invited_role(tx, &scope, None, Some(&email)).await?;
+                require_may_change_member(tx, &scope, None, Some(replaced.map_or(role, |replaced| replaced.min(role))))
+                    .await?;
                 let ends = tx.now() + LIFE;
                 sql::invitations::make_room(tx, &scope, &email).await?;
                 row_limit::check(tx, RowLimit::Invitations, scope.restaurant().uuid(), max).await?;
@@ -155,8 +156,8 @@ async fn delete_invitation(
         .db
         .write(scope.changing_grants(), move |tx| {
             Box::pin(async move {
-                let rank = sql::invitations::rank_of(tx, &scope, Some(id), None).await?;
-                require_rank(tx, &scope, None, rank).await?;
+                let role = sql::invitations::invited_role(tx, &scope, Some(id), None).await?;
+                require_may_change_member(tx, &scope, None, role).await?;
                 sql::invitations::delete(tx, &scope, id).await
             })
         })
@@ -232,7 +233,7 @@ async fn accept_invitation(
                 let void = "is not the code of this invitation, or the inviting member may not invite any more";
                 let role = taken.ok_or_else(|| Problem::invalid_field("/code", void))?;
                 // An invitation never lowers the role of a member.
-                let held = sql::rank(tx, scope.restaurant(), user).await?.and_then(|rank| rank.role);
+                let held = sql::member_access(tx, scope.restaurant(), user).await?.and_then(|found| found.role);
                 if held.is_none() {
                     row_limit::check(tx, RowLimit::Members, scope.restaurant().uuid(), max).await?;
                 }

@@ -98,8 +98,8 @@ async fn add_member(
         .write(scope.changing_grants(), move |tx| {
             Box::pin(async move {
                 let user = accounts::actions::grantee::find(tx, new.email.as_ref(), new.user_id).await?;
-                require_rank(tx, &scope, None, Some(new.role)).await?;
-                let held = sql::rank(tx, scope.restaurant(), user.id).await?.and_then(|rank| rank.role);
+                require_may_change_member(tx, &scope, None, Some(new.role)).await?;
+                let held = sql::member_access(tx, scope.restaurant(), user.id).await?.and_then(|found| found.role);
                 if held.is_none() {
                     row_limit::check(tx, RowLimit::Members, scope.restaurant().uuid(), max).await?;
                 }
@@ -140,15 +140,15 @@ async fn update_member(
     State(app): State<Arc<App>>,
     staff: Staff,
     Path((_, user)): Path<(RestaurantId, UserId)>,
-    Body(rank): Body<MemberRoleUpdate>,
+    Body(update): Body<MemberRoleUpdate>,
 ) -> Result<Json<Member>, Problem> {
     let scope = staff.scope;
     let changed = app
         .db
         .write(scope.changing_grants(), move |tx| {
             Box::pin(async move {
-                require_rank(tx, &scope, Some(user), Some(rank.role)).await?;
-                sql::change_rank(tx, &scope, user, rank.role).await
+                require_may_change_member(tx, &scope, Some(user), Some(update.role)).await?;
+                sql::change_role(tx, &scope, user, update.role).await
             })
         })
         .await?;
@@ -162,7 +162,7 @@ async fn update_member(
 /// # Errors
 /// 404 when the caller is not a member (any more), 403 when the change concerns an owner or the role OWNER and the
 /// caller is not an owner, 409 `last_owner`.
-pub async fn require_rank(
+pub async fn require_may_change_member(
     tx: &mut Tx,
     scope: &RestaurantScope,
     member: Option<UserId>,
@@ -174,13 +174,13 @@ pub async fn require_rank(
     if scope.is_platform() {
         return Ok(());
     }
-    let ranks = sql::ranks(tx, scope, member).await?;
-    let acting = ranks.acting.ok_or_else(Problem::not_found)?;
-    let is_owner = ranks.concerned == Some(MemberRole::Owner);
+    let roles = sql::member_roles(tx, scope, member).await?;
+    let acting = roles.acting.ok_or_else(Problem::not_found)?;
+    let is_owner = roles.concerned == Some(MemberRole::Owner);
     if (is_owner || new_role == Some(MemberRole::Owner)) && acting != MemberRole::Owner {
         return Err(Problem::new(Code::Forbidden, "Only an owner can do this. Ask an owner."));
     }
-    if is_owner && new_role != Some(MemberRole::Owner) && ranks.owners == 1 {
+    if is_owner && new_role != Some(MemberRole::Owner) && roles.owners == 1 {
         let detail = "Make another member an owner first, or ask an administrator of the platform.";
         return Err(Problem::new(Code::LastOwner, detail));
     }
@@ -209,7 +209,7 @@ async fn remove_member(
         .db
         .write(scope.changing_grants(), move |tx| {
             Box::pin(async move {
-                require_rank(tx, &scope, Some(user), None).await?;
+                require_may_change_member(tx, &scope, Some(user), None).await?;
                 sql::remove_member(tx, &scope, user).await
             })
         })

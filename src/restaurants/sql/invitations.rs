@@ -11,7 +11,7 @@ use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
 /// The role of an open invitation, by its id or its e-mail address.
-pub async fn rank_of(
+pub async fn invited_role(
     tx: &mut Tx,
     scope: &RestaurantScope,
     id: Option<InvitationId>,

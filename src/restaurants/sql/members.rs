@@ -8,7 +8,7 @@ use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
 /// The role of a user at a restaurant.
-pub struct Rank {
+pub struct MemberAccess {
     /// The role; `None`: not a member.
     pub role: Option<MemberRole>,
     /// Whether the role is suspended, because the restaurant requires a second factor and the user has none.
@@ -16,7 +16,11 @@ pub struct Rank {
 }
 
 /// The role of a user at a restaurant; `None`: there is no such restaurant.
-pub async fn rank(tx: &mut Tx, restaurant: RestaurantId, user: UserId) -> Result<Option<Rank>, Problem> {
+pub async fn member_access(
+    tx: &mut Tx,
+    restaurant: RestaurantId,
+    user: UserId,
+) -> Result<Option<MemberAccess>, Problem> {
     let row = sqlx::query!(
         r#"select m.role as "role?: MemberRole",
                   m.role is not null and not second_factor_suffices(r.id, m.user_id) as "is_locked!"
@@ -27,11 +31,11 @@ pub async fn rank(tx: &mut Tx, restaurant: RestaurantId, user: UserId) -> Result
     )
     .fetch_optional(tx.connection())
     .await?;
-    Ok(row.map(|row| Rank { role: row.role, is_locked: row.is_locked }))
+    Ok(row.map(|row| MemberAccess { role: row.role, is_locked: row.is_locked }))
 }
 
 /// The roles that decide on a change of a member.
-pub struct Ranks {
+pub struct MemberRoles {
     /// The role of the caller; `None`: not a member.
     pub acting: Option<MemberRole>,
     /// The role of the member to be changed; `None`: not a member, or a new one.
@@ -41,9 +45,13 @@ pub struct Ranks {
 }
 
 /// Reads the roles of the caller and of the member to be changed, and the number of owners.
-pub async fn ranks(tx: &mut Tx, scope: &RestaurantScope, concerned: Option<UserId>) -> Result<Ranks, Problem> {
-    let ranks = sqlx::query_as!(
-        Ranks,
+pub async fn member_roles(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    concerned: Option<UserId>,
+) -> Result<MemberRoles, Problem> {
+    let roles = sqlx::query_as!(
+        MemberRoles,
         r#"select min(role) filter (where user_id = $2) as "acting: MemberRole",
                   min(role) filter (where user_id = $3) as "concerned: MemberRole",
                   count(*) filter (where role = 'OWNER') as "owners!"
@@ -54,7 +62,7 @@ pub async fn ranks(tx: &mut Tx, scope: &RestaurantScope, concerned: Option<UserI
     )
     .fetch_one(tx.connection())
     .await?;
-    Ok(ranks)
+    Ok(roles)
 }
 
 /// Whether the restaurant requires a second factor of its staff.
@@ -128,7 +136,7 @@ pub async fn put_member(tx: &mut Tx, scope: &RestaurantScope, user: UserId, role
 }
 
 /// Changes the role of a member, and deletes invitations that the member may no longer create. `None`: not a member.
-pub async fn change_rank(
+pub async fn change_role(
     tx: &mut Tx,
     scope: &RestaurantScope,
     user: UserId,

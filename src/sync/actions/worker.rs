@@ -97,7 +97,7 @@ async fn work_through(app: &App, lease: &Lease) -> Result<Option<Round>, Problem
             if waits_for.is_retry_of(entry) {
                 round.due_at = round.due_at.into_iter().chain(scan.tried_at(entry)).min();
             }
-            scan.stays(entry, waits_for);
+            scan.record_unfinished(entry, waits_for);
             continue;
         }
         // An operation draws from the rate limits like the same request over HTTP; so does each retry.
@@ -108,16 +108,16 @@ async fn work_through(app: &App, lease: &Lease) -> Result<Option<Round>, Problem
         }
         if !allowance.is_granted {
             round.due_at = round.due_at.into_iter().chain(scan.tried_at(entry)).min();
-            scan.stays(entry, BlockedBy::itself(entry, BlockedReason::Retrying));
+            scan.record_unfinished(entry, BlockedBy::itself(entry, BlockedReason::Retrying));
             continue;
         }
         match run::run(app, lease, entry.seq, network).await? {
             Ended::Finished => {}
             Ended::LeaseLost => return Ok(None),
-            Ended::Dead => scan.stays(entry, BlockedBy::itself(entry, BlockedReason::Dead)),
+            Ended::Dead => scan.record_unfinished(entry, BlockedBy::itself(entry, BlockedReason::Dead)),
             Ended::Failed => {
                 failed = true;
-                scan.stays(entry, BlockedBy::itself(entry, BlockedReason::Retrying));
+                scan.record_unfinished(entry, BlockedBy::itself(entry, BlockedReason::Retrying));
             }
         }
     }

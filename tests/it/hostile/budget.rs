@@ -51,7 +51,7 @@ impl Counting {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let mut app = runtime.block_on(TestApp::with(&[("ORDER_MAX_SCHEDULED", "500"), ("MENU_CACHE_LIFE", "10m")]));
         // Copies of an order are consistent, but took no stock.
-        app.without_audit();
+        app.without_check();
         Self { runtime, app, answer: vec![0; 96 << 20] }
     }
 
@@ -99,11 +99,11 @@ impl Counting {
                                     "fulfilment": "PICKUP", "scheduledFor": slot });
                 placed = ada.asks_for_order(&Uuid::new_v4().to_string(), &order).await.expect(201)["id"].clone();
                 for copies in [requests::COPY_ORDER, requests::COPY_EVENTS] {
-                    sqlx::query(copies).bind(id.uuid()).execute(&app.look).await.unwrap();
+                    sqlx::query(copies).bind(id.uuid()).execute(&app.superuser).await.unwrap();
                 }
             }
             if recipe.dates > 0 && recipe.classes > 0 {
-                sqlx::query(requests::COPY_RESTAURANT).bind(id.uuid()).execute(&app.look).await.unwrap();
+                sqlx::query(requests::COPY_RESTAURANT).bind(id.uuid()).execute(&app.superuser).await.unwrap();
             }
             (shop, ada, menu, slot, placed)
         });
@@ -162,14 +162,14 @@ fn work_for_random_requests_is_bounded() {
 #[tokio::test]
 async fn pages_of_long_orders_are_short_and_leave_none_out() {
     let mut app = TestApp::start().await;
-    app.without_audit();
+    app.without_check();
     let shop = app.restaurant("Long").with("alwaysOpen", json!(true)).opens().await;
     let ada = app.customer("Ada").await;
     let line = json!({ "itemId": shop.any_dish().id, "quantity": 1 });
     let order = json!({ "restaurantId": shop.id, "lines": vec![line; 100], "fulfilment": "PICKUP" });
     ada.asks_for_order("long", &order).await.expect(201);
     let id: comanda::ids::RestaurantId = shop.id.parse().unwrap();
-    sqlx::query(requests::COPY_ORDER).bind(id.uuid()).execute(&app.look).await.unwrap();
+    sqlx::query(requests::COPY_ORDER).bind(id.uuid()).execute(&app.superuser).await.unwrap();
     for query in ["", "&q=%EF%B7%BA"] {
         let (mut seen, mut cursor, mut pages) = (BTreeSet::new(), String::new(), Vec::new());
         while seen.len() < 201 {

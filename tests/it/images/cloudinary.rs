@@ -172,14 +172,14 @@ async fn a_restaurant_shows_images_stored_at_cloudinary() {
     // The image that was never stored, then the one that is not used any more; a failed deletion is tried again.
     let app_state = &app.running().app;
     assert_eq!(delete_unused(app_state).await.unwrap(), 0);
-    app.passes(TimeDelta::hours(2));
+    app.advance_clock(TimeDelta::hours(2));
     assert_eq!(delete_unused(app_state).await.unwrap(), 1);
     luigi.owner.delete(&path).await.expect(200);
     assert_eq!(delete_unused(app_state).await.unwrap(), 0);
-    app.passes(TimeDelta::hours(2));
+    app.advance_clock(TimeDelta::hours(2));
     fake.fails(vec![Fault::Answer(500, String::new()); 3]);
     assert_eq!((delete_unused(app_state).await.unwrap(), fake.pictures().len()), (0, 1));
-    app.passes(TimeDelta::hours(2));
+    app.advance_clock(TimeDelta::hours(2));
     assert_eq!((delete_unused(app_state).await.unwrap(), fake.pictures().len()), (1, 0));
     assert_eq!(app.count("select count(*) from images").await, 0);
     fake.agrees();

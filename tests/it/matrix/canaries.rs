@@ -57,7 +57,7 @@ impl World {
     /// Writes a canary into all of them.
     pub async fn plants_canaries(&self) {
         self.fills_the_rest().await;
-        let columns: Vec<(String, String)> = sqlx::query_as(COLUMNS).fetch_all(&self.app.look).await.unwrap();
+        let columns: Vec<(String, String)> = sqlx::query_as(COLUMNS).fetch_all(&self.app.superuser).await.unwrap();
         assert!(columns.len() > 35, "{columns:?}");
         let a: comanda::ids::RestaurantId = self.ids(Target::A)["restaurantId"].parse().unwrap();
         let mut without = Vec::new();
@@ -75,9 +75,9 @@ impl World {
             // Only existing texts are replaced; some rows must not have one in their current state.
             let into_all = plant(&format!("coalesce({column}, left(md5(random()::text), 8)) || '{text}'"), "");
             let into_some = plant(&format!("{column} || '{text}'"), &format!("and {column} is not null"));
-            let mut planted = sqlx::query(AssertSqlSafe(into_all)).execute(&self.app.look).await;
+            let mut planted = sqlx::query(AssertSqlSafe(into_all)).execute(&self.app.superuser).await;
             if planted.is_err() {
-                planted = sqlx::query(AssertSqlSafe(into_some)).execute(&self.app.look).await;
+                planted = sqlx::query(AssertSqlSafe(into_some)).execute(&self.app.superuser).await;
             }
             if planted.map_or(0, |done| done.rows_affected()) == 0 {
                 without.push(name);
@@ -105,6 +105,6 @@ impl World {
             let zones = json!({ "type": "FeatureCollection", "features": [zone] });
             shop.owner.put(&shop.path("/zones"), &zones).await.expect(200);
         }
-        self.app.does(FURTHER_ROWS).await;
+        self.app.execute(FURTHER_ROWS).await;
     }
 }

@@ -288,7 +288,7 @@ impl World {
         .await;
         sqlx::query_scalar("select distinct name from events where seq > $1")
             .bind(newest)
-            .fetch_all(&self.app.look)
+            .fetch_all(&self.app.superuser)
             .await
             .unwrap()
     }

@@ -84,8 +84,8 @@ async fn invalid_offline_payloads_are_rejected_and_not_dead() {
             }
             let failed = world.app.count("select count(*) from sync_operations where attempts > 0").await;
             assert_eq!(failed, 0, "{kind}");
-            world.app.does("delete from sync_operations").await;
-            world.app.does("delete from sync_devices").await;
+            world.app.execute("delete from sync_operations").await;
+            world.app.execute("delete from sync_devices").await;
         }
     }
 }

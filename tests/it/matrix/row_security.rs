@@ -120,15 +120,15 @@ impl Look {
         Self { connection, digest, before }
     }
 
-    async fn does(&mut self, statement: &str) -> Result<Vec<sqlx::postgres::PgRow>, sqlx::Error> {
+    async fn execute(&mut self, statement: &str) -> Result<Vec<sqlx::postgres::PgRow>, sqlx::Error> {
         sqlx::raw_sql(AssertSqlSafe(statement)).fetch_all(&mut self.connection).await
     }
 
     /// Runs a statement in a transaction that begins so and is rolled back.
     async fn tries(&mut self, beginning: &str, statement: &str) -> Effect {
-        self.does(&format!("begin; set local session_replication_role = replica; {beginning}")).await.unwrap();
+        self.execute(&format!("begin; set local session_replication_role = replica; {beginning}")).await.unwrap();
         let mut effect = Effect::default();
-        if let Ok(rows) = self.does(statement).await {
+        if let Ok(rows) = self.execute(statement).await {
             let is_private =
                 |text: &str| ["street", "note", "line"].iter().any(|what| text.contains(&format!("{CANARY} {what}")));
             effect.shows = rows.iter().any(|row| {
@@ -137,14 +137,14 @@ impl Look {
                     !value.is_null() && value.as_str().is_ok_and(is_private)
                 })
             });
-            self.does("reset role").await.unwrap();
+            self.execute("reset role").await.unwrap();
             let digest = AssertSqlSafe(self.digest.clone());
             let after: String = sqlx::query_scalar(digest).fetch_one(&mut self.connection).await.unwrap();
             effect.changes = after != self.before;
         }
-        self.does("rollback").await.unwrap();
+        self.execute("rollback").await.unwrap();
         // Nothing to reset if the statement could not be prepared.
-        self.does("deallocate p").await.ok();
+        self.execute("deallocate p").await.ok();
         effect
     }
 }
@@ -159,7 +159,7 @@ async fn row_security_alone_hides_and_keeps_what_is_another_restaurants() {
     let luca = world.ids(Target::B)["driverId"].parse::<comanda::ids::DriverId>().unwrap().uuid();
     let otto: Uuid = sqlx::query_scalar("select guest_id from carts where restaurant_id = $1 and guest_id is not null")
         .bind(b)
-        .fetch_one(&world.app.look)
+        .fetch_one(&world.app.superuser)
         .await
         .unwrap();
     let app = "set local role comanda_app; set local \"app.user\" =";
@@ -170,7 +170,7 @@ async fn row_security_alone_hides_and_keeps_what_is_another_restaurants() {
         format!("set local role comanda_app; set local \"app.guest\" = '{otto}'"),
         "set local role comanda_app".to_owned(),
     ];
-    world.app.does(NO_CONSTRAINTS).await;
+    world.app.execute(NO_CONSTRAINTS).await;
     let mut look = Look::at(&world, a).await;
     let (mut asked, mut dangerous) = (0, [0, 0]);
     for statement in recorded() {

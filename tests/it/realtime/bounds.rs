@@ -159,7 +159,7 @@ async fn messages_of_a_socket_are_rate_limited() {
             assert!((1..=720).contains(&refusal["error"]["retryAfter"].as_i64().unwrap()), "{refusal}");
         }
         other.join(&stage.room(), None).await;
-        stage.app.passes(TimeDelta::minutes(12));
+        stage.app.advance_clock(TimeDelta::minutes(12));
         phone.join(&stage.room(), None).await;
         assert_eq!(phone.ask("leave", &nowhere).await["error"]["status"], 429);
         phone.hang_up().await;

@@ -41,7 +41,7 @@ async fn a_socket_without_a_valid_token_is_refused() {
 #[tokio::test]
 async fn an_expired_token_is_refused() {
     let stage = Stage::set_with(&[TEN_MINUTES]).await;
-    stage.app.passes(TimeDelta::minutes(11));
+    stage.app.advance_clock(TimeDelta::minutes(11));
     let mut phone = Phone::new(stage.url(), "websocket");
     assert_eq!(phone.connect(&json!({ "token": token_of(&stage.ada) })).await, json!({ "refused": "unauthorized" }));
 }
@@ -184,7 +184,7 @@ async fn a_socket_ends_with_its_token_unless_that_is_renewed() {
         let fresh = || server.tokens.issue(session.sub, session.sid, 0, server.clock.now()).unwrap();
         let mut phone = Phone::signed_in(stage.url(), transport, &fresh()).await;
         let mut lazy = Phone::signed_in(stage.url(), transport, &fresh()).await;
-        stage.app.passes(TimeDelta::seconds(545));
+        stage.app.advance_clock(TimeDelta::seconds(545));
         for phone in [&mut phone, &mut lazy] {
             let (name, body) = phone.next().await;
             assert_eq!(name, "auth:expiring");
@@ -197,7 +197,7 @@ async fn a_socket_ends_with_its_token_unless_that_is_renewed() {
         assert_eq!(forged["error"]["status"], 401, "{forged}");
         let renewed = phone.ask("auth:renew", &json!([{ "token": fresh() }])).await;
         assert_eq!(renewed["ok"], true, "{renewed}");
-        stage.app.passes(TimeDelta::seconds(65));
+        stage.app.advance_clock(TimeDelta::seconds(65));
         assert_eq!(lazy.ended().await, "io server disconnect");
         phone.received_nothing().await;
     }

@@ -65,17 +65,17 @@ impl Stage {
 
     /// Writes this many events of the restaurant into the log in one transaction; `padding` makes their bodies long.
     pub async fn write_events(&self, count: i32, padding: i32) {
-        write_events(&self.app.look, count, padding).await;
+        write_events(&self.app.superuser, count, padding).await;
     }
 
     /// The numbers of all events, in order.
     pub async fn numbers(&self) -> Vec<i64> {
-        sqlx::query_scalar("select seq from events order by seq").fetch_all(&self.app.look).await.unwrap()
+        sqlx::query_scalar("select seq from events order by seq").fetch_all(&self.app.superuser).await.unwrap()
     }
 
     /// The number of the last event, once it is final.
     pub async fn last(&self) -> i64 {
-        self.app.log_is_final().await;
+        self.app.wait_for_final_log().await;
         *self.numbers().await.last().unwrap()
     }
 

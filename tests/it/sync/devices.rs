@@ -23,11 +23,11 @@ async fn the_device_idle_longest_is_deleted_and_nothing_runs_twice() {
     let places = |seq: i64| op(seq, "order.place", now, order.clone());
     let history = [places(1), places(2)];
     assert_eq!(outcomes(&sends(&ada, "old phone", &history).await), ["applied", "applied"]);
-    app.passes(TimeDelta::minutes(1));
+    app.advance_clock(TimeDelta::minutes(1));
     let waiting = [op(2, "order.status", now, json!({ "orderOp": "op-1", "status": "CANCELLED" }))];
     sends(&ada, "stuck", &waiting).await.expect(200);
     for round in 0..3 {
-        app.passes(TimeDelta::minutes(1));
+        app.advance_clock(TimeDelta::minutes(1));
         sends(&ada, &format!("phone {round}"), &[op(1, "profile.fields", now, json!({ "locale": "en" }))])
             .await
             .expect(200);
@@ -35,7 +35,7 @@ async fn the_device_idle_longest_is_deleted_and_nothing_runs_twice() {
     }
     let orders = async || app.count("select count(*) from orders").await;
     assert_eq!(orders().await, 2);
-    app.passes(TimeDelta::minutes(1));
+    app.advance_clock(TimeDelta::minutes(1));
     assert_eq!(
         outcomes(&sends(&ada, "old phone", &history).await),
         ["duplicate:null", "duplicate:null"],
@@ -82,7 +82,7 @@ async fn a_device_with_open_operations_is_not_removed() {
     let app = TestApp::start().await;
     let (ada, now) = (app.customer("Ada").await, app.clock.now());
     sends(&ada, "phone", &[op(1, "profile.fields", now, json!({ "locale": "en" }))]).await.expect(200);
-    app.does("update sync_operations set state = 'DEAD', result = null, finished_at = null").await;
+    app.execute("update sync_operations set state = 'DEAD', result = null, finished_at = null").await;
     ada.delete("/api/me/sync-devices?deviceId=phone").await.refused(409, "operations_unfinished");
 }
 
@@ -99,7 +99,7 @@ async fn a_history_replayed_after_its_results_were_deleted_changes_nothing() {
         op(4, "profile.fields", now, json!({ "locale": "en" })),
     ];
     sends(&ada, "phone", &history).await.expect(200);
-    app.does("update sync_operations set finished_at = finished_at - interval '31 days'").await;
+    app.execute("update sync_operations set finished_at = finished_at - interval '31 days'").await;
     assert_eq!(clears(&app, "sync_operations").await, 2, "the one beyond the gap stays until that is closed");
     assert_eq!(clears(&app, "sync_devices").await, 0);
     let answer = outcomes(&sends(&ada, "phone", &history).await);

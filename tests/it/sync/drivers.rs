@@ -27,7 +27,7 @@ async fn carried(scene: &Scene) -> (Value, Value) {
 
 /// The driver is absent for 20 minutes, and the delivery is taken back.
 async fn disappears(scene: &Scene, delivery: &Value) {
-    scene.app.passes(TimeDelta::minutes(20));
+    scene.app.advance_clock(TimeDelta::minutes(20));
     presence::sweep(&scene.app.running().app).await.unwrap();
     let now = scene.luigi.owner.get(&format!("/api/deliveries/{}", id_of(delivery))).await.expect(200);
     assert_eq!((&now["status"], &now["driver"]), (&json!("WAITING"), &Value::Null));
@@ -77,11 +77,11 @@ async fn a_step_of_a_lost_delivery_is_refused_with_the_restaurant_to_call() {
         let (scene, order, delivery) = ready().await;
         let mut picked_up = scene.app.clock.now() + later;
         if end == "handed back" {
-            scene.app.passes(TimeDelta::minutes(2));
+            scene.app.advance_clock(TimeDelta::minutes(2));
             scene.mario.brings(&delivery, "WAITING").await;
         } else if end == "taken away" {
             // Staff have decided that, and the time of the step is the phone's word only.
-            scene.app.passes(TimeDelta::minutes(2));
+            scene.app.advance_clock(TimeDelta::minutes(2));
             scene.luigi.owner.tries_to_bring(&delivery, "WAITING", Some("no answer")).await.expect(200);
         } else {
             disappears(&scene, &delivery).await;

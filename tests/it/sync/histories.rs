@@ -18,7 +18,7 @@ use crate::people::{Person, id_of};
 use crate::shop::Shop;
 use comanda::actor::Actor;
 use comanda::orders::OrderStatus;
-use comanda::orders::status::{Applies, STEPS};
+use comanda::orders::status::{AppliesTo, STEPS};
 
 const PHONES: [&str; 3] = ["phone", "tablet", "till"];
 const STOCK: u32 = 5_000;
@@ -74,7 +74,7 @@ fn write(random: &mut StdRng, shop: &Shop, now: DateTime<Utc>, phone: usize, mod
                 let step = order.as_ref().and_then(|(from, ..)| {
                     STEPS.iter().find(|step| {
                         let by_staff = step.actors.contains(&Actor::Staff);
-                        step.from == *from && step.to == to && step.applies != Applies::ToDelivery && by_staff
+                        step.from == *from && step.to == to && step.applies != AppliesTo::Delivery && by_staff
                     })
                 });
                 match (step, order) {
@@ -140,7 +140,7 @@ async fn plays(app: &TestApp, random: &mut StdRng, owner: &Person, phones: &[Vec
         if fault == 0 {
             // A worker that took a lease and died.
             let until = app.clock.now() + TimeDelta::seconds(15);
-            app.does(&format!(
+            app.execute(&format!(
                 "update sync_devices set lease = gen_random_uuid(), lease_until = '{until}', due_at = '{until}'
                  where device = '{}' and lease is null",
                 PHONES[phone]
@@ -158,10 +158,10 @@ async fn plays(app: &TestApp, random: &mut StdRng, owner: &Person, phones: &[Vec
         });
         if under_way.len() >= 3 {
             under_way.join_next().await.unwrap().unwrap();
-            app.passes(TimeDelta::seconds(if fault == 0 { 16 } else { 0 }));
+            app.advance_clock(TimeDelta::seconds(if fault == 0 { 16 } else { 0 }));
         }
     }
-    app.passes(TimeDelta::seconds(16));
+    app.advance_clock(TimeDelta::seconds(16));
     while let Some(done) = under_way.join_next().await {
         done.unwrap();
     }

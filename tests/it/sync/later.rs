@@ -20,7 +20,7 @@ fn order(shop: &Shop, more: &Value) -> Value {
 async fn luigi_in_the_morning(slots: Value) -> (TestApp, Shop, DateTime<Utc>) {
     let app = TestApp::start().await;
     let day = (app.clock.now().date_naive() + Days::new(1)).and_hms_opt(10, 0, 0).unwrap().and_utc();
-    app.passes(day - app.clock.now());
+    app.advance_clock(day - app.clock.now());
     let hours: Vec<_> = (1..=7).map(|day| json!({ "weekday": day, "opens": "18:00", "closes": "22:00" })).collect();
     let shop = app.restaurant("Luigi").with("timezone", json!("UTC")).with("hours", json!(hours));
     let luigi = shop.with("slots", slots).opens().await;
@@ -129,9 +129,9 @@ async fn a_temporary_limit_delays_an_operation_and_a_permanent_one_rejects_it() 
     // Repetitions have no effect: an exceeded limit is not an error that makes an operation DEAD.
     for _ in 0..12 {
         assert_eq!(outcomes(&sends(&ada, "phone", &ops).await)[2..], expected[2..]);
-        app.passes(TimeDelta::minutes(4));
+        app.advance_clock(TimeDelta::minutes(4));
     }
-    app.passes(TimeDelta::minutes(13));
+    app.advance_clock(TimeDelta::minutes(13));
     eventually("the others are placed by themselves", async || {
         app.count("select count(*) from sync_operations where state = 'APPLIED'").await == 4
     })

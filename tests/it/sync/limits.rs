@@ -55,7 +55,7 @@ async fn operations_of_a_batch_draw_from_limits_like_requests_and_wait_in_order(
     // As time passes the rest is run, at the rate of the limit and in order.
     let mut before = done(&app).await;
     for _ in 0..3 {
-        app.passes(TimeDelta::minutes(15));
+        app.advance_clock(TimeDelta::minutes(15));
         eventually("more is done", async || done(&app).await >= before + 5).await;
         let now = done(&app).await;
         assert!(now <= before + 11, "{} in a quarter of an hour", now - before);
@@ -63,7 +63,7 @@ async fn operations_of_a_batch_draw_from_limits_like_requests_and_wait_in_order(
         before = now;
     }
     while before < 250 {
-        app.passes(TimeDelta::hours(1));
+        app.advance_clock(TimeDelta::hours(1));
         eventually("more is done, until all is: nothing is lost", async || done(&app).await >= (before + 15).min(250))
             .await;
         before = done(&app).await;

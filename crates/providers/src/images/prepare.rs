@@ -36,8 +36,8 @@ const PROGRESSIVE_PIXEL: u64 = 9;
 /// The maximum size of an image.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
-    /// The maximum number of pixels (width × height). A decoded image may need four bytes a pixel, so an image with
-    /// 16 bits a channel may have half as many pixels, and a progressive JPEG four ninths.
+    /// The maximum number of pixels (width × height), from `IMAGE_MAX_PIXELS`. A decoded image may need four bytes a
+    /// pixel, so an image with 16 bits a channel may have half as many pixels, and a progressive JPEG four ninths.
     pub max_pixels: u32,
 }
 
