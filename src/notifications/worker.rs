@@ -58,7 +58,11 @@ async fn work_off(app: &Arc<App>, scope: PlatformScope) -> Result<bool, Problem>
     let more = i64::try_from(claimed.len()).is_ok_and(|count| count == BATCH);
     for message in claimed {
         let task_app = Arc::clone(app);
-        app.db.write(scope, move |tx| Box::pin(async move { hand_over(tx, &task_app, &message).await })).await?;
+        let id = message.id;
+        let work = app.db.write(scope, move |tx| Box::pin(async move { hand_over(tx, &task_app, &message).await }));
+        if let Err(problem) = work.await {
+            tracing::warn!(message = %id, %problem, "a message was not sent; it is retried after its lease");
+        }
     }
     Ok(more)
 }

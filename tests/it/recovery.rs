@@ -255,6 +255,29 @@ async fn no_code_is_readable_in_the_database() {
 }
 
 #[tokio::test]
+async fn a_message_that_cannot_be_sent_does_not_delay_others() {
+    let app = TestApp::start().await;
+    // One transaction, so that the worker leases both together, and the unreadable one first.
+    app.execute(
+        "begin;
+         insert into notifications (id, dedupe_key, kind, category, data, secret, created_at)
+         values ('018f0000-0000-7000-8000-000000000001', 'unreadable', 'account.email-code', 'SECURITY', '{}',
+                 '\\x00', now()),
+                ('018f0000-0000-7000-8000-000000000002', 'readable', 'account.welcome', 'SECURITY', '{}', null, now());
+         insert into notification_deliveries
+             (id, notification_id, channel, target, priority, state, next_attempt_at, created_at)
+         values ('018f0000-0000-7000-8000-000000000003', '018f0000-0000-7000-8000-000000000001', 'EMAIL',
+                 'ada@example.com', 0, 'PENDING', '2020-01-01', now()),
+                ('018f0000-0000-7000-8000-000000000004', '018f0000-0000-7000-8000-000000000002', 'EMAIL',
+                 'eve@example.com', 5, 'PENDING', '2020-01-01', now());
+         commit",
+    )
+    .await;
+    sent_messages(&app, "eve@example.com", "account.welcome", 1).await;
+    assert_eq!(app.count("select count(*) from notification_deliveries where state = 'SENDING'").await, 1);
+}
+
+#[tokio::test]
 async fn in_production_the_outbox_shows_no_code() {
     let production = [("MODE", "production"), ("ADMIN_SECOND_FACTOR", "optional"), ("DATA_DIR", "./data")];
     let app = TestApp::with(&production).await;
