@@ -66,7 +66,7 @@ pub(super) const TABLE: &[Variable] = &[
     plain(
         ORDERS,
         "ORDER_MAX_NOTES",
-        "10000",
+        "2000",
         "Maximum number of characters of the notes of all lines of an order together (500 to 50000).",
     ),
     plain(
@@ -105,7 +105,7 @@ pub(super) const TABLE: &[Variable] = &[
     plain(
         ORDERS,
         "CART_MAX_CHOICES",
-        "1000",
+        "200",
         "Most chosen modifiers of a cart, or of an order or a quote from lines, all lines together and nested ones \
          included (100 to 10000).",
     ),

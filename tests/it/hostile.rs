@@ -307,6 +307,40 @@ async fn the_choices_of_a_line_are_limited_together() {
     assert_eq!(outcomes, ["applied", "rejected", "rejected", "applied"], "{answer}");
 }
 
+/// A customer cannot make an event so large that a few of them disconnect a restaurant's tablet on a slow line.
+#[tokio::test]
+async fn the_largest_order_of_a_customer_makes_no_large_event() {
+    let app = TestApp::start().await;
+    let grill = app.restaurant("Grill").with("alwaysOpen", json!(true)).sells("Burger", 1000).opens().await;
+    let answers: Vec<_> = (0..8).map(|one| json!({ "name": format!("Topping {one}"), "price": euros(1) })).collect();
+    let group = json!({ "name": "Toppings", "min": 0, "max": 8, "modifiers": answers });
+    let group = grill.owner.post(&grill.path("/modifier-groups"), &group).await.expect(201);
+    let burger = grill.path(&format!("/items/{}", grill.any_dish().id));
+    grill.owner.patch(&burger, &json!({ "modifierGroups": [id_of(&group)] })).await.expect(200);
+    let chosen = |count: usize| -> Vec<_> {
+        let chosen = group["modifiers"].as_array().unwrap().iter().take(count);
+        chosen.map(|one| json!({ "modifierId": one["id"] })).collect()
+    };
+    // Characters of four bytes.
+    let order = |last: usize, note: usize| {
+        let line = |number: usize| {
+            let (choices, length) = if number == 99 { (last, note) } else { (2, 20) };
+            json!({ "itemId": grill.any_dish().id, "quantity": 99, "modifiers": chosen(choices),
+                    "note": "𝄞".repeat(length) })
+        };
+        let lines: Vec<_> = (0..100).map(line).collect();
+        json!({ "restaurantId": grill.id, "fulfilment": "PICKUP", "lines": lines, "note": "𝄞".repeat(500) })
+    };
+    let ada = app.customer("Ada").await;
+    ada.asks_for_order("choices", &order(3, 20)).await.refused(422, "invalid_request");
+    ada.asks_for_order("notes", &order(2, 21)).await.refused(422, "invalid_request");
+    let placed = ada.asks_for_order("largest", &order(2, 20)).await.expect(201);
+    grill.owner.moves(&placed, "CONFIRMED").await;
+    let largest = app.count("select max(octet_length(payload::text))::bigint from events").await;
+    println!("the largest event of an order: {largest} bytes");
+    assert!(largest * 12 < 1 << 20, "{largest} bytes");
+}
+
 /// A large menu is replaced repeatedly while guests read it, in every language and by category, and order from it: no
 /// request is refused because the server is busy.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -97,7 +97,7 @@ impl Recipe {
     /// Each dimension alone at its limit, as far as it fits into one menu.
     pub fn extremes() -> Vec<Self> {
         let of = |name: &str| Self { lines: 100, ..Self::named(name) };
-        let choices = Self { groups: 20, modifiers: 75, choices: 1_000, items: 100, ..of("") };
+        let choices = Self { groups: 20, modifiers: 75, choices: 200, items: 100, ..of("") };
         let all = vec![
             Self::plain(),
             Self { windows: 30, is_served: false, weekly: 98, dates: 400, items: 780, ..of("windows") },
@@ -138,7 +138,7 @@ impl Recipe {
             is_counted: chance.is(),
             classes: chance.size(7),
             lines: chance.size(100).max(1),
-            choices: chance.size(1_000),
+            choices: chance.size(200),
             has_notes: chance.is(),
         };
         recipe.fitting()
@@ -378,7 +378,7 @@ impl Recipe {
                 }
             }
             left -= taken;
-            let note = (self.has_notes && number < 20).then(|| "ﷺ".repeat(500));
+            let note = (self.has_notes && number < 4).then(|| "ﷺ".repeat(500));
             json!({ "itemId": item["id"], "quantity": 1, "modifiers": chosen, "note": note })
         });
         Value::Array(lines.collect())

@@ -10,7 +10,7 @@ use crate::shop::Shop;
 const LIMIT: usize = 20_000;
 
 async fn start() -> (TestApp, Shop) {
-    let app = TestApp::with(&[("BATCH_MAX_RESULT_BYTES", "20000")]).await;
+    let app = TestApp::with(&[("BATCH_MAX_RESULT_BYTES", "20000"), ("ORDER_MAX_NOTES", "10000")]).await;
     let luigi = app.restaurant("Luigi").sells("Tiramisù", 600).opens().await;
     (app, luigi)
 }
@@ -113,7 +113,7 @@ async fn a_bulk_update_returns_a_limited_number_of_bytes_of_orders_and_conflicts
 
 #[tokio::test]
 async fn write_limits_count_the_bytes_that_are_stored() {
-    let app = TestApp::with(&[("WRITES_PER_USER", "150/24h")]).await;
+    let app = TestApp::with(&[("WRITES_PER_USER", "150/24h"), ("ORDER_MAX_NOTES", "10000")]).await;
     let luigi = app.restaurant("Luigi").sells("Tiramisù", 600).opens().await;
     let ada = app.customer("Ada").await;
     let mut done = 0;
@@ -145,7 +145,7 @@ async fn the_notes_of_an_order_are_limited_together() {
         order
     };
     let ops =
-        [op(1, "order.place", app.clock.now(), with_notes(20)), op(2, "order.place", app.clock.now(), with_notes(21))];
+        [op(1, "order.place", app.clock.now(), with_notes(4)), op(2, "order.place", app.clock.now(), with_notes(5))];
     let answer = sends(&ada, "phone", &ops).await;
     assert_eq!(outcomes(&answer), ["applied", "rejected:invalid_request"]);
     assert_eq!(answer.json()["data"][1]["problem"]["errors"][0]["pointer"], "/lines");
