@@ -15,6 +15,8 @@ pub struct CouponState {
     pub coupon: Coupon,
     /// The number of the customer's orders that use it and have not been cancelled.
     pub used: i64,
+    /// Whether the customer's e-mail address or phone number was verified.
+    pub is_customer_verified: bool,
 }
 
 /// The order that a coupon is to be used for.
@@ -54,6 +56,8 @@ pub enum CouponRefusal {
     Expired,
     /// Its limit on all orders is reached.
     UsedUp,
+    /// It is limited for each customer, and the customer has verified neither e-mail address nor phone number.
+    Unverified,
     /// Its limit on orders of one customer is reached.
     AlreadyUsed,
     /// The lines cost less than its minimum.
@@ -72,6 +76,8 @@ impl CouponState {
             (!self.coupon.active, CouponRefusal::Unknown),
             (valid_from.is_some_and(|from| purchase.at < from), CouponRefusal::NotYet),
             (valid_until.is_some_and(|until| purchase.at >= until), CouponRefusal::Expired),
+            // Accounts cost nothing, so unverified ones are not different customers.
+            (limit_per_user.is_some() && !self.is_customer_verified, CouponRefusal::Unverified),
             (limit_per_user.is_some_and(|limit| self.used >= limit.into()), CouponRefusal::AlreadyUsed),
             (limit_total.is_some_and(|limit| *redeemed >= limit), CouponRefusal::UsedUp),
             (purchase.items < self.coupon.minimum_items.amount, CouponRefusal::Minimum),
@@ -94,6 +100,11 @@ impl CouponState {
             }
             CouponRefusal::UsedUp => {
                 Problem::new(Code::CouponUsedUp, "All uses of the coupon are taken. Order without it.")
+            }
+            CouponRefusal::Unverified => {
+                let detail = "The coupon is for customers with a verified e-mail address or phone number. Verify one \
+                              (POST /api/me/email/code or /api/me/phone/code), or order without the coupon.";
+                Problem::new(Code::CouponUnverified, detail)
             }
             CouponRefusal::AlreadyUsed => {
                 let detail = "You have used this coupon as often as one customer may. Order without it.";

@@ -33,6 +33,7 @@ struct Row {
     updated_at: DateTime<Utc>,
     currency: Currency,
     used: i64,
+    is_verified: bool,
 }
 
 impl Row {
@@ -57,7 +58,7 @@ impl Row {
             created_at: self.created_at,
             updated_at: self.updated_at,
         };
-        CouponState { coupon, used: self.used }
+        CouponState { coupon, used: self.used, is_customer_verified: self.is_verified }
     }
 }
 
@@ -70,7 +71,9 @@ macro_rules! coupons {
                       c.valid_until, c.limit_total, c.limit_per_user, c.active, c.redeemed, c.version, c.created_at,
                       c.updated_at, r.currency,
                       (select count(*) from coupon_redemptions u where u.restaurant_id = $1 and u.coupon_id = c.id
-                       and u.user_id = $2 and u.returned_at is null) as "used!"
+                       and u.user_id = $2 and u.returned_at is null) as "used!",
+                      exists (select from users u where u.id = $2
+                       and (u.email_verified_at is not null or u.phone_verified_at is not null)) as "is_verified!"
                from coupons c join restaurants r on r.id = c.restaurant_id
                where c.restaurant_id = $1 and c.deleted_at is null and "# + $which,
             $($argument),+

@@ -61,6 +61,7 @@ codes! {
     CouponExpired = CONFLICT, "coupon_expired", "Coupon expired";
     CouponUsedUp = CONFLICT, "coupon_used_up", "Coupon usage limit reached";
     CouponAlreadyUsed = CONFLICT, "coupon_already_used", "Coupon usage limit per customer reached";
+    CouponUnverified = CONFLICT, "coupon_unverified", "Coupon only for verified customers";
     CouponMinimum = CONFLICT, "coupon_minimum", "Coupon minimum not reached";
     CouponNotApplicable = CONFLICT, "coupon_not_applicable", "Coupon not applicable";
     SlotFull = CONFLICT, "slot_full", "Time slot full";

@@ -14,6 +14,7 @@ use crate::app::{TestApp, eventually};
 use crate::people::{Person, delivery_details, id_of};
 use crate::reply::Reply;
 use crate::shop::Shop;
+use crate::sync::{op, sends};
 
 pub fn euros(amount: i64) -> Value {
     json!({ "amount": amount, "currency": "EUR" })
@@ -116,6 +117,37 @@ async fn a_coupon_that_cannot_be_used_says_why_and_what_to_do() {
     app.advance_clock(TimeDelta::minutes(61));
     orders_with(&ada, &luigi, "LATER", 1, false).await.expect(201);
     assert_eq!(app.count("select count(*) from orders").await, 5);
+}
+
+/// Accounts cost nothing, so those that nobody verified do not count as different customers: neither orders nor quotes
+/// of theirs use a coupon that is limited for each customer.
+#[tokio::test]
+async fn a_coupon_for_each_customer_requires_a_verified_address_or_number() {
+    let app = TestApp::with(&[("SYNC_POLL_INTERVAL", "100ms")]).await;
+    let luigi = app.restaurant("Luigi").opens().await;
+    let once = json!({ "code": "ONCE", "kind": "AMOUNT", "amount": euros(100), "limitPerUser": 1, "limitTotal": 12 });
+    makes_coupon(&luigi, once).await;
+    makes_coupon(&luigi, json!({ "code": "ALL", "kind": "AMOUNT", "amount": euros(100), "limitTotal": 12 })).await;
+    let people = app.crowd(4).await;
+    app.execute("update users set email_verified_at = null where name = 'Guest'").await;
+    for person in &people {
+        orders_with(person, &luigi, "ONCE", 1, false).await.refused(409, "coupon_unverified");
+        quotes_with(person, &luigi, "ONCE").await.refused(409, "coupon_unverified");
+        orders_with(person, &luigi, "ALL", 1, false).await.expect(201);
+    }
+    let payload = json!({ "restaurantId": luigi.id, "fulfilment": "PICKUP", "couponCode": "ONCE",
+        "lines": [{ "itemId": luigi.any_dish().id, "quantity": 1 }] });
+    let offline = sends(&people[0], "phone", &[op(1, "order.place", app.clock.now(), payload)]).await.expect(200);
+    assert_eq!(offline["data"][0]["problem"]["code"], "coupon_unverified", "{offline}");
+    for (person, verified) in people.iter().zip(["email_verified_at = now()", "phone_verified_at = now()"]) {
+        app.execute(&format!("update users set phone = '+4915112345678' where email = '{}'", person.email)).await;
+        quotes_with(person, &luigi, "ONCE").await.refused(409, "coupon_unverified");
+        app.execute(&format!("update users set {verified} where email = '{}'", person.email)).await;
+        quotes_with(person, &luigi, "ONCE").await.expect(201);
+        orders_with(person, &luigi, "ONCE", 1, false).await.expect(201);
+        orders_with(person, &luigi, "ONCE", 1, false).await.refused(409, "coupon_already_used");
+    }
+    assert_eq!(app.count("select redeemed::bigint from coupons where code = 'ONCE'").await, 2);
 }
 
 #[tokio::test]

@@ -217,7 +217,7 @@ fn coupon(random: &mut StdRng, currency: Currency) -> CouponState {
         created_at: now,
         updated_at: now,
     };
-    CouponState { coupon, used: 0 }
+    CouponState { coupon, used: 0, is_customer_verified: true }
 }
 
 impl Case {
