@@ -136,7 +136,7 @@ operations! {
     DeleteCategory = "delete_category": [Staff, Admin];
     ListItems = "list_items": [Staff, Admin];
     CreateItem = "create_item": [Staff, Admin];
-    GetItem = "get_item": [Anyone];
+    GetItem = "get_item": [Staff, Admin];
     SetItemImage = "set_item_image": [Staff, Admin];
     RemoveItemImage = "remove_item_image": [Staff, Admin];
     UpdateItem = "update_item": [Staff, Admin];
@@ -146,7 +146,7 @@ operations! {
     ListStockLedger = "list_stock_ledger": [Staff, Admin];
     ListModifierGroups = "list_modifier_groups": [Staff, Admin];
     CreateModifierGroup = "create_modifier_group": [Staff, Admin];
-    GetModifierGroup = "get_modifier_group": [Anyone];
+    GetModifierGroup = "get_modifier_group": [Staff, Admin];
     UpdateModifierGroup = "update_modifier_group": [Staff, Admin];
     DeleteModifierGroup = "delete_modifier_group": [Staff, Admin];
     SetModifierAvailability = "set_modifier_availability": [Staff, Admin];

@@ -286,6 +286,27 @@ async fn stock_never_becomes_negative() {
     app.customer("Eve").await.put(&path("Water"), &json!({ "stock": 1 })).await.refused(404, "not_found");
 }
 
+/// The stock of an item read again and again is what the restaurant sells.
+#[tokio::test]
+async fn only_staff_read_the_exact_stock() {
+    let app = TestApp::start().await;
+    let luigi = app.restaurant("Luigi").sells_counted("Porchetta", 850, 500).opens().await;
+    let group = json!({ "name": "Size", "min": 0, "max": 1, "modifiers": [
+        { "name": "Large", "price": { "amount": 100, "currency": "EUR" }, "stock": 300 }] });
+    let group = luigi.owner.post(&luigi.path("/modifier-groups"), &group).await.expect(201);
+    let item = luigi.path(&format!("/items/{}", luigi.any_dish().id));
+    let group = luigi.path(&format!("/modifier-groups/{}", group["id"].as_str().unwrap()));
+    let (staff, eve) = (app.staff_of(&luigi).await, app.customer("Eve").await);
+    assert_eq!(staff.get(&item).await.expect(200)["stock"], 500);
+    assert_eq!(staff.get(&group).await.expect(200)["modifiers"][0]["stock"], 300);
+    for path in [&item, &group] {
+        eve.get(path).await.refused(404, "not_found");
+        app.stranger().get(path).await.refused(401, "unauthenticated");
+    }
+    let menu = app.stranger().get(&luigi.path("/menu")).await.expect(200).to_string();
+    assert!(!menu.contains("\"stock\""), "{menu}");
+}
+
 #[tokio::test]
 async fn an_item_off_until_a_time_is_available_again_then() {
     let app = TestApp::start().await;

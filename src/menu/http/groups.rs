@@ -25,7 +25,7 @@ use crate::menu::{Group, nesting, sql};
 use crate::paging::List;
 use crate::problem::{Problem, ProblemBody};
 use crate::restaurants::access::Staff;
-use crate::tenancy::{RestaurantScope, TenancyContext};
+use crate::tenancy::RestaurantScope;
 use crate::text::SingleLine;
 use crate::uow::Tx;
 
@@ -189,9 +189,11 @@ async fn list_modifier_groups(State(app): State<Arc<App>>, staff: Staff) -> Resu
     Ok(Json(List { data, next_cursor: None }))
 }
 
-/// Get a modifier group
+/// Get a modifier group for staff
+///
+/// With the current stock of its modifiers, which the menu does not show.
 #[utoipa::path(get, path = "/api/restaurants/{restaurantId}/modifier-groups/{groupId}", tag = "menu",
-    params(("restaurantId" = RestaurantId, Path), ("groupId" = ModifierGroupId, Path)),
+    security(("token" = [])), params(("restaurantId" = RestaurantId, Path), ("groupId" = ModifierGroupId, Path)),
     responses(
         (status = 200, description = "The group", body = ModifierGroup),
         (status = 404, description = "Resource not found",
@@ -199,14 +201,16 @@ async fn list_modifier_groups(State(app): State<Arc<App>>, staff: Staff) -> Resu
 ))]
 async fn get_modifier_group(
     State(app): State<Arc<App>>,
-    Path((restaurant, id)): Path<(RestaurantId, ModifierGroupId)>,
+    staff: Staff,
+    Path((_, id)): Path<(RestaurantId, ModifierGroupId)>,
 ) -> Result<Json<ModifierGroup>, Problem> {
+    let scope = staff.scope;
     let (currency, group) = app
         .db
-        .read(TenancyContext::anonymous(), move |tx| {
+        .read(scope, move |tx| {
             Box::pin(async move {
-                let currency = sql::currency(tx, restaurant).await?;
-                Ok((currency, sql::groups::get(tx, restaurant, id).await?))
+                let currency = sql::currency(tx, scope.restaurant()).await?;
+                Ok((currency, sql::groups::get(tx, scope.restaurant(), id).await?))
             })
         })
         .await?;

@@ -27,7 +27,6 @@ use crate::paging::{Cursor, List, Page};
 use crate::problem::{Problem, ProblemBody};
 use crate::restaurants::access::Staff;
 use crate::restaurants::tax::TaxClass;
-use crate::tenancy::TenancyContext;
 use crate::text::{MultiLine, SingleLine};
 use crate::timestamp::Timestamp;
 
@@ -183,8 +182,10 @@ async fn list_items(
     Ok(Json(page.cut(rows, |item| (DateTime::UNIX_EPOCH, item.id.uuid()))))
 }
 
-/// Get an item
-#[utoipa::path(get, path = "/api/restaurants/{restaurantId}/items/{itemId}", tag = "menu",
+/// Get an item for staff
+///
+/// With the current stock, which the menu does not show.
+#[utoipa::path(get, path = "/api/restaurants/{restaurantId}/items/{itemId}", tag = "menu", security(("token" = [])),
     params(("restaurantId" = RestaurantId, Path), ("itemId" = ItemId, Path)),
     responses(
         (status = 200, description = "The item", body = Item),
@@ -193,11 +194,13 @@ async fn list_items(
 ))]
 async fn get_item(
     State(app): State<Arc<App>>,
-    Path((restaurant, id)): Path<(RestaurantId, ItemId)>,
+    staff: Staff,
+    Path((_, id)): Path<(RestaurantId, ItemId)>,
 ) -> Result<Json<Item>, Problem> {
+    let scope = staff.scope;
     let item = app
         .db
-        .read(TenancyContext::anonymous(), move |tx| Box::pin(async move { sql::items::get(tx, restaurant, id).await }))
+        .read(scope, move |tx| Box::pin(async move { sql::items::get(tx, scope.restaurant(), id).await }))
         .await?;
     item.map(Json).ok_or_else(Problem::not_found)
 }
