@@ -14,9 +14,9 @@ pub struct Sockets {
     pub max_message_bytes: usize,
     /// `SOCKET_MAX_ROOMS`: maximum number of rooms of one socket.
     pub max_rooms: usize,
-    /// `SOCKET_EVENTS`: messages of one socket, in the form of `RATE_LIMIT_AUTH`; each except `auth:renew` also draws
-    /// from `RATE_LIMIT_USER` and `RATE_LIMIT_NETWORK` as well. auto: 100/5s in production (as many at once as it may
-    /// have rooms, then 20 a second), 60000/1m in development.
+    /// `SOCKET_EVENTS`: messages of one socket, in the form of `RATE_LIMIT_AUTH`; each except one `auth:renew` a minute
+    /// also draws from `RATE_LIMIT_USER` and `RATE_LIMIT_NETWORK`. auto: 100/5s in production (as many at once as it
+    /// may have rooms, then 20 a second), 60000/1m in development.
     pub events: Quota,
     /// `SOCKET_MAX_PER_USER`: maximum number of open sockets of one user on one node (1 to 1000000). auto: 10 in
     /// production, `MAX_CONNECTIONS` in development.
@@ -47,6 +47,8 @@ pub struct Sockets {
     /// `SOCKET_REPLAYS_AT_ONCE`: maximum number of pages of missed events that are read at once (1 to 1000); further
     /// ones wait.
     pub replays_at_once: usize,
+    /// `SOCKET_ROOM_CHECKS_AT_ONCE`: maximum number of sockets whose rooms are checked again at once (1 to 1000).
+    pub room_checks_at_once: usize,
     /// `SOCKET_CONNECT_TIMEOUT`: A session that has not been signed in for this time is closed.
     pub connect_timeout: Duration,
     /// `EVENT_POLL_INTERVAL`: how often the event log is read in any case, because notifications may be lost.
@@ -90,6 +92,7 @@ impl Sockets {
             buffer_bytes: reader.number("SOCKET_BUFFER_BYTES", 16_384, 1 << 30),
             buffer_bytes_per_node: reader.number("SOCKET_BUFFER_BYTES_PER_NODE", 16_384, 1 << 40),
             replays_at_once: reader.number("SOCKET_REPLAYS_AT_ONCE", 1, 1_000),
+            room_checks_at_once: reader.number("SOCKET_ROOM_CHECKS_AT_ONCE", 1, 1_000),
             connect_timeout: reader.duration("SOCKET_CONNECT_TIMEOUT"),
             poll_interval: reader.duration("EVENT_POLL_INTERVAL"),
             ring: reader.number("EVENT_RING", 16, 1_000_000),

@@ -40,11 +40,21 @@ impl DeliveryAccess {
     pub async fn of(app: &App, caller: &Caller, delivery: DeliveryId, operation: Operation) -> Result<Self, Problem> {
         let (user, driver) = (caller.user, caller.driver);
         let found = app.db.read(caller.tenancy(), move |tx| {
-            Box::pin(async move { sql::relations_to(tx, delivery, user, driver).await })
+            Box::pin(async move { sql::relations_to_all(tx, &[delivery], user, driver).await })
         });
-        let found = found.await?.ok_or_else(Problem::not_found)?;
-        let scope = orders::access::scope_for(&found.to_order(), caller, found.order, operation)?;
-        Ok(Self { delivery, order: found.order, scope, is_closed: found.is_closed, as_of: found.as_of })
+        Self::by(&found.await?.pop().ok_or_else(Problem::not_found)?, caller, operation)
+    }
+}
+
+impl DeliveryAccess {
+    /// The access that the relations of a caller give.
+    ///
+    /// # Errors
+    /// As [`Self::of`].
+    pub fn by(found: &sql::DeliveryRelations, caller: &Caller, operation: Operation) -> Result<Self, Problem> {
+        let scope = orders::access::scope_for(&found.to_order(), caller, operation)?;
+        let sql::DeliveryRelations { delivery, order, is_closed, as_of, .. } = *found;
+        Ok(Self { delivery, order, scope, is_closed, as_of })
     }
 }
 

@@ -114,6 +114,8 @@ macro_rules! deliveries {
 
 /// The relations of a caller to a delivery.
 pub struct DeliveryRelations {
+    /// The id of the delivery.
+    pub delivery: DeliveryId,
     /// The restaurant of the delivery.
     pub restaurant: RestaurantId,
     /// The order of the delivery.
@@ -133,32 +135,34 @@ pub struct DeliveryRelations {
 impl DeliveryRelations {
     /// The relations to the order, for its permissions.
     pub fn to_order(&self) -> OrderRelations {
-        let Self { restaurant, is_customer, member_role, is_carrier, as_of, .. } = *self;
-        OrderRelations { restaurant, is_customer, member_role, is_carrier, as_of }
+        let Self { order, restaurant, is_customer, member_role, is_carrier, as_of, .. } = *self;
+        OrderRelations { order, restaurant, is_customer, member_role, is_carrier, as_of }
     }
 }
 
-/// The relations of a user to a delivery; `None`: it does not exist, or the user may not see it.
-pub async fn relations_to(
+/// The relations of a user to several deliveries, in any sequence, without those that do not exist or that the user may
+/// not see.
+pub async fn relations_to_all(
     tx: &mut Tx,
-    delivery: DeliveryId,
+    deliveries: &[DeliveryId],
     user: UserId,
     driver: Option<DriverId>,
-) -> Result<Option<DeliveryRelations>, Problem> {
+) -> Result<Vec<DeliveryRelations>, Problem> {
     let relations = sqlx::query_as!(
         DeliveryRelations,
-        r#"select d.restaurant_id as restaurant, d.order_id as "order", d.customer_id = $2 as "is_customer!",
+        r#"select d.id as delivery, d.restaurant_id as restaurant, d.order_id as "order",
+                  d.customer_id = $2 as "is_customer!",
                   m.role as "member_role?: MemberRole", coalesce(d.driver_id = $3, false) as "is_carrier!",
-                  d.closed_at is not null as "is_closed!", event_horizon() as "as_of!"
+                  d.closed_at is not null as "is_closed!", (select event_horizon()) as "as_of!"
            from deliveries d
            left join memberships m on m.restaurant_id = d.restaurant_id and m.user_id = $2
                and second_factor_suffices(m.restaurant_id, m.user_id)
-           where d.id = $1"#,
-        delivery as DeliveryId,
+           where d.id = any($1)"#,
+        &deliveries.iter().map(|id| id.uuid()).collect::<Vec<_>>(),
         user as UserId,
         driver as Option<DriverId>,
     )
-    .fetch_optional(tx.connection())
+    .fetch_all(tx.connection())
     .await?;
     Ok(relations)
 }

@@ -78,7 +78,7 @@ async fn allowed(
     operation: Operation,
 ) -> Result<(RestaurantScope, i64), Problem> {
     let found = sql::relations_to(tx, order, caller.user, caller.driver).await?.ok_or_else(Problem::not_found)?;
-    Ok((scope_for(&found, caller, order, operation)?, found.as_of))
+    Ok((scope_for(&found, caller, operation)?, found.as_of))
 }
 
 /// Checks whether the relations to an order, or to its delivery, allow the operation, and returns its scope: that of
@@ -89,7 +89,6 @@ async fn allowed(
 pub fn scope_for(
     found: &sql::OrderRelations,
     caller: &Caller,
-    order: OrderId,
     operation: Operation,
 ) -> Result<RestaurantScope, Problem> {
     let mut relations = caller.relations();
@@ -101,7 +100,7 @@ pub fn scope_for(
         relations.push(Relation::Carrier);
     }
     permission::decide(operation, &relations)?;
-    let (restaurant, user) = (found.restaurant, caller.user);
+    let (order, restaurant, user) = (found.order, found.restaurant, caller.user);
     if let Some(min_role) = MemberRole::min_role_for(operation)
         .filter(|min_role| found.member_role.is_some_and(|member_role| member_role <= *min_role))
     {

@@ -204,6 +204,8 @@ impl Row {
 
 /// The relations of a caller to an order.
 pub struct OrderRelations {
+    /// The id of the order.
+    pub order: OrderId,
     /// The restaurant of the order.
     pub restaurant: RestaurantId,
     /// Whether the caller placed it.
@@ -223,22 +225,33 @@ pub async fn relations_to(
     user: UserId,
     driver: Option<DriverId>,
 ) -> Result<Option<OrderRelations>, Problem> {
+    Ok(relations_to_all(tx, &[order], user, driver).await?.pop())
+}
+
+/// The relations of a user to several orders, in any sequence, without orders that do not exist or that they may not
+/// see.
+pub async fn relations_to_all(
+    tx: &mut Tx,
+    orders: &[OrderId],
+    user: UserId,
+    driver: Option<DriverId>,
+) -> Result<Vec<OrderRelations>, Problem> {
     let relations = sqlx::query_as!(
         OrderRelations,
-        r#"select o.restaurant_id as restaurant, o.customer_id = $2 as "is_customer!",
+        r#"select o.id as "order", o.restaurant_id as restaurant, o.customer_id = $2 as "is_customer!",
                   m.role as "member_role?: MemberRole", d.id is not null as "is_carrier!",
-                  event_horizon() as "as_of!"
+                  (select event_horizon()) as "as_of!"
            from orders o
            left join memberships m on m.restaurant_id = o.restaurant_id and m.user_id = $2
                and second_factor_suffices(m.restaurant_id, m.user_id)
            left join deliveries d on d.restaurant_id = o.restaurant_id and d.order_id = o.id and d.driver_id = $3
                and d.closed_at is null
-           where o.id = $1"#,
-        order as OrderId,
+           where o.id = any($1)"#,
+        &orders.iter().map(|id| id.uuid()).collect::<Vec<_>>(),
         user as UserId,
         driver as Option<DriverId>,
     )
-    .fetch_optional(tx.connection())
+    .fetch_all(tx.connection())
     .await?;
     Ok(relations)
 }

@@ -1,15 +1,24 @@
 //! Access to rooms: a caller may join the room of an object that they may GET, decided by the same functions.
 
+use std::collections::HashMap;
+
 use super::room::{Audience, Room};
 use crate::accounts::Caller;
 use crate::app::App;
+use crate::delivery;
 use crate::delivery::access::DeliveryAccess;
-use crate::ids::RestaurantId;
-use crate::orders::access::OrderAccess;
+use crate::delivery::sql::DeliveryRelations;
+use crate::ids::{DeliveryId, OrderId, RestaurantId};
+use crate::orders;
+use crate::orders::access::scope_for;
+use crate::orders::sql::OrderRelations;
 use crate::permission::{self, Operation};
 use crate::problem::Problem;
-use crate::restaurants::access;
+use crate::restaurants;
+use crate::restaurants::access::StaffAccess;
+use crate::restaurants::sql::MemberAccess;
 use crate::tenancy::{RestaurantScope, TenancyContext};
+use crate::uow::Tx;
 
 /// The access of a caller to a room.
 #[derive(Clone, Copy)]
@@ -32,6 +41,97 @@ impl RoomAccess {
     }
 }
 
+/// The relations of a caller to restaurants, orders and deliveries.
+#[derive(Default)]
+struct Relations {
+    restaurants: HashMap<RestaurantId, MemberAccess>,
+    orders: HashMap<OrderId, OrderRelations>,
+    deliveries: HashMap<DeliveryId, DeliveryRelations>,
+}
+
+impl Relations {
+    /// Reads the relations to the objects of these rooms, with one statement for each kind.
+    async fn read(tx: &mut Tx, caller: &Caller, rooms: &[Room]) -> Result<Self, Problem> {
+        let (mut restaurants, mut orders, mut deliveries) = (Vec::new(), Vec::new(), Vec::new());
+        for room in rooms {
+            match *room {
+                Room::Restaurant(id) => restaurants.push(id),
+                Room::Order(id) => orders.push(id),
+                Room::Delivery(id) => deliveries.push(id),
+                Room::Driver(_) | Room::User(_) => {}
+            }
+        }
+        let (user, driver) = (caller.user, caller.driver);
+        let mut found = Self::default();
+        if !restaurants.is_empty() {
+            let found_at = restaurants::sql::member_access_at(tx, &restaurants, user).await?;
+            found.restaurants.extend(found_at.into_iter().map(|access| (access.restaurant, access)));
+        }
+        if !orders.is_empty() {
+            let relations = orders::sql::relations_to_all(tx, &orders, user, driver).await?;
+            found.orders.extend(relations.into_iter().map(|relations| (relations.order, relations)));
+        }
+        if !deliveries.is_empty() {
+            let relations = delivery::sql::relations_to_all(tx, &deliveries, user, driver).await?;
+            found.deliveries.extend(relations.into_iter().map(|relations| (relations.delivery, relations)));
+        }
+        Ok(found)
+    }
+
+    /// The access that the relations give to a room.
+    fn access(&self, caller: &Caller, room: Room) -> Result<RoomAccess, Problem> {
+        match room {
+            Room::Restaurant(id) => {
+                let member = self.restaurants.get(&id).ok_or_else(Problem::not_found)?;
+                Ok(RoomAccess::by(StaffAccess::by(member, caller).scope(Operation::JoinRestaurantRoom)?, 0))
+            }
+            Room::Order(id) => {
+                let found = self.orders.get(&id).ok_or_else(Problem::not_found)?;
+                Ok(RoomAccess::by(scope_for(found, caller, Operation::GetOrder)?, found.as_of))
+            }
+            Room::Delivery(id) => {
+                let found = self.deliveries.get(&id).ok_or_else(Problem::not_found)?;
+                let access = DeliveryAccess::by(found, caller, Operation::GetDelivery)?;
+                // A driver may still read a closed delivery, but no more events of it.
+                if access.is_closed && access.scope.driver_id().is_some() {
+                    return Err(Problem::not_found());
+                }
+                Ok(RoomAccess::by(access.scope, access.as_of))
+            }
+            Room::Driver(id) => {
+                permission::decide(Operation::JoinDriverRoom, &caller.relations())?;
+                own(caller.driver == Some(id), caller, Audience::Driver(id))
+            }
+            Room::User(id) => {
+                permission::decide(Operation::JoinUserRoom, &caller.relations())?;
+                own(caller.user == id, caller, Audience::Full)
+            }
+        }
+    }
+}
+
+/// Checks which of several rooms the caller may see, in one transaction.
+///
+/// # Errors
+/// When the relations cannot be read. The refusal of each room is in the list.
+pub async fn access_to_all(
+    app: &App,
+    caller: &Caller,
+    rooms: &[Room],
+) -> Result<Vec<(Room, Result<RoomAccess, Problem>)>, Problem> {
+    let is_own = |room: &Room| matches!(room, Room::Driver(_) | Room::User(_));
+    let found = if rooms.iter().all(is_own) {
+        Relations::default()
+    } else {
+        let (reader, rooms) = (*caller, rooms.to_vec());
+        app.db
+            .read(caller.tenancy(), move |tx| Box::pin(async move { Relations::read(tx, &reader, &rooms).await }))
+            .await?
+    };
+    let access = |room: &Room| caller.unlocked().and_then(|()| found.access(caller, *room));
+    Ok(rooms.iter().map(|room| (*room, access(room))).collect())
+}
+
 /// Checks whether the caller may see the room.
 ///
 /// # Errors
@@ -39,32 +139,8 @@ impl RoomAccess {
 /// second factor first.
 pub async fn room_access(app: &App, caller: &Caller, room: Room) -> Result<RoomAccess, Problem> {
     caller.unlocked()?;
-    match room {
-        Room::Restaurant(id) => {
-            let access = access::relations(app, caller, id).await?;
-            Ok(RoomAccess::by(access.scope(Operation::JoinRestaurantRoom)?, 0))
-        }
-        Room::Order(id) => {
-            let access = OrderAccess::of(app, caller, id, Operation::GetOrder).await?;
-            Ok(RoomAccess::by(access.scope, access.as_of))
-        }
-        Room::Delivery(id) => {
-            let access = DeliveryAccess::of(app, caller, id, Operation::GetDelivery).await?;
-            // A driver may still read a closed delivery, but no more events of it.
-            if access.is_closed && access.scope.driver_id().is_some() {
-                return Err(Problem::not_found());
-            }
-            Ok(RoomAccess::by(access.scope, access.as_of))
-        }
-        Room::Driver(id) => {
-            permission::decide(Operation::JoinDriverRoom, &caller.relations())?;
-            own(caller.driver == Some(id), caller, Audience::Driver(id))
-        }
-        Room::User(id) => {
-            permission::decide(Operation::JoinUserRoom, &caller.relations())?;
-            own(caller.user == id, caller, Audience::Full)
-        }
-    }
+    let only = access_to_all(app, caller, &[room]).await?.pop();
+    only.map_or_else(|| Err(Problem::not_found()), |(_, access)| access)
 }
 
 /// A room of the caller's own.

@@ -54,7 +54,9 @@ pub async fn apply(context: SocketContext, io: SocketIo, mut revocations: Receiv
             let Ok(session) = SocketSession::of(&socket) else { continue };
             if affected.as_ref().is_some_and(|affected| affected.sessions.contains(&session.id)) {
                 context.disconnection.disconnect(socket);
-            } else if affected.as_ref().is_none_or(|affected| affected.users.contains(&session.user)) {
+            } else if affected.as_ref().is_none_or(|affected| affected.users.contains(&session.user))
+                && session.wait_for_check()
+            {
                 let (context, stop) = (context.clone(), context.disconnection.stop.clone());
                 let tasks = context.disconnection.tasks.clone();
                 tasks.spawn(async move { stop.run_until_cancelled(recheck(context, socket)).await });
@@ -85,8 +87,9 @@ async fn recheck(context: SocketContext, socket: SocketRef) {
 impl SocketContext {
     async fn check(&self, socket: &SocketRef) -> Result<(), Problem> {
         let session = SocketSession::of(socket)?;
-        let caller = session.caller(&self.app).await?;
         let mut rooms = timeout(READ_TIMEOUT, session.rooms.lock()).await.map_err(|_| Problem::busy(1))?;
+        session.begin_check();
+        let caller = session.caller(&self.app).await?;
         self.leave_forbidden(socket, &caller, &mut rooms).await?;
         Ok(())
     }

@@ -26,6 +26,7 @@ use crate::ids::{DriverId, SessionId, UserId};
 use crate::limits::{self, Bucket};
 use crate::network::Network;
 use crate::problem::{Code, Problem};
+use crate::quota::Quota;
 
 /// The time between the warning and the end of the token; a quarter of the token's life if that is shorter.
 const WARNING: TimeDelta = TimeDelta::seconds(60);
@@ -35,6 +36,8 @@ const GRACE: TimeDelta = TimeDelta::seconds(5);
 const TICK: Duration = Duration::from_secs(1);
 /// The number of messages that may be handled at once, in addition to one for each room.
 const SPARE_REQUESTS: usize = 16;
+/// The time in which one renewal does not count as a request, because the socket would be disconnected without it.
+const FREE_RENEWAL: Duration = Duration::from_mins(1);
 /// The longest time to wait for a client that reads nothing.
 pub const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -53,6 +56,8 @@ pub struct SocketSession {
     carried_since: Mutex<HashMap<Room, (DriverId, i64)>>,
     requests: Semaphore,
     messages: Bucket,
+    renewals: Bucket,
+    check_waits: AtomicBool,
     disconnecting: AtomicBool,
     /// Counts of the socket, released with it.
     permits: Vec<Permit>,
@@ -87,6 +92,17 @@ impl SocketSession {
         self.disconnecting.swap(true, Ordering::AcqRel)
     }
 
+    /// Marks that a check of its rooms waits. Returns `false` if one waits already, which will see every change
+    /// until it begins.
+    pub(super) fn wait_for_check(&self) -> bool {
+        !self.check_waits.swap(true, Ordering::AcqRel)
+    }
+
+    /// Marks that the check which waited begins: a later change needs another one.
+    pub(super) fn begin_check(&self) {
+        self.check_waits.store(false, Ordering::Release);
+    }
+
     /// Whether the server is disconnecting the socket.
     pub(super) fn is_disconnecting(&self) -> bool {
         self.disconnecting.load(Ordering::Acquire)
@@ -107,6 +123,8 @@ impl SocketSession {
             carried_since: Mutex::default(),
             requests: Semaphore::new(app.config.sockets.max_rooms + SPARE_REQUESTS),
             messages: Bucket::new(app.config.sockets.events, &app.clock),
+            renewals: Bucket::new(Quota::new(1, FREE_RENEWAL), &app.clock),
+            check_waits: AtomicBool::new(false),
             disconnecting: AtomicBool::new(false),
             permits: Vec::new(),
             transport: None,
@@ -148,22 +166,41 @@ impl SocketSession {
     /// handled. Otherwise a client could evade these limits by opening new sockets.
     ///
     /// # Errors
-    /// As [`Self::begin_renewal`], and 429 beyond the limits of the user or of the network.
+    /// As [`Self::begin_message`], and 429 beyond the limits of the user or of the network.
     pub async fn begin_request(&self, app: &App) -> Result<SemaphorePermit<'_>, Problem> {
-        let permit = self.begin_renewal()?;
+        let permit = self.begin_message()?;
+        self.draw(app).await?;
+        Ok(permit)
+    }
+
+    /// Begins to handle a message that only carries a new token. One a minute is not counted as a request, because the
+    /// socket would be disconnected without it: `true`.
+    ///
+    /// # Errors
+    /// As [`Self::begin_request`].
+    pub async fn begin_renewal(&self, app: &App) -> Result<(SemaphorePermit<'_>, bool), Problem> {
+        let permit = self.begin_message()?;
+        let is_due = self.renewals.draw().is_ok();
+        if !is_due {
+            self.draw(app).await?;
+        }
+        Ok((permit, is_due))
+    }
+
+    /// Draws one request from the limits of the user and of the network.
+    async fn draw(&self, app: &App) -> Result<(), Problem> {
         let allowance = app.limits.draw_for_message(self.user, self.network).await;
         if allowance.is_granted {
-            return Ok(permit);
+            return Ok(());
         }
         Err(limits::too_many(allowance.wait).with("retryAfter", limits::seconds_up(allowance.wait).max(1)))
     }
 
-    /// Begins to handle a message that only carries a new token. It is not counted as a request, because the socket
-    /// would be disconnected without it.
+    /// Begins to handle a message.
     ///
     /// # Errors
     /// 429 for too many messages in a time, or too many without waiting for their acknowledgements.
-    pub fn begin_renewal(&self) -> Result<SemaphorePermit<'_>, Problem> {
+    pub fn begin_message(&self) -> Result<SemaphorePermit<'_>, Problem> {
         self.messages.draw()?;
         let too_many =
             |_| Problem::new(Code::TooManyRequests, "Wait for the acknowledgements before you send more requests.");

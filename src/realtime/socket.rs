@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use futures_util::{StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 use socketioxide::ParserError;
 use socketioxide::adapter::LocalAdapter;
@@ -12,7 +11,7 @@ use socketioxide::handler::ConnectMiddleware;
 use socketioxide::socket::DisconnectReason;
 use tokio::sync::Semaphore;
 
-use super::access::room_access;
+use super::access::access_to_all;
 use super::acknowledgement::Acknowledgement;
 use super::connection_limits::ConnectionLimits;
 use super::disconnection::Disconnection;
@@ -38,6 +37,8 @@ pub struct SocketContext {
     pub limits: Arc<ConnectionLimits>,
     /// Pages of missed events that are read at once.
     pub replays: Arc<Semaphore>,
+    /// Sockets whose rooms are checked again at once.
+    pub room_checks: Arc<Semaphore>,
 }
 
 /// The `auth` object of the handshake.
@@ -171,7 +172,7 @@ impl SocketContext {
             },
         );
         socket.on_fallback(async |socket: SocketRef, acknowledgement: Acknowledgement| {
-            let begun = SocketSession::of(&socket).and_then(|session| session.begin_renewal().map(drop));
+            let begun = SocketSession::of(&socket).and_then(|session| session.begin_message().map(drop));
             if let Err(problem) = begun {
                 return acknowledgement.refuse(&problem);
             }
@@ -220,10 +221,15 @@ impl SocketContext {
 
     async fn renew(&self, socket: &SocketRef, message: Result<RenewMessage, ParserError>) -> Result<Renewed, Problem> {
         let session = SocketSession::of(socket)?;
-        let _permit = session.begin_renewal()?;
+        let (_permit, is_due) = session.begin_renewal(&self.app).await?;
         let token = message.map_err(|error| unreadable(&error, "{token}"))?.token;
         let (caller, expires_in) = session.renew(&self.app, token).await?;
-        let left = self.leave_forbidden(socket, &caller, &mut *session.rooms.lock().await).await?;
+        // Changes of rights arrive as revocations as well.
+        let left = if is_due {
+            self.leave_forbidden(socket, &caller, &mut *session.rooms.lock().await).await?
+        } else {
+            Vec::new()
+        };
         Ok(Renewed { ok: true, expires_in, left: left.iter().map(Room::to_string).collect() })
     }
 
@@ -237,28 +243,31 @@ impl SocketContext {
         let mut joined: Vec<_> = rooms.iter().map(|(room, audience)| (*room, *audience)).collect();
         // Rooms of restaurants come first, because they have the most events.
         joined.sort_by_key(|(room, _)| !matches!(room, Room::Restaurant(_)));
-        let check = |(room, audience)| async move { (room, audience, room_access(&self.app, caller, room).await) };
-        let mut checks = stream::iter(joined).map(check).buffer_unordered(ROOMS_AT_ONCE);
         let mut left = Vec::new();
-        while let Some((room, audience, access)) = checks.next().await {
-            let stays = match access {
-                // If the user's view of the room has changed, the client has to join again.
-                Ok(access) => access.audience == audience,
-                Err(problem) if is_refusal(problem.code()) => false,
-                Err(problem) => return Err(problem),
-            };
-            if !stays {
-                // The socket leaves at once, so that it receives no more events while the other rooms are checked.
-                leave(socket, rooms, room);
-                left.push(room);
+        for some in joined.chunks(ROOMS_AT_ONCE) {
+            // Rooms are checked outside of the slots of requests, so few sockets are checked at once.
+            let _permit = self.room_checks.acquire().await.map_err(|_| Problem::busy(1))?;
+            let names: Vec<_> = some.iter().map(|(room, _)| *room).collect();
+            let accesses = access_to_all(&self.app, caller, &names).await?;
+            for ((_, audience), (room, access)) in some.iter().zip(accesses) {
+                let stays = match access {
+                    // If the user's view of the room has changed, the client has to join again.
+                    Ok(access) => access.audience == *audience,
+                    Err(problem) if is_refusal(problem.code()) => false,
+                    Err(problem) => return Err(problem),
+                };
+                if !stays {
+                    leave(socket, rooms, room);
+                    left.push(room);
+                }
             }
         }
         Ok(left)
     }
 }
 
-/// Rooms of one socket that are checked at the same time.
-const ROOMS_AT_ONCE: usize = 4;
+/// Rooms of one socket that are checked with the same statements.
+const ROOMS_AT_ONCE: usize = 200;
 
 /// Whether a socket receives the events of a room.
 fn is_in(socket: &SocketRef, rooms: &HashMap<Room, Audience>, room: Room) -> bool {

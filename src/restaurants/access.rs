@@ -26,6 +26,12 @@ pub struct StaffAccess {
 }
 
 impl StaffAccess {
+    /// The relations that a role at a restaurant gives a caller.
+    pub fn by(found: &sql::MemberAccess, caller: &Caller) -> Self {
+        let role = found.role.filter(|_| !found.is_locked);
+        Self { restaurant: found.restaurant, caller: *caller, role, is_locked: found.is_locked }
+    }
+
     /// Refuses a member who has to set up a second factor first.
     ///
     /// # Errors
@@ -97,8 +103,7 @@ pub async fn relations(app: &App, caller: &Caller, restaurant: RestaurantId) -> 
         })
         .await?
         .ok_or_else(Problem::not_found)?;
-    let role = found.role.filter(|_| !found.is_locked);
-    Ok(StaffAccess { restaurant, caller: *caller, role, is_locked: found.is_locked })
+    Ok(StaffAccess::by(&found, caller))
 }
 
 /// A caller who may use the operation on the restaurant in the path (`{restaurantId}`).

@@ -29,8 +29,8 @@ pub mod tax;
 pub mod zones;
 
 pub use members::{
-    change_role, member_access, member_roles, members, memberships_of, put_member, remove_member,
-    require_second_factor, requires_second_factor,
+    MemberAccess, change_role, member_access, member_access_at, member_roles, members, memberships_of, put_member,
+    remove_member, require_second_factor, requires_second_factor,
 };
 pub use profile::{Profile, insert, lock, next_version, set_pause, update};
 

@@ -58,8 +58,8 @@ pub(super) const TABLE: &[Variable] = &[
         LIVE,
         "SOCKET_EVENTS",
         "auto",
-        "Messages of one socket, in the form of RATE_LIMIT_AUTH; each except `auth:renew` also draws from \
-         RATE_LIMIT_USER and RATE_LIMIT_NETWORK as well. auto: 100/5s in production (as many at once as it may have \
+        "Messages of one socket, in the form of RATE_LIMIT_AUTH; each except one `auth:renew` a minute also \
+         draws from RATE_LIMIT_USER and RATE_LIMIT_NETWORK. auto: 100/5s in production (as many at once as it may have \
          rooms, then 20 a second), 60000/1m in development.",
     ),
     plain(
@@ -87,6 +87,13 @@ pub(super) const TABLE: &[Variable] = &[
         "SOCKET_REPLAYS_AT_ONCE",
         "8",
         "Maximum number of pages of missed events that are read at once (1 to 1000); further ones wait.",
+    ),
+    plain(
+        LIVE,
+        "SOCKET_ROOM_CHECKS_AT_ONCE",
+        "2",
+        "Maximum number of sockets whose rooms are checked again at once, after a change of their user's rights or with \
+         a new token (1 to 1000); further ones wait.",
     ),
     plain(LIVE, "SOCKET_CONNECT_TIMEOUT", "10s", "A session that has not been signed in for this time is closed."),
     plain(

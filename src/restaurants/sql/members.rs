@@ -9,6 +9,8 @@ use crate::uow::Tx;
 
 /// The role of a user at a restaurant.
 pub struct MemberAccess {
+    /// The id of the restaurant.
+    pub restaurant: RestaurantId,
     /// The role; `None`: not a member.
     pub role: Option<MemberRole>,
     /// Whether the role is suspended, because the restaurant requires a second factor and the user has none.
@@ -21,17 +23,27 @@ pub async fn member_access(
     restaurant: RestaurantId,
     user: UserId,
 ) -> Result<Option<MemberAccess>, Problem> {
-    let row = sqlx::query!(
-        r#"select m.role as "role?: MemberRole",
+    Ok(member_access_at(tx, &[restaurant], user).await?.pop())
+}
+
+/// The roles of a user at several restaurants, in any sequence, without restaurants that do not exist.
+pub async fn member_access_at(
+    tx: &mut Tx,
+    restaurants: &[RestaurantId],
+    user: UserId,
+) -> Result<Vec<MemberAccess>, Problem> {
+    let found = sqlx::query_as!(
+        MemberAccess,
+        r#"select r.id as restaurant, m.role as "role?: MemberRole",
                   m.role is not null and not second_factor_suffices(r.id, m.user_id) as "is_locked!"
            from restaurants r left join memberships m on m.restaurant_id = r.id and m.user_id = $2
-           where r.id = $1"#,
-        restaurant as RestaurantId,
+           where r.id = any($1)"#,
+        &restaurants.iter().map(|id| id.uuid()).collect::<Vec<_>>(),
         user as UserId,
     )
-    .fetch_optional(tx.connection())
+    .fetch_all(tx.connection())
     .await?;
-    Ok(row.map(|row| MemberAccess { role: row.role, is_locked: row.is_locked }))
+    Ok(found)
 }
 
 /// The roles that decide on a change of a member.

@@ -1,5 +1,6 @@
 //! Sockets do not circumvent the rate limits of requests, and the bytes that wait for a client are limited.
 
+use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use super::stage::{Stage, token_of};
@@ -124,6 +125,29 @@ async fn messages_draw_from_the_limits_of_the_user_and_of_the_network_not_of_eac
     }
     assert!((30..=70).contains(&all), "{all} of 120");
     stage.ada.get("/api/me").await.refused(429, "too_many_requests");
+}
+
+/// One renewal a minute is free, because the socket would be disconnected without it. Further ones draw from the
+/// user's limit, or a socket could have its rooms checked without end.
+#[tokio::test]
+async fn renewals_beyond_one_a_minute_draw_from_the_limits() {
+    let stage = Stage::set_with(&[("RATE_LIMIT_USER", "30/1h")]).await;
+    let token = json!({ "token": token_of(&stage.ada) });
+    let mut sockets = Vec::new();
+    for _ in 0..3 {
+        sockets.push(Socket::open(stage.url(), token_of(&stage.ada)).await.unwrap());
+    }
+    let mut renewed = 0;
+    for _ in 0..30 {
+        for socket in &mut sockets {
+            renewed += usize::from(is_let_in(&socket.asks("auth:renew", &token).await.1));
+        }
+    }
+    assert!((4..=33).contains(&renewed), "{renewed} of 90");
+    stage.app.advance_clock(TimeDelta::seconds(61));
+    for socket in &mut sockets {
+        assert!(is_let_in(&socket.asks("auth:renew", &token).await.1));
+    }
 }
 
 #[tokio::test]

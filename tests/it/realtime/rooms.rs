@@ -222,6 +222,52 @@ async fn a_former_member_receives_no_more_events() {
     phone.received_nothing().await;
 }
 
+/// The rooms of several sockets are checked again one socket at a time, each with all its rooms at once.
+#[tokio::test]
+async fn a_former_member_leaves_many_rooms_of_many_sockets() {
+    let stage = Stage::set_with(&[("SOCKET_ROOM_CHECKS_AT_ONCE", "1"), ("SOCKET_MAX_ROOMS", "100")]).await;
+    let staff = stage.app.staff_of(&stage.shop).await;
+    let mut orders = Vec::new();
+    for _ in 0..20 {
+        orders.push(stage.ada_orders().await);
+    }
+    let own = staff.places_order(&stage.shop, &[(stage.shop.any_dish(), 1)]).await;
+    let mut phones = Vec::new();
+    for _ in 0..3 {
+        let mut phone = stage.phone_of(&staff, "websocket").await;
+        phone.join(&stage.room(), None).await;
+        for order in orders.iter().chain([&own]) {
+            phone.join(&format!("order:{}", id_of(order)), None).await;
+        }
+        phones.push(phone);
+    }
+    let membership = stage.shop.path(&format!("/members/{}", staff.id));
+    for role in ["MANAGER", "STAFF"] {
+        stage.shop.owner.patch(&membership, &json!({ "role": role })).await.expect(200);
+    }
+    for order in &orders {
+        stage.shop.owner.moves(order, "CONFIRMED").await;
+    }
+    for phone in &mut phones {
+        for _ in &orders {
+            assert_eq!(phone.next().await.0, "order:status-changed", "a change of rank that ends nothing");
+        }
+    }
+    stage.shop.owner.delete(&membership).await.expect(204);
+    for phone in &mut phones {
+        let left = phone.ask("auth:renew", &json!([{ "token": token_of(&staff) }])).await;
+        assert_eq!(left["ok"], true, "{left}");
+    }
+    for order in &orders {
+        stage.shop.owner.moves(order, "PREPARING").await;
+    }
+    stage.shop.owner.moves(&own, "CONFIRMED").await;
+    for phone in &mut phones {
+        assert_eq!(phone.next().await.1["order"]["id"], own["id"], "the room of their own order stays");
+        phone.received_nothing().await;
+    }
+}
+
 #[test]
 fn room_names_are_written_as_they_are_parsed() {
     let (restaurant, order) = (RestaurantId::new(), OrderId::new());
