@@ -6,7 +6,7 @@ use crate::accounts::second_factor::FactorProof;
 use crate::app::App;
 use crate::client::Client;
 use crate::encryption::KeyPurpose;
-use crate::ids::UserId;
+use crate::ids::{SessionId, UserId};
 use crate::limits::too_many;
 use crate::network::{AddressBlock, Network};
 use crate::problem::Problem;
@@ -43,7 +43,7 @@ pub const PASSWORD_HERE_A_DAY: AttemptLimit = bound("password here a day", 30, D
 /// Wrong passwords for one address from all networks together, known devices excepted. Beyond it, the correct password
 /// is accepted only from networks that the owner was signed in from.
 pub const PASSWORD_ELSEWHERE: AttemptLimit = bound("password elsewhere", 100, DAY);
-/// Wrong current passwords sent by a signed-in user.
+/// Wrong current passwords sent within one session.
 pub const PASSWORD_AGAIN: AttemptLimit = bound("password again", 10, QUARTER);
 
 /// The same over a day.
@@ -103,14 +103,14 @@ impl Counter {
         Self::new(app, AttemptLimit::new(name, max, span), parts)
     }
 
-    /// Messages to one number or address (`MESSAGES_PER_NUMBER`).
+    /// Requested messages to one number or mailbox (`MESSAGES_PER_NUMBER`).
     pub fn messages_to(app: &App, target: &str) -> Self {
-        Self::configured(app, "messages to", app.config.limits.messages_per_number, &[target.as_bytes()])
+        Self::configured(app, "messages to", app.config.limits.messages_per_number, &[mailbox(target).as_bytes()])
     }
 
-    /// Notices of changes of an account to one address (`MESSAGES_PER_NUMBER`).
+    /// Notices of changes of an account to one number or mailbox (`MESSAGES_PER_NUMBER`).
     pub fn notices_to(app: &App, target: &str) -> Self {
-        Self::configured(app, "notices to", app.config.limits.messages_per_number, &[target.as_bytes()])
+        Self::configured(app, "notices to", app.config.limits.messages_per_number, &[mailbox(target).as_bytes()])
     }
 
     /// The counters of attempts at one e-mail address from one network: one for the subnet and one for the site. The
@@ -164,9 +164,10 @@ impl Counter {
         Self::of_network(app, "sync devices from", app.config.limits.sync_devices_per_network, client.network())
     }
 
-    /// Counters of wrong passwords sent by a signed-in user, and from the network.
-    pub fn passwords_again(app: &App, user: UserId, client: Client) -> Vec<Self> {
-        let own = [PASSWORD_AGAIN, PASSWORD_AGAIN_A_DAY].map(|bound| Self::new(app, bound, &[user.as_bytes()]));
+    /// Counters of wrong passwords sent within a session of a user, and from the network. Each session has its own, so
+    /// that somebody with a stolen token does not use up those of the owner; a session is opened with the password.
+    pub fn passwords_again(app: &App, session: SessionId, client: Client) -> Vec<Self> {
+        let own = [PASSWORD_AGAIN, PASSWORD_AGAIN_A_DAY].map(|bound| Self::new(app, bound, &[session.as_bytes()]));
         own.into_iter().chain(Self::passwords_from(app, client)).collect()
     }
 
@@ -190,6 +191,15 @@ impl Counter {
     fn recovery_codes_from(app: &App, client: Client) -> Vec<Self> {
         let quota = app.config.limits.second_factor_attempts_per_network;
         Self::of_network(app, "second factor from", quota, client.network())
+    }
+}
+
+/// A number, or an e-mail address without its sub-address (`+tag`), so that somebody who invents sub-addresses does not
+/// fill the mailbox.
+fn mailbox(target: &str) -> String {
+    match target.rsplit_once('@') {
+        Some((local, domain)) => format!("{}@{domain}", local.split_once('+').map_or(local, |(name, _)| name)),
+        None => target.to_owned(),
     }
 }
 

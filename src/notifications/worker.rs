@@ -125,7 +125,7 @@ async fn address_of(tx: &mut Tx, message: &ClaimedMessage) -> Result<Option<Addr
     }))
 }
 
-/// Applies the limit of messages to a number, and of notices to an e-mail address (`MESSAGES_PER_NUMBER`): somebody who
+/// Applies the limits of messages and of notices to a number or mailbox (`MESSAGES_PER_NUMBER` each): somebody who
 /// changes an account again and again must not fill its mailbox. Beyond it, a code to reset the password goes by e-mail
 /// instead of SMS, and other messages are not sent. Codes that verify a number or go by e-mail were counted when they
 /// were requested.
@@ -140,7 +140,8 @@ async fn within_limit(
     let counter = match (to.channel, kind) {
         (_, NotificationKind::PhoneCode)
         | (Channel::Email, NotificationKind::ResetCode | NotificationKind::EmailCode) => return Ok(Some(to)),
-        (Channel::Sms, _) => Counter::messages_to(app, &to.target),
+        (_, NotificationKind::ResetCode) => Counter::messages_to(app, &to.target),
+        // Codes that others request to a number or mailbox do not use up the notices of its owner.
         (_, _) => Counter::notices_to(app, &to.target),
     };
     if accounts::sql::attempt_limits::take(tx, &[counter]).await?.0.is_none() {

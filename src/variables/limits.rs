@@ -61,8 +61,8 @@ pub(super) const TABLE: &[Variable] = &[
         LIMITS,
         "MESSAGES_PER_NUMBER",
         "auto",
-        "Messages to one phone number; requested messages, and notices of changes of the account, to one e-mail \
-         address. auto: 10/24h. Beyond it: 429, or by e-mail; notices are not sent.",
+        "Requested messages to one phone number or mailbox (without its `+tag`), and as many notices of changes of \
+         the account. auto: 10/24h. Beyond it: 429, or by e-mail; notices are not sent.",
     ),
     plain(LIMITS, "MESSAGES_PER_ACCOUNT", "auto", "Codes requested by one account. auto: 20/24h. Beyond it: 429."),
     plain(

@@ -12,7 +12,7 @@ use crate::sync;
 const NEW_PASSWORD: &str = "four yellow lemons";
 
 /// The messages to a target on these channels, newest first, once there are this many.
-async fn sent_messages(app: &TestApp, target: &str, kind: &str, count: usize) -> Vec<String> {
+pub async fn sent_messages(app: &TestApp, target: &str, kind: &str, count: usize) -> Vec<String> {
     let admin = app.admin().await;
     let found = async || {
         let page = admin.get("/api/admin/outbox?limit=200").await.expect(200);
@@ -49,7 +49,7 @@ async fn recovers(app: &TestApp, email: &str, channel: &str, target: &str, earli
     stranger.post("/api/auth/reset-password", &body).await.expect(200)
 }
 
-async fn signs_in(app: &TestApp, email: &str, password: &str) -> Person {
+pub async fn signs_in(app: &TestApp, email: &str, password: &str) -> Person {
     let session =
         app.stranger().post("/api/auth/login", &json!({ "email": email, "password": password })).await.expect(200);
     Person { token: session["accessToken"].as_str().map(Into::into), email: email.into(), ..app.stranger() }

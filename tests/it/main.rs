@@ -87,6 +87,7 @@ mod networks;
 mod orderable;
 mod order_lists;
 mod orders;
+mod owners;
 mod pages;
 mod paging;
 mod permission;

@@ -43,13 +43,13 @@ pub fn wrong_password() -> Problem {
 /// 403 for a wrong password, 429 after too many.
 pub async fn authenticate_again(
     app: &App,
-    user: UserId,
+    (user, session): (UserId, SessionId),
     client: Client,
     given: &GivenPassword,
 ) -> Result<String, Problem> {
     let hashing = app.passwords.join(Claimant::User(user))?;
     let hash = sql::password_hash(&app.db, user).await?.ok_or_else(Problem::unauthenticated)?;
-    let tries = Counter::passwords_again(app, user, client);
+    let tries = Counter::passwords_again(app, session, client);
     attempt_limits::take(app, tries.clone()).await?;
     if !hashing.check(given, Some(hash.clone())).await? {
         return Err(wrong_password());

@@ -112,7 +112,7 @@ async fn update_me(
                 "Send `currentPassword` when you change the phone number: it can receive codes to reset the password.";
             return Err(Problem::new(Code::ReauthRequired, detail));
         };
-        authenticate_again(&app, user, client, password).await?;
+        authenticate_again(&app, (user, session), client, password).await?;
     }
     let tenancy = if changes_phone { TenancyContext::credentials(user, session) } else { TenancyContext::user(user) };
     let shared = Arc::clone(&app);

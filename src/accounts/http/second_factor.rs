@@ -112,7 +112,7 @@ async fn add_second_factor(
     Body(given): Body<CurrentPassword>,
 ) -> Result<(StatusCode, Json<SecondFactorKey>), Problem> {
     let (user, session) = (caller.user, caller.session);
-    authenticate_again(&app, user, client, &given.password).await?;
+    authenticate_again(&app, (user, session), client, &given.password).await?;
     let key: [u8; totp::KEY_LENGTH] = rand::random();
     let encrypted = app.encryption.encrypt(KeyPurpose::SecondFactor, user.as_bytes(), &key)?;
     let owner = app
@@ -225,7 +225,7 @@ async fn remove_second_factor(
 ) -> Result<StatusCode, Problem> {
     let (user, session, task_app) = (caller.user, caller.session, Arc::clone(&app));
     let given = FactorProof::one_of(removal.code, removal.recovery_code)?;
-    authenticate_again(&app, user, client, &removal.password).await?;
+    authenticate_again(&app, (user, session), client, &removal.password).await?;
     let tries = Counter::factor_proof(&app, user, client, &given);
     attempt_limits::take(&app, tries.clone()).await?;
     app.db

@@ -163,7 +163,7 @@ async fn change_password(
     client: Client,
     Body(change): Body<PasswordChange>,
 ) -> Result<StatusCode, Problem> {
-    let old_hash = authenticate_again(&app, caller.user, client, &change.current_password).await?;
+    let old_hash = authenticate_again(&app, (caller.user, caller.session), client, &change.current_password).await?;
     // Counted whether or not the change succeeds: each one computes a hash, ends sessions and notifies the owner.
     attempt_limits::take(&app, vec![Counter::new(&app, PASSWORD_CHANGES, &[caller.user.as_bytes()])]).await?;
     let new_hash = app.passwords.hash(Claimant::User(caller.user), &change.new_password).await?;
