@@ -17,6 +17,9 @@ pub struct Sync {
     /// `SYNC_DEVICES_AT_ONCE`: devices whose operations a node works on at once, a quarter of them of one user and half
     /// of one network (1 to 1000).
     pub devices_at_once: usize,
+    /// `SYNC_OPERATIONS_PER_TURN`: operations of a device that are run before other devices have their turn (1 to
+    /// 1000).
+    pub operations_per_turn: usize,
     /// `SYNC_LEASE`: how long the lease of a worker lasts; after it another worker continues (1s to 20s).
     pub lease: Duration,
     /// `SYNC_POLL_INTERVAL`: how often each node checks for operations without a worker (10ms to 5s).
@@ -36,6 +39,7 @@ impl Sync {
             max_waiting: reader.number("SYNC_MAX_WAITING", 1, 100_000),
             max_devices: reader.number("SYNC_MAX_DEVICES", 1, 1_000),
             devices_at_once: reader.number("SYNC_DEVICES_AT_ONCE", 1, 1_000),
+            operations_per_turn: reader.number("SYNC_OPERATIONS_PER_TURN", 1, 1_000),
             // Together less than the thirty seconds within which a batch of a dead worker continues.
             lease: reader.duration_between("SYNC_LEASE", second, second * 20),
             poll_interval: reader.duration_between("SYNC_POLL_INTERVAL", least, second * 5),

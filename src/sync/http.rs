@@ -282,8 +282,14 @@ async fn work(app: &Arc<App>, device: &Device, network: Network) {
         };
         let (worker, phone) = (Arc::clone(app), device.clone());
         let task = async move {
-            let _permit = timeout_at(end, run.permit(network)).await.ok().flatten()?;
-            let outcome = worker::run_pending(&worker, &phone).await;
+            let mut permit = timeout_at(end, run.permit(network)).await.ok().flatten()?;
+            let mut outcome = worker::run_pending(&worker, &phone).await;
+            // Each turn waits behind the devices that wait already.
+            while matches!(outcome, Ok(RunOutcome::TurnOver)) {
+                drop(permit);
+                permit = run.permit(network).await?;
+                outcome = worker::run_pending(&worker, &phone).await;
+            }
             drop(run);
             Some(outcome)
         };

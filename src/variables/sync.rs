@@ -22,6 +22,12 @@ pub(super) const TABLE: &[Variable] = &[
     ),
     plain(
         SYNC,
+        "SYNC_OPERATIONS_PER_TURN",
+        "20",
+        "Operations of a device that are run before other devices have their turn (1 to 1000).",
+    ),
+    plain(
+        SYNC,
         "SYNC_LEASE",
         "15s",
         "How long the lease of a worker lasts; after it another worker continues (1s to 20s).",

@@ -337,7 +337,6 @@ async fn the_largest_order_of_a_customer_makes_no_large_event() {
     let placed = ada.asks_for_order("largest", &order(2, 20)).await.expect(201);
     grill.owner.moves(&placed, "CONFIRMED").await;
     let largest = app.count("select max(octet_length(payload::text))::bigint from events").await;
-    println!("the largest event of an order: {largest} bytes");
     assert!(largest * 12 < 1 << 20, "{largest} bytes");
 }
 

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use chrono::TimeDelta;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -17,6 +18,9 @@ use crate::tenancy::{PlatformScope, TenancyContext};
 
 /// The most devices in one round.
 const ROUND: i64 = 50;
+
+/// When a device is due again after a turn. A request that runs its operations begins the next turn before.
+const NEXT_TURN: TimeDelta = TimeDelta::seconds(1);
 
 /// Runs pending operations of devices without a worker at intervals, until `stop`.
 pub async fn run(app: Arc<App>, stop: CancellationToken) {
@@ -54,11 +58,14 @@ pub async fn run_due_devices(app: &App) -> Result<(), Problem> {
 pub enum RunOutcome {
     /// All operations that may run have run.
     Done,
+    /// As many have run as in one turn; more may run now.
+    TurnOver,
     /// Another worker has the lease, or has taken it over.
     ByAnother,
 }
 
-/// Runs all operations of a device that may run now.
+/// Runs the operations of a device that may run now, as many as in one turn (`SYNC_OPERATIONS_PER_TURN`), so that a
+/// device with a long queue does not hold up others.
 ///
 /// # Errors
 /// When the database does not answer; the lease then expires.
@@ -72,9 +79,10 @@ pub async fn run_pending(app: &App, device: &Device) -> Result<RunOutcome, Probl
     }
     loop {
         let Some(round) = work_through(app, &lease).await? else { return Ok(RunOutcome::ByAnother) };
-        let lease = lease.clone();
+        let (lease, is_partial) = (lease.clone(), round.is_partial);
         let released = app.db.write(tenancy, move |tx| Box::pin(async move { sql::release(tx, &lease, &round).await }));
         match released.await? {
+            Released::Done if is_partial => return Ok(RunOutcome::TurnOver),
             Released::Done => return Ok(RunOutcome::Done),
             Released::Lost => return Ok(RunOutcome::ByAnother),
             Released::More => {}
@@ -82,15 +90,17 @@ pub async fn run_pending(app: &App, device: &Device) -> Result<RunOutcome, Probl
     }
 }
 
-/// Goes through the unfinished operations, and runs those that may run. `None`: the lease is lost.
+/// Goes through the unfinished operations, and runs those that may run, until the turn is over. `None`: the lease is
+/// lost.
 async fn work_through(app: &App, lease: &Lease) -> Result<Option<Round>, Problem> {
     let device = lease.device.clone();
     let tenancy = TenancyContext::user(device.user);
     let sql::Open { next_seq, paused_until, entries } =
         app.db.read(tenancy, move |tx| Box::pin(async move { sql::open(tx, &device).await })).await?;
     let mut scan = QueueScan::new(next_seq, paused_until);
-    let mut round = Round { next_seq, looked_at: Vec::with_capacity(entries.len()), due_at: None, paused_until: None };
-    let mut failed = false;
+    let looked_at = Vec::with_capacity(entries.len());
+    let mut round = Round { next_seq, looked_at, due_at: None, paused_until: None, is_partial: false };
+    let (mut failed, mut tried) = (false, 0);
     for entry in &entries {
         round.looked_at.push(entry.seq);
         if let Err(waits_for) = scan.may_run(entry, app.clock.now()) {
@@ -100,6 +110,13 @@ async fn work_through(app: &App, lease: &Lease) -> Result<Option<Round>, Problem
             scan.record_unfinished(entry, waits_for);
             continue;
         }
+        if tried == app.config.sync.operations_per_turn {
+            round.is_partial = true;
+            let next = app.clock.now() + NEXT_TURN;
+            round.due_at = Some(round.due_at.map_or(next, |due| due.min(next)));
+            break;
+        }
+        tried += 1;
         // An operation draws from the rate limits like the same request over HTTP; so does each retry.
         let network = entry.network();
         let allowance = app.limits.draw_for_action(lease.device.user, network).await;

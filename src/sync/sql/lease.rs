@@ -76,6 +76,8 @@ pub struct Round {
     pub due_at: Option<DateTime<Utc>>,
     /// Until when nothing is tried, because the rate limit is used up; `None`: no pause.
     pub paused_until: Option<DateTime<Utc>>,
+    /// Whether it ended before all operations were scanned, because other devices have their turn.
+    pub is_partial: bool,
 }
 
 /// Releases the lease and stores when the device is due again.
@@ -94,7 +96,7 @@ pub async fn release(tx: &mut Tx, lease: &Lease, round: &Round) -> Result<Releas
     .await?;
     match ours {
         None => return Ok(Released::Lost),
-        Some(row) if row.more || row.next_seq != round.next_seq => return Ok(Released::More),
+        Some(row) if !round.is_partial && (row.more || row.next_seq != round.next_seq) => return Ok(Released::More),
         Some(_) => {}
     }
     sqlx::query!(

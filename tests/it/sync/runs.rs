@@ -6,6 +6,9 @@ use comanda::sync::Device;
 use comanda::sync::actions::runs::{DeviceRun, DeviceRuns, Start};
 use futures_util::FutureExt as _;
 
+use super::{op, outcomes, place, sends};
+use crate::app::{TestApp, eventually};
+
 fn device(user: UserId, name: &str) -> Device {
     Device { user, name: name.to_owned() }
 }
@@ -74,4 +77,29 @@ async fn devices_of_one_network_are_limited_to_half_and_those_of_a_site_to_three
     for one in &all[8..10] {
         permits.push(one.permit(network(1)).now_or_never().expect("others are not affected"));
     }
+}
+
+/// A device with a long queue takes turns with others: the only place of this node is not held until its queue is
+/// empty.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn devices_with_long_queues_take_turns() {
+    let settings = [("SYNC_DEVICES_AT_ONCE", "1"), ("SYNC_OPERATIONS_PER_TURN", "4"), ("SYNC_POLL_INTERVAL", "5s")];
+    let app = TestApp::with(&settings).await;
+    let (ada, bob) = (app.customer("Ada").await, app.customer("Bob").await);
+    let luigi = app.restaurant("Luigi").opens().await;
+    let orders = |count: i64| -> Vec<_> {
+        (1..=count).map(|seq| op(seq, "order.place", app.clock.now(), place(&luigi, luigi.any_dish(), 1))).collect()
+    };
+    let finished = "select count(*) from sync_operations where finished_at is not null";
+    let unfinished = "select count(*) from sync_operations where finished_at is null";
+    let short = async {
+        eventually("the long queue is worked on", async || app.count(finished).await > 0).await;
+        let answer = sends(&bob, "phone", &orders(1)).await;
+        (answer, app.count(unfinished).await)
+    };
+    let long = orders(60);
+    let (long, (answer, left)) = tokio::join!(sends(&ada, "phone", &long), short);
+    assert_eq!(outcomes(&answer), ["applied"]);
+    assert!(left > 0, "the other device waited for the whole queue");
+    assert_eq!(outcomes(&long), ["applied"; 60]);
 }
