@@ -237,7 +237,7 @@ async fn the_timeline_of_an_order_is_read_in_pages() {
 /// A page ends where its events exceed the limit of bytes, and the next one continues there.
 #[tokio::test]
 async fn pages_of_large_events_are_short_and_leave_none_out() {
-    let app = TestApp::with(&[("ORDER_EVENTS_MAX_BYTES", "65536")]).await;
+    let app = TestApp::with(&[("ORDER_EVENTS_MAX_BYTES", "65536"), ("ORDER_MAX_NOTES", "10000")]).await;
     let luigi = app.restaurant("Luigi").opens().await;
     let ada = app.customer("Ada").await;
     let line = json!({ "itemId": luigi.any_dish().id, "quantity": 1, "note": "n".repeat(100) });

@@ -10,7 +10,7 @@ use crate::people::{PASSWORD, Person};
 /// Each change of an order writes an event that contains the order, with everything that the customer wrote.
 #[tokio::test]
 async fn long_orders_do_not_use_up_the_writes_of_the_staff() {
-    let app = TestApp::with(&[("WRITES_PER_USER", "45/24h")]).await;
+    let app = TestApp::with(&[("WRITES_PER_USER", "45/24h"), ("ORDER_MAX_NOTES", "10000")]).await;
     let luigi = app.restaurant("Luigi").sells("Margherita", 850).opens().await;
     let ada = app.customer("Ada").await;
     let line = |number: usize| {
