@@ -26,3 +26,11 @@ create policy own on idempotency_keys
     using (user_id = app_user() or app_platform()) with check (user_id = app_user() or app_platform());
 
 grant select, insert, update, delete on idempotency_keys to comanda_app;
+
+create function lock_key(of_user uuid, of_operation text, sent text) returns void language plpgsql volatile as $$
+begin
+    perform pg_advisory_xact_lock(hashtextextended('key ' || of_user::text || ' ' || of_operation || ' ' || sent, 0));
+end $$;
+comment on function lock_key(uuid, text, text) is
+    'Serialises transactions that use one key, before they take other locks: a row of the key may be written last.';
+grant execute on function lock_key(uuid, text, text) to comanda_app;

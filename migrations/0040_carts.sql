@@ -99,3 +99,26 @@ create function delete_unverified_carts(person uuid) returns void language sql v
 $$;
 comment on function delete_unverified_carts(uuid) is
     'Deletes the carts that somebody else may have created in the account before its owner verified the address.';
+
+create function open_cart_of(
+    person uuid, cart uuid,
+    out restaurant uuid, out cart_version bigint, out items uuid[], out quantities integer[], out notes text[],
+    out chosen jsonb[]
+) language plpgsql volatile as $$
+begin
+    perform set_config('app.user', person::text, true);
+    select c.restaurant_id, c.version into restaurant, cart_version
+    from carts c where c.id = cart and c.user_id = person and c.status = 'OPEN';
+    if found then
+        select coalesce(array_agg(i.menu_item_id order by i.line, i.key), '{}'),
+            coalesce(array_agg(i.quantity order by i.line, i.key), '{}'),
+            coalesce(array_agg(i.note order by i.line, i.key), '{}'),
+            coalesce(array_agg(i.choices order by i.line, i.key), '{}')
+        into items, quantities, notes, chosen
+        from cart_items i where i.restaurant_id = restaurant and i.cart_id = cart and i.quantity > 0;
+    end if;
+end $$;
+comment on function open_cart_of(uuid, uuid) is
+    'The content of a user''s open cart, its lines in their order; all null if the user has no such open cart. Sets the '
+    'context of its statement, so that no transaction is needed to read it.';
+grant execute on function open_cart_of(uuid, uuid) to comanda_app;

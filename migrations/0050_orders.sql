@@ -10,6 +10,20 @@ comment on type fulfilment is 'How the customer receives the order.';
 create type order_actor as enum ('CUSTOMER', 'STAFF', 'DRIVER', 'ADMIN', 'SYSTEM');
 comment on type order_actor is 'The capacity in which somebody changed an order.';
 
+-- PostgreSQL reads the stored form of each check again in every statement that writes the table, so long expressions are
+-- in functions.
+create function sum_of(amounts bigint[]) returns bigint language plpgsql immutable parallel safe as $$
+declare
+    amount bigint;
+    sum bigint := 0;
+begin
+    foreach amount in array amounts loop
+        sum := sum + amount;
+    end loop;
+    return sum;
+end $$;
+comment on function sum_of(bigint[]) is 'The sum of the amounts; 0 if there are none.';
+
 create table day_counters (
     restaurant_id   uuid        not null references restaurants on delete cascade,
     day             date        not null,
@@ -95,17 +109,14 @@ create table orders (
     constraint orders_day_number_key unique (restaurant_id, day, number),
     -- A cart becomes one order at most.
     constraint orders_cart_key unique (restaurant_id, cart_id),
-    constraint orders_amounts_not_negative check (items_total >= 0 and tax_total >= 0 and delivery_fee >= 0
-        and service_fee >= 0 and tip >= 0 and discount >= 0 and total >= 0),
+    constraint orders_amounts_not_negative
+        check (least(items_total, tax_total, delivery_fee, service_fee, tip, discount, total) >= 0),
     constraint orders_total_adds_up
         check (total = items_total + tax_total + delivery_fee + service_fee + tip - discount),
     constraint orders_tax_one_way check (tax_included >= 0 and (tax_total = 0 or tax_included = 0)),
     constraint orders_taxes_whole check (cardinality(tax_rates) = cardinality(tax_amounts)
         and cardinality(tax_nets) = cardinality(tax_amounts) and cardinality(tax_amounts) <= 8),
-    constraint orders_taxes_add_up check (tax_total + tax_included
-        = coalesce(tax_amounts[1], 0) + coalesce(tax_amounts[2], 0) + coalesce(tax_amounts[3], 0)
-        + coalesce(tax_amounts[4], 0) + coalesce(tax_amounts[5], 0) + coalesce(tax_amounts[6], 0)
-        + coalesce(tax_amounts[7], 0) + coalesce(tax_amounts[8], 0)),
+    constraint orders_taxes_add_up check (tax_total + tax_included = sum_of(tax_amounts)),
     constraint orders_delivery_has_address
         check (fulfilment <> 'DELIVERY' or (address is not null and latitude is not null and longitude is not null)),
     constraint orders_zone_of_a_delivery

@@ -21,7 +21,7 @@ use crate::uow::{Database, Steps, Tx};
 mod claim;
 
 use claim::is_stored;
-pub use claim::{Claim, IdempotentResponse, delete_expired, delete_surplus};
+pub use claim::{Claim, ClaimRow, IdempotentResponse, delete_expired, delete_surplus};
 
 const LONGEST_KEY: usize = 255;
 

@@ -20,16 +20,20 @@ use tracing::Instrument as _;
 
 use crate::clock::Clock;
 use crate::events::Event;
-use crate::flush::{self, Durable, Flush, Ticket};
+use crate::flush::{self, Durable, Flush, Ticket, Unflushed};
 use crate::ids::UserId;
 use crate::problem::{Code, Problem};
 use crate::tenancy::{RestaurantScope, TenancyContext};
 use crate::written::WrittenBytes;
 use held::HeldConnection;
+use outcome::{connection_is_dead, is_refusal, outcome_unknown};
 
 mod held;
+mod one_call;
+mod outcome;
 mod reader;
 
+pub use one_call::Call;
 pub use reader::PlatformReader;
 
 /// The steps of a unit, boxed, borrowing its transaction: `|tx| Box::pin(async move { … })`.
@@ -128,9 +132,19 @@ impl Tx {
         Ok(row.taken)
     }
 
+    /// Whether commits wait for the disk with the shared flush, and not by themselves.
+    pub(crate) const fn is_flushed_later(&self) -> bool {
+        self.ticket.is_some()
+    }
+
     /// Counts bytes that it writes permanently, for the write limits of its user.
     pub fn note_bytes(&mut self, bytes: usize) {
         self.written = self.written.saturating_add(bytes as u64);
+    }
+
+    /// Counts an event that a function of the database has appended.
+    pub(crate) const fn note_event(&mut self) {
+        self.events += 1;
     }
 
     /// The effects of the events that it appends.
@@ -245,12 +259,23 @@ impl Database {
         F: for<'t> FnOnce(&'t mut Tx) -> Steps<'t, T> + Send + 'static,
     {
         let database = self.clone();
-        let unit = async move { database.run(kind, tenancy, steps).await };
-        match self.units.spawn(unit.in_current_span()).await {
-            Ok(Outcome::Committed(answer)) => Ok(answer),
-            Ok(Outcome::RolledBack(problem)) => Err(problem),
-            Ok(Outcome::Unknown) => Err(outcome_unknown()),
-            Err(panic) => Err(Problem::internal(&panic)),
+        self.finish(database.run(kind, tenancy, steps)).await
+    }
+
+    /// Runs a unit in a task of its own, so that it ends even if the client disconnects.
+    fn finish<T: Send + 'static, U>(&self, unit: U) -> impl Future<Output = Result<T, Problem>> + Send + use<T, U>
+    where
+        U: Future<Output = Outcome<T>> + Send + 'static,
+    {
+        // Spawned here, so that the future of the caller does not contain the unit.
+        let running = self.units.spawn(unit.in_current_span());
+        async move {
+            match running.await {
+                Ok(Outcome::Committed(answer)) => Ok(answer),
+                Ok(Outcome::RolledBack(problem)) => Err(problem),
+                Ok(Outcome::Unknown) => Err(outcome_unknown()),
+                Err(panic) => Err(Problem::internal(&panic)),
+            }
         }
     }
 
@@ -325,25 +350,7 @@ impl Database {
         let unflushed = (tx.kind == AccessMode::Write && tx.ticket.is_some()).then(|| self.flush.committing());
         let ended = timeout(self.bounds.commit, sqlx::raw_sql("COMMIT").execute(&mut *tx.connection)).await;
         match ended {
-            Ok(Ok(_)) => {
-                // A reader also waits if it may have seen a commit that is not on disk yet.
-                let has_to_wait = unflushed.is_some() || self.flush.is_behind();
-                let is_known = !has_to_wait || self.is_flushed(&mut tx).await;
-                drop(unflushed);
-                if !is_known {
-                    tracing::error!("the flush to disk was not confirmed; the outcome of the transaction is unknown");
-                    return Outcome::Unknown;
-                }
-                let Tx { connection, events, user, written, .. } = tx;
-                connection.give_back();
-                if let (Some(user), 1..) = (user, written) {
-                    self.written.add(user, written);
-                }
-                if events > 0 {
-                    self.appended.notify_one();
-                }
-                Outcome::Committed(answer)
-            }
+            Ok(Ok(_)) => self.confirm(tx, unflushed, answer).await,
             // The server answered: a deferred constraint failed, and everything was rolled back.
             Ok(Err(error @ sqlx::Error::Database(_))) if !connection_is_dead(&error) => {
                 roll_back(tx, self.bounds.commit).await;
@@ -356,6 +363,26 @@ impl Database {
         }
     }
 
+    /// Confirms a commit when it is on disk. A reader also waits if it may have seen a commit that is not yet.
+    async fn confirm<T>(&self, mut tx: Tx, unflushed: Option<Unflushed>, answer: T) -> Outcome<T> {
+        let has_to_wait = unflushed.is_some() || self.flush.is_behind();
+        let is_known = !has_to_wait || self.is_flushed(&mut tx).await;
+        drop(unflushed);
+        if !is_known {
+            tracing::error!("the flush to disk was not confirmed; the outcome of the transaction is unknown");
+            return Outcome::Unknown;
+        }
+        let Tx { connection, events, user, written, .. } = tx;
+        connection.give_back();
+        if let (Some(user), 1..) = (user, written) {
+            self.written.add(user, written);
+        }
+        if events > 0 {
+            self.appended.notify_one();
+        }
+        Outcome::Committed(answer)
+    }
+
     /// Waits for the units that are still running, then closes the pool.
     pub async fn close(&self) {
         self.units.close();
@@ -365,32 +392,9 @@ impl Database {
     }
 }
 
-/// Whether the check of the grant failed: it existed when the permission was decided, and was removed since.
-fn is_refusal(error: &sqlx::Error) -> bool {
-    matches!(error, sqlx::Error::Database(refusal) if refusal.code().is_some_and(|code| code.starts_with("QP")))
-}
-
+/// Rolls a transaction back, and returns its connection to the pool if that was confirmed within `limit`.
 async fn roll_back(mut tx: Tx, limit: Duration) {
     if let Ok(Ok(_)) = timeout(limit, sqlx::raw_sql("ROLLBACK").execute(&mut *tx.connection)).await {
         tx.connection.give_back();
     }
-}
-
-/// Whether the connection is broken, or the server is stopping (SQLSTATE 57P01–57P03).
-fn connection_is_dead(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Io(_) | sqlx::Error::Protocol(_) => true,
-        sqlx::Error::Database(refusal) => refusal.code().is_some_and(|code| code.starts_with("57P")),
-        _ => false,
-    }
-}
-
-fn outcome_unknown() -> Problem {
-    Problem::new(
-        Code::OutcomeUnknown,
-        "The database did not confirm in time. Repeat the request with the same Idempotency-Key, or get the current \
-         state.",
-    )
-    .with("outcome", "unknown")
-    .retry_after(1)
 }

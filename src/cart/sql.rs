@@ -16,10 +16,12 @@ use crate::restaurants::tax::TaxClass;
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
+mod content;
 mod priced_lines;
 pub mod lines;
 pub mod merge;
 mod open_carts;
+pub use content::content;
 pub use open_carts::{LockedCart, lock_or_open};
 pub use priced_lines::LoadedGroups;
 use priced_lines::{named, priced_lines};

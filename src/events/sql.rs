@@ -47,6 +47,18 @@ impl EventBody<'_> {
     }
 }
 
+/// The body of an event up to its payload, which is the last entry: the body is this, the payload and `}`. For
+/// functions of the database that write the payload.
+///
+/// # Errors
+/// When the payload cannot be written as JSON.
+pub fn head(scope: &RestaurantScope, event: &Event<'_>, at: DateTime<Utc>) -> Result<String, Problem> {
+    let (restaurant, actor) = (scope.restaurant(), scope.actor());
+    let body = EventBody { event, restaurant, at, actor }.written()?;
+    let head = body.get().strip_suffix('}').and_then(|body| body.strip_suffix(event.payload.get()));
+    head.map(str::to_owned).ok_or_else(|| Problem::internal(&"the payload is not the end of an event"))
+}
+
 /// Appends an event that happens in this transaction.
 pub async fn append(tx: &mut Tx, scope: &RestaurantScope, event: &Event<'_>) -> Result<(), Problem> {
     let (restaurant, at, actor) = (scope.restaurant(), tx.now(), scope.actor());

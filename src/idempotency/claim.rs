@@ -36,6 +36,17 @@ pub struct Claim {
     pub(super) fingerprint: [u8; 32],
 }
 
+/// The columns of a claim, for a function of the database that stores the key with its response.
+#[derive(Debug, Clone, Copy)]
+pub struct ClaimRow<'a> {
+    /// The operation of the request.
+    pub operation: &'static str,
+    /// The key as it was sent.
+    pub key: &'a str,
+    /// SHA-256 of the request.
+    pub fingerprint: &'a [u8],
+}
+
 /// A response that can be repeated, byte for byte.
 #[derive(Debug)]
 pub struct IdempotentResponse {
@@ -49,6 +60,11 @@ impl IdempotentResponse {
     pub fn fresh(status: StatusCode, body: &impl Serialize) -> Result<Self, Problem> {
         let body = serde_json::to_vec(body).map_err(|error| Problem::internal(&error))?;
         Ok(Self { status, body, replayed: false })
+    }
+
+    /// The same with a body that has been written as JSON.
+    pub const fn written(status: StatusCode, body: Vec<u8>) -> Self {
+        Self { status, body, replayed: false }
     }
 }
 
@@ -64,6 +80,11 @@ impl IntoResponse for IdempotentResponse {
 }
 
 impl Claim {
+    /// The columns that a function of the database stores.
+    pub fn row(&self) -> ClaimRow<'_> {
+        ClaimRow { operation: self.operation.id(), key: &self.key, fingerprint: &self.fingerprint }
+    }
+
     /// Claims the key in the transaction of the effect. `Some`: the request was performed before, and this is its
     /// response.
     ///
@@ -71,8 +92,9 @@ impl Claim {
     pub async fn claim(&self, tx: &mut Tx) -> Result<Option<IdempotentResponse>, Problem> {
         let now = tx.now();
         let claimed = sqlx::query!(
-            "insert into idempotency_keys (user_id, operation, key, fingerprint, created_at)
-             values ($1, $2, $3, $4, $5) on conflict do nothing",
+            "with turn as materialized (select lock_key($1, $2, $3))
+             insert into idempotency_keys (user_id, operation, key, fingerprint, created_at)
+             select $1, $2, $3, $4, $5 from turn on conflict do nothing",
             self.user.uuid(),
             self.operation.id(),
             self.key,

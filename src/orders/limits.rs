@@ -98,6 +98,33 @@ pub struct OrderLoad {
     pub site: Option<OrderCounts>,
 }
 
+/// The limits that apply to an order, in the sequence of the parameter `maxima` of `place_order`: open, scheduled and
+/// recent orders and unanswered portions of the customer, of the network and of its site, and the recent orders of the
+/// customer anywhere; `None`: no limit.
+#[derive(Debug, Clone, Copy)]
+pub struct MaxOrders([Option<u32>; 13]);
+
+impl MaxOrders {
+    /// The limits for an order; `None`: there are none.
+    pub fn of(rules: config::Orders, is_scheduled: bool) -> Option<Self> {
+        if !is_limited(rules, is_scheduled, is_limited_by_network(rules)) {
+            return None;
+        }
+        let mut maxima = [None; 13];
+        for (limits, row) in [rules.of_customer, rules.of_network, rules.of_site].iter().zip(maxima.chunks_mut(4)) {
+            let scheduled = limits.scheduled.filter(|_| is_scheduled);
+            row.copy_from_slice(&[limits.open, scheduled, limits.recent, limits.unanswered_portions]);
+        }
+        maxima[12] = rules.recent_anywhere.map(u32::from);
+        Some(Self(maxima))
+    }
+
+    /// The limits as the parameter.
+    pub fn parameter(self) -> Vec<Option<i64>> {
+        self.0.iter().map(|limit| limit.map(i64::from)).collect()
+    }
+}
+
 /// Whether any limit applies to an order, so that orders have to be counted.
 pub fn is_limited(rules: config::Orders, is_scheduled: bool, has_network: bool) -> bool {
     let applies = |limits: OrderLimits| {

@@ -84,6 +84,7 @@ mod menu_table;
 mod money;
 mod money_model;
 mod networks;
+mod one_call;
 mod orderable;
 mod order_lists;
 mod orders;

@@ -4,7 +4,9 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+
+pub mod one_call;
 
 use super::accept_quote::{QuotedOrder, accept_quote};
 use super::price::price;
@@ -20,7 +22,7 @@ use crate::orders::context::OrderContext;
 use crate::orders::limits::{self, Buyer, OrderLoad, StoredNetwork};
 use crate::orders::priced_order::{PricedOrder, unavailable};
 use crate::orders::request::{Basket, OrderDraft, OrderRequest, QuotedOrderRequest};
-use crate::orders::sql::place::{Placed, StockTaken};
+use crate::orders::sql::place::{NewRow, Placed, StockTaken};
 use crate::orders::status::StatusUpdate;
 use crate::orders::{Order, OrderLine, OrderStatus, sql};
 use crate::problem::{Code, Problem};
@@ -165,12 +167,11 @@ async fn write(
     let restaurant = &context.restaurant;
     let mut order = new_order(tx.now(), restaurant, &placement, rules)?;
     let Placement { customer, network, priced, .. } = placement;
-    // The number belongs to the local day for which the order is due.
-    let due = order.scheduled_for.map_or(order.placed_at, |slot| slot.starts_at);
-    let day = due.with_timezone(&context.zone).date_naive();
-    let placed =
-        sql::place::insert(tx, scope, &order, day, &StockTaken::by(&priced.lines), &priced.tax, network).await?;
-    let Placed::Numbered { number, menu_changed } = placed else { return Err(out_of_stock(tx, scope, &priced).await?) };
+    let (day, taken) = (day_of(&order, context), StockTaken::by(&priced.lines));
+    let row = NewRow { order: &order, day, taken: &taken, tax: &priced.tax, network };
+    let Placed::Numbered { number, menu_changed } = sql::place::insert(tx, scope, &row).await? else {
+        return Err(out_of_stock(tx, scope, &priced).await?);
+    };
     order.number = number;
     take_slot(tx, scope, context, &priced).await?;
     if let Some(saving) = &priced.saving {
@@ -181,6 +182,12 @@ async fn write(
         menu::sql::announce(tx, scope).await?;
     }
     if restaurant.auto_accept { confirm_at_once(tx, restaurant, order).await } else { Ok(order) }
+}
+
+/// The local day to which the number of an order belongs: that for which it is due.
+fn day_of(order: &Order, context: &OrderContext) -> NaiveDate {
+    let due = order.scheduled_for.map_or(order.placed_at, |slot| slot.starts_at);
+    due.with_timezone(&context.zone).date_naive()
 }
 
 /// Until when the restaurant has to answer, by its own setting or else by the configuration. `None` where it accepts

@@ -1,23 +1,28 @@
-//! The statement that places an order.
+//! The statement that places an order: the call of `place_order` in `migrations/0110_place_order.sql`.
 
 use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
-use serde_json::json;
+use serde::Serialize;
 use uuid::Uuid;
 
 use crate::cart::PricedLine;
 use crate::coupons::CouponCode;
+use crate::events::EventKind;
 use crate::fulfilment::Fulfilment;
+use crate::idempotency::Claim;
 use crate::ids::{CartId, OrderId, QuoteId, RestaurantId, UserId};
 use crate::money::{Amount, Currency, Rounding};
-use crate::orders::limits::StoredNetwork;
+use crate::orders::event::PlacedJson;
+
+use crate::orders::limits::{MaxOrders, RECENT, StoredNetwork};
 use crate::orders::{Order, OrderLine, TaxAt};
 use crate::place::Place;
 use crate::problem::{OnConstraint as _, Problem};
 use crate::restaurants::tax::{Rate, TaxRoundingLevel, TaxRules};
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
+use crate::written::MAX_BYTES_OF_OTHERS;
 
 /// The counted stock that all lines together take.
 #[derive(Debug, Default)]
@@ -44,7 +49,7 @@ impl StockTaken {
     }
 }
 
-/// The result of placing.
+/// The result of placing in a transaction.
 pub enum Placed {
     /// The order was written.
     Numbered {
@@ -57,115 +62,136 @@ pub enum Placed {
     OutOfStock,
 }
 
+/// An order about to be written, with what its call needs beside its own fields.
+pub struct NewRow<'a> {
+    /// The order, but for its number.
+    pub order: &'a Order,
+    /// The local day to which its number belongs.
+    pub day: NaiveDate,
+    /// The counted stock that it takes.
+    pub taken: &'a StockTaken,
+    /// How its tax is rounded.
+    pub tax: &'a TaxRules,
+    /// The network of the request, if it is counted.
+    pub network: Option<StoredNetwork>,
+}
+
+/// What a call that is a whole request also needs.
+pub struct WholeRequest<'a> {
+    /// The key of the request, under which its response is stored.
+    pub claim: &'a Claim,
+    /// The versions of what the decision was made on.
+    pub decided_on: DecidedOn,
+    /// The limits on orders; `None`: none applies.
+    pub limits: Option<MaxOrders>,
+    /// The event of the order as JSON.
+    pub json: &'a PlacedJson,
+}
+
+/// The versions of what a decision was made on. They are compared when the order is written.
+#[derive(Debug, Clone, Copy)]
+pub struct DecidedOn {
+    /// The version of the restaurant, which its hours, zones and taxes raise too.
+    pub restaurant: i64,
+    /// The version of its menu.
+    pub menu: i64,
+    /// The version of the cart; `None`: the order is not placed from a cart.
+    pub cart: Option<i64>,
+}
+
+/// The result of the call.
+struct CallResult {
+    number: Option<i32>,
+    menu_changed: bool,
+}
+
 fn column<T>(lines: &[OrderLine], value: impl Fn(&OrderLine) -> T) -> Vec<T> {
     lines.iter().map(value).collect()
+}
+
+fn as_json<'a, T: Serialize + 'a>(
+    lines: &'a [OrderLine],
+    value: impl Fn(&'a OrderLine) -> &'a T,
+) -> Result<Vec<String>, sqlx::Error> {
+    let text = |line| serde_json::to_string(value(line)).map_err(|error| sqlx::Error::Encode(error.into()));
+    lines.iter().map(text).collect()
 }
 
 fn by_rate<T>(taxes: &[TaxAt], value: impl Fn(&TaxAt) -> T) -> Vec<T> {
     taxes.iter().map(value).collect()
 }
 
-/// Takes stock, draws the number of the day, writes order and lines, closes the cart and uses the quote: in one
-/// statement, so that locks are short. The order is written as given, except for the number.
+/// Writes an order in the transaction. The order is written as given, except for the number. If any stock is too low,
+/// nothing is written and the transaction must be rolled back.
+pub async fn insert(tx: &mut Tx, scope: &RestaurantScope, row: &NewRow<'_>) -> Result<Placed, Problem> {
+    let called = call(tx, scope, row, None).await.on_constraint("orders_cart_key", Problem::not_found)?;
+    let CallResult { number, menu_changed } = called;
+    Ok(number.map_or(Placed::OutOfStock, |number| Placed::Numbered { number, menu_changed }))
+}
+
+/// Writes an order, its event and its stored response, in a transaction of its own; returns the order's number.
 ///
-/// Transactions that change stock of a restaurant run one after another (an advisory lock until the transaction ends):
-/// locking rows in the order of their ids is not enough, because a row with several versions and key-share locks of
-/// foreign keys is locked in several steps, between which two orders can deadlock. The stock taken is written to the
-/// ledger. If any stock is too low, nothing is written and the transaction must be rolled back. `network`: the network
-/// of the request, if it is counted.
-#[expect(clippy::too_many_lines, reason = "one statement and its arguments")]
-pub async fn insert(
+/// # Errors
+/// `QO001` if the order has to be decided again; see `migrations/0110_place_order.sql`.
+pub async fn insert_in_one_call(
     tx: &mut Tx,
     scope: &RestaurantScope,
-    order: &Order,
-    day: NaiveDate,
-    taken: &StockTaken,
-    tax: &TaxRules,
-    network: Option<StoredNetwork>,
-) -> Result<Placed, Problem> {
+    row: &NewRow<'_>,
+    request: &WholeRequest<'_>,
+) -> Result<i32, sqlx::Error> {
+    let number = call(tx, scope, row, Some(request)).await?.number.ok_or(sqlx::Error::RowNotFound)?;
+    let (event, response) = request.json.size();
+    tx.note_bytes(event + response.min(MAX_BYTES_OF_OTHERS));
+    tx.note_event();
+    Ok(number)
+}
+
+/// The call of `place_order`, in a transaction or as a whole request.
+#[expect(clippy::too_many_lines, reason = "one statement and its arguments")]
+async fn call(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    row: &NewRow<'_>,
+    request: Option<&WholeRequest<'_>>,
+) -> Result<CallResult, sqlx::Error> {
+    let NewRow { order, day, taken, tax, network } = row;
     let (lines, totals) = (&order.items, &order.totals);
     let (items, item_counts): (Vec<_>, Vec<_>) = taken.items.iter().unzip();
     let (modifiers, modifier_counts): (Vec<_>, Vec<_>) = taken.modifiers.iter().unzip();
-    let row = sqlx::query!(
-        r#"with turn as materialized (
-               select pg_advisory_xact_lock(hashtextextended('stock ' || $1::uuid::text, 0))
-               where cardinality($4::uuid[]) + cardinality($6::uuid[]) > 0
-           ), items as materialized (
-               select i.id, n.quantity from (select count(*) from turn) as first
-               cross join unnest($4::uuid[], $5::int[]) as n(item, quantity)
-               join menu_items i on i.restaurant_id = $1 and i.id = n.item
-               where i.stock >= n.quantity
-               order by i.id for no key update of i
-           ), enough_items as materialized (
-               select (select count(*) from items) = cardinality($4::uuid[]) as ok
-           ), modifiers_left as materialized (
-               select m.id, n.quantity from enough_items
-               cross join unnest($6::uuid[], $7::int[]) as n(modifier, quantity)
-               join modifiers m on m.restaurant_id = $1 and m.id = n.modifier
-               where enough_items.ok and m.stock >= n.quantity
-               order by m.id for no key update of m
-           ), enough as materialized (
-               select ok and (select count(*) from modifiers_left) = cardinality($6::uuid[]) as ok from enough_items
-           ), taken as (
-               update menu_items i set stock = i.stock - l.quantity, updated_at = $3
-               from items l, enough where enough.ok and i.restaurant_id = $1 and i.id = l.id
-               returning i.id, l.quantity, i.stock
-           ), taken_modifiers as (
-               update modifiers m set stock = m.stock - l.quantity, updated_at = $3
-               from modifiers_left l, enough where enough.ok and m.restaurant_id = $1 and m.id = l.id
-               returning m.id, m.group_id, l.quantity, m.stock
-           ), written as (
-               insert into stock_ledger (restaurant_id, item_id, modifier_id, order_id, delta, reason, at)
-               select $1::uuid, id, null::uuid, $2::uuid, -quantity, 'SOLD', $3::timestamptz from taken
-               union all select $1, null, id, $2, -quantity, 'SOLD', $3 from taken_modifiers
-           ), counter as (
-               insert into day_counters as c (restaurant_id, day, last_number)
-               select $1, $8, 1 from enough where ok
-               on conflict (restaurant_id, day) do update set last_number = c.last_number + 1
-               returning last_number
-           ), placed as (
-               insert into orders (restaurant_id, id, placed_at, updated_at, created_at, day, number, status,
-               customer_id,
-                   cart_id, quote_id, fulfilment, currency, items_total, tax_total, tax_included, tax_rates, tax_nets,
-                   tax_amounts, delivery_fee, service_fee, tip, discount, total, coupon_code, address, latitude,
-                   longitude, delivery_zone, lead_minutes, dining_table, note, scheduled_from, scheduled_until, slot,
-                   accept_by, cancellable_until, tax_rounding, tax_rounding_level, ready_from, ready_until, lines_size)
-               select $1, $2, $3, $3, $3, $8, last_number, 'PENDING', $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-                   $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37,
-                   $48, $49, $50, $51, $53
-               from counter
-               returning number
-           ), sold as (
-               insert into order_items (restaurant_id, order_id, customer_id, line, menu_item_id, name, unit_price,
-                   quantity, line_total, note, modifiers, allergens, taxes)
-               select $1, $2, $9, w.* from enough, unnest($38::smallint[], $39::uuid[], $40::text[], $41::bigint[],
-                   $42::int[], $43::bigint[], $44::text[], $45::json[], $46::json[], $47::json[]) as w
-               where ok
-           ), closed as (
-               update carts set status = 'ORDERED', order_id = $2, version = version + 1, updated_at = $3
-               from enough where ok and restaurant_id = $1 and id = $10
-           ), came_from as (
-               insert into order_networks (restaurant_id, order_id, network, site, for_later, placed_at,
-                   unanswered_portions)
-               select $1, $2, $52, $54, $33::timestamptz is not null, $3, $55 from enough
-               where ok and $52::bytea is not null
-           ), used as (
-               update quotes set order_id = $2 from enough where ok and restaurant_id = $1 and id = $11
-           )
-           select number, exists (select from taken where stock = 0)
-                       or exists (select from (select group_id, min(stock) as least from taken_modifiers
-                                               where stock is not null group by group_id) of_group
-                                  where menu_shows_stock($1, group_id, least + 1, least)) as "menu_changed!"
-           from placed"#,
-        scope.restaurant() as RestaurantId,
-        order.id as OrderId,
-        order.placed_at,
+    let claim = request.map(|request| request.claim.row());
+    let versions = request.map(|request| request.decided_on);
+    let is_flushed_later = tx.is_flushed_later();
+    sqlx::query_as!(
+        CallResult,
+        r#"select number, menu_changed as "menu_changed!" from place_order(
+               $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
+               $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, $44,
+               $45, $46, $47, $48, $49, $50, $51, $52, $53, $54, $55, $56, $57, $58, $59, $60, $61, $62, $63, $64, $65,
+               $66)"#,
+        claim.map(|claim| claim.key),
+        claim.map(|claim| claim.fingerprint),
+        claim.map(|claim| claim.operation),
+        is_flushed_later,
+        versions.map(|versions| versions.restaurant),
+        versions.map(|versions| versions.menu),
+        versions.and_then(|versions| versions.cart),
+        order.placed_at - RECENT,
+        request.and_then(|request| request.limits).map(MaxOrders::parameter) as Option<Vec<Option<i64>>>,
+        request.map(|_| EventKind::OrderPlaced.name()),
+        request.map(|request| request.json.event_head.as_str()),
+        request.map(|request| request.json.order_head.as_str()),
+        request.map(|request| request.json.order_tail.as_str()),
         &items as &[&Uuid],
         &item_counts as &[&i32],
         &modifiers as &[&Uuid],
         &modifier_counts as &[&i32],
-        day,
+        network.as_ref().map(|network| network.subnet.as_slice()),
+        network.as_ref().and_then(|network| network.site.as_ref()).map(<[u8; 16]>::as_slice),
+        scope.restaurant() as RestaurantId,
+        order.id as OrderId,
         order.customer_id as UserId,
+        order.placed_at,
+        day,
         order.cart_id as Option<CartId>,
         order.quote_id as Option<QuoteId>,
         order.fulfilment as Fulfilment,
@@ -176,6 +202,8 @@ pub async fn insert(
         &by_rate(&totals.taxes, |at| at.basis_points) as &[Rate],
         &by_rate(&totals.taxes, |at| at.net.amount) as &[Amount],
         &by_rate(&totals.taxes, |at| at.tax.amount) as &[Amount],
+        tax.rounding as Rounding,
+        tax.level as TaxRoundingLevel,
         totals.delivery_fee.amount as Amount,
         totals.service_fee.amount as Amount,
         totals.tip.amount as Amount,
@@ -192,8 +220,10 @@ pub async fn insert(
         order.scheduled_for.map(|slot| slot.starts_at),
         order.scheduled_for.map(|slot| slot.ends_at),
         order.slot,
+        order.ready_from,
+        order.ready_until,
         order.accept_by,
-        order.cancellable_until,
+        OrderLine::size_of(&order.items),
         &column(lines, |line| line.line),
         &column(lines, |line| line.item_id.uuid()),
         &column(lines, |line| line.name.clone()),
@@ -201,20 +231,10 @@ pub async fn insert(
         &column(lines, |line| line.quantity),
         &column(lines, |line| line.total.amount.units()),
         &column(lines, |line| line.note.clone()) as &[Option<String>],
-        &column(lines, |line| json!(line.modifiers)),
-        &column(lines, |line| json!(line.allergens)),
-        &column(lines, |line| json!(line.taxes)),
-        tax.rounding as Rounding,
-        tax.level as TaxRoundingLevel,
-        order.ready_from,
-        order.ready_until,
-        network.as_ref().map(|network| network.subnet.as_slice()),
-        OrderLine::size_of(&order.items),
-        network.as_ref().and_then(|network| network.site.as_ref()).map(<[u8; 16]>::as_slice),
-        lines.iter().map(|line| line.quantity).sum::<i32>(),
+        &as_json(lines, |line| &line.modifiers)?,
+        &as_json(lines, |line| &line.allergens)?,
+        &as_json(lines, |line| &line.taxes)?,
     )
-    .fetch_optional(tx.connection())
+    .fetch_one(tx.connection())
     .await
-    .on_constraint("orders_cart_key", Problem::not_found)?;
-    Ok(row.map_or(Placed::OutOfStock, |row| Placed::Numbered { number: row.number, menu_changed: row.menu_changed }))
 }
