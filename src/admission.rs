@@ -324,7 +324,7 @@ impl Occupancy {
     }
 
     /// Gives free slots to waiting requests, highest priority first.
-    fn hand_on(&mut self, shared: &Arc<Shared>) {
+    fn grant_free_slots(&mut self, shared: &Arc<Shared>) {
         for priority in Priority::HIGHEST_FIRST {
             let share = priority.share(shared.slots);
             let queue = &mut self.queues[priority as usize];
@@ -360,6 +360,6 @@ impl Drop for AdmissionSlot {
         // Limited, so that one long stall does not make the mean refuse requests long afterwards.
         let held = self.since.elapsed().min(shared.longest_wait);
         state.mean_held = moving_mean(state.mean_held, held);
-        state.hand_on(&shared);
+        state.grant_free_slots(&shared);
     }
 }

@@ -77,7 +77,7 @@ pub struct Flow<S> {
     /// While nothing waits: how long the next bytes may wait; `None`: the whole grace period.
     left: Option<Duration>,
     /// When the client last took bytes.
-    took_at: Option<Instant>,
+    written_at: Option<Instant>,
     deadline: Pin<Box<Sleep>>,
 }
 
@@ -86,8 +86,8 @@ impl<S> Flow<S> {
     pub fn new(stream: S, limits: FlowLimits, counts: FlowCounts) -> Self {
         let deadline = Box::pin(tokio::time::sleep(limits.read_grace));
         let (is_upgraded, is_cut, is_waiting) = (false, false, false);
-        let (unanswered, left, took_at) = (0, None, None);
-        Self { stream, limits, counts, is_upgraded, unanswered, is_cut, is_waiting, left, took_at, deadline }
+        let (unanswered, left, written_at) = (0, None, None);
+        Self { stream, limits, counts, is_upgraded, unanswered, is_cut, is_waiting, left, written_at, deadline }
     }
 
     fn check(&self) -> io::Result<()> {
@@ -95,7 +95,7 @@ impl<S> Flow<S> {
     }
 
     /// Records the result of a write; `bytes` begins with what was written.
-    fn wrote(
+    fn record_write(
         &mut self,
         cx: &mut Context<'_>,
         beginning: &[u8],
@@ -103,12 +103,12 @@ impl<S> Flow<S> {
     ) -> Poll<io::Result<usize>> {
         self.is_upgraded |= beginning.starts_with(b"HTTP/1.1 101");
         let now = Instant::now();
-        if !self.is_waiting && self.took_at.is_some_and(|at| now > at + PAUSE) {
+        if !self.is_waiting && self.written_at.is_some_and(|at| now > at + PAUSE) {
             self.left = None;
         }
         match outcome {
             Poll::Ready(Ok(bytes)) => {
-                self.took(bytes as u64, now);
+                self.record_written(bytes as u64, now);
                 Poll::Ready(Ok(bytes))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
@@ -127,11 +127,11 @@ impl<S> Flow<S> {
         }
     }
 
-    fn took(&mut self, bytes: u64, now: Instant) {
+    fn record_written(&mut self, bytes: u64, now: Instant) {
         self.counts.0.written.fetch_add(bytes, Ordering::Relaxed);
         self.counts.0.is_blocked.store(false, Ordering::Relaxed);
         self.unanswered = self.unanswered.saturating_sub(bytes);
-        self.took_at = Some(now);
+        self.written_at = Some(now);
         if std::mem::replace(&mut self.is_waiting, false) {
             self.left = Some(self.deadline.deadline().saturating_duration_since(now));
         }
@@ -140,7 +140,7 @@ impl<S> Flow<S> {
     }
 
     /// Records received bytes.
-    fn came(&mut self, bytes: u64) -> io::Result<()> {
+    fn record_received(&mut self, bytes: u64) -> io::Result<()> {
         self.counts.0.read.fetch_add(bytes, Ordering::Relaxed);
         if self.is_upgraded && self.counts.is_blocked() {
             self.unanswered = self.unanswered.saturating_add(bytes);
@@ -160,7 +160,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Flow<S> {
         self.check()?;
         let before = buf.filled().len();
         match Pin::new(&mut self.stream).poll_read(cx, buf) {
-            Poll::Ready(Ok(())) => Poll::Ready(self.came((buf.filled().len() - before) as u64)),
+            Poll::Ready(Ok(())) => Poll::Ready(self.record_received((buf.filled().len() - before) as u64)),
             other => other,
         }
     }
@@ -170,7 +170,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Flow<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.check()?;
         let outcome = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.wrote(cx, bytes, outcome)
+        self.record_write(cx, bytes, outcome)
     }
 
     fn poll_write_vectored(
@@ -181,7 +181,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Flow<S> {
         self.check()?;
         let outcome = Pin::new(&mut self.stream).poll_write_vectored(cx, parts);
         let first = parts.iter().find(|part| !part.is_empty()).map_or(&[][..], |part| part);
-        self.wrote(cx, first, outcome)
+        self.record_write(cx, first, outcome)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -74,7 +74,7 @@ impl Default for Framing {
 
 impl Framing {
     /// Checks received bytes, and puts a NUL where they break the rules.
-    pub fn look_at(&mut self, bytes: &mut [u8]) {
+    pub fn inspect(&mut self, bytes: &mut [u8]) {
         let mut at = 0;
         while at < bytes.len() {
             match self.position {
@@ -245,7 +245,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Strict<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buf);
-        self.framing.look_at(&mut buf.filled_mut()[before..]);
+        self.framing.inspect(&mut buf.filled_mut()[before..]);
         read
     }
 }

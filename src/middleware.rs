@@ -40,7 +40,7 @@ pub fn inside(router: Router, bounds: &Http, largest_image: usize) -> Router {
         menu: bounds.max_menu_bytes,
         image: largest_image + FORM_AROUND_AN_IMAGE,
     };
-    let budget = Arc::new(BodyBudget::new(bounds.bodies_max_bytes, sizes.largest()));
+    let budget = Arc::new(BodyBudget::new(bounds.bodies_max_bytes, sizes.largest_limit()));
     router.layer((
         from_fn_with_state(LargeResponses::new(), compress),
         CatchPanicLayer::custom(panicked),
@@ -62,7 +62,7 @@ struct BodySizes {
 }
 
 impl BodySizes {
-    fn largest(self) -> usize {
+    fn largest_limit(self) -> usize {
         self.usual.max(self.menu).max(self.image)
     }
 
@@ -157,7 +157,7 @@ async fn refuse_foreign_sockets(State(bounds): State<Arc<Http>>, request: Reques
 
 /// HTTP/1.1 requires one Host header, HTTP/1.0 allows at most one (RFC 9112, 3.2): of two, a proxy and this server
 /// might use different ones.
-fn names_one_host(request: &Request) -> Result<(), Problem> {
+fn require_one_host(request: &Request) -> Result<(), Problem> {
     let hosts: Vec<_> = request.headers().get_all(header::HOST).iter().collect();
     let plain = |host: &HeaderValue| {
         let bytes = host.as_bytes();
@@ -183,7 +183,7 @@ async fn receive(State(bounds): State<Arc<Http>>, mut request: Request, next: Ne
         let all = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE");
         return ([(header::ALLOW, all)], StatusCode::METHOD_NOT_ALLOWED).into_response();
     }
-    if let Err(problem) = names_one_host(&request) {
+    if let Err(problem) = require_one_host(&request) {
         return problem.into_response();
     }
     if let Some(peer) = request.extensions().get::<Peer>() {

@@ -145,7 +145,7 @@ impl Phone {
 
     /// Whether it is a fixed or mobile line in a country, at the usual rate.
     fn is_ordinary(&self) -> bool {
-        taken_apart(self.0.trim_start_matches('+')).is_some_and(|(_, national, plans)| {
+        split_number(self.0.trim_start_matches('+')).is_some_and(|(_, national, plans)| {
             plans.into_iter().any(|plan| plan.id() != NO_COUNTRY && is_ordinary(plan, national))
         })
     }
@@ -222,7 +222,7 @@ fn has(plan: &Metadata, national: &str) -> bool {
 /// A number after a country code. A number that is valid as it is written is not changed: the library would remove the
 /// 8 of Russia's `+7 800 …`, which is the trunk prefix of other numbers.
 fn international_number(digits: &str) -> Option<Phone> {
-    let (code, national, plans) = taken_apart(digits)?;
+    let (code, national, plans) = split_number(digits)?;
     if plans.into_iter().any(|plan| has(plan, national)) {
         return Phone::from_parts(code, national);
     }
@@ -230,7 +230,7 @@ fn international_number(digits: &str) -> Option<Phone> {
 }
 
 /// The country code, the national number, and the numbering plans of the code.
-fn taken_apart(digits: &str) -> Option<(u16, &str, Vec<&'static Metadata>)> {
+fn split_number(digits: &str) -> Option<(u16, &str, Vec<&'static Metadata>)> {
     (1..=3).filter_map(|length| digits.split_at_checked(length)).find_map(|(code, national)| {
         let code: u16 = code.parse().ok()?;
         Some((code, national, DATABASE.by_code(&code)?))

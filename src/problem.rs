@@ -80,7 +80,7 @@ pub struct Problem {
     errors: Vec<FieldError>,
     facts: Map<String, Value>,
     headers: Vec<(HeaderName, HeaderValue)>,
-    passes_after: Option<u32>,
+    retry_after_seconds: Option<u32>,
     /// The account that the request was about, if known: for the log, not for the response.
     concerns: Option<Box<UserId>>,
 }
@@ -94,7 +94,7 @@ impl Problem {
             errors: Vec::new(),
             facts: Map::new(),
             headers: Vec::new(),
-            passes_after: None,
+            retry_after_seconds: None,
             concerns: None,
         }
     }
@@ -172,20 +172,20 @@ impl Problem {
     /// Adds `Retry-After`: the same request can succeed after this many seconds.
     #[must_use]
     pub fn retry_after(mut self, seconds: u32) -> Self {
-        self.passes_after = Some(seconds);
+        self.retry_after_seconds = Some(seconds);
         self.with_header(header::RETRY_AFTER, HeaderValue::from(seconds))
     }
 
     /// Marks that waiting for `Retry-After` alone does not help: something else has to happen first.
     #[must_use]
     pub const fn not_by_waiting(mut self) -> Self {
-        self.passes_after = None;
+        self.retry_after_seconds = None;
         self
     }
 
     /// The seconds after which the same request can succeed; `None`: waiting does not help.
-    pub const fn passes_after(&self) -> Option<u32> {
-        self.passes_after
+    pub const fn retry_after_seconds(&self) -> Option<u32> {
+        self.retry_after_seconds
     }
 
     /// Adds a header to the response.

@@ -85,7 +85,7 @@ pub fn router(app: &Arc<App>) -> Result<Routes, RouterError> {
             from_fn_with_state(Arc::clone(app), middleware::admission::admit),
         ))
         .merge(images::http::routes())
-        .fallback(nothing_here)
+        .fallback(not_found)
         .with_state(Arc::clone(app));
     Ok(Routes { router: middleware::inside(routes, &app.config.http, app.config.images.max_bytes), operations })
 }
@@ -106,7 +106,7 @@ fn operations(document: &Value) -> Result<Operations, RouterError> {
     }
 }
 
-async fn nothing_here() -> Problem {
+async fn not_found() -> Problem {
     Problem::not_found()
 }
 

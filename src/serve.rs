@@ -154,7 +154,7 @@ fn run(app: Arc<App>, listener: TcpListener, reached: &DatabaseServer) -> Result
     let address = listener.local_addr().map_err(|error| ServeError::DataDir("the listener".into(), error))?;
     let stop = CancellationToken::new();
     let Routes { router, operations } = router::router(&app)?;
-    let (router, io, engine_sessions) = realtime::around(router, &app);
+    let (router, io, engine_sessions) = realtime::add_sockets(router, &app);
     let router = middleware::outside(router, &app.config.http, app.admission.clone(), operations);
     let relay = tokio::spawn(realtime::start(Arc::clone(&app), io, reached.session().clone(), stop.clone()));
     let collector = tokio::spawn(images::actions::delete_unused::watch(Arc::clone(&app), stop.clone()));

@@ -67,7 +67,7 @@ pub async fn serve(listener: TcpListener, router: Router, bounds: &Http, stop: C
         let (each, sites) = (bounds.max_connections_per_address, bounds.site_factor);
         let max = |block| if is_proxy { usize::MAX } else { sites.limit(block, each) };
         let Some(entry) = ConnectionCounts::add(&per_network, peer, max) else { continue };
-        let connection = converse(stream, peer, router.clone(), bounds, stop.clone());
+        let connection = serve_connection(stream, peer, router.clone(), bounds, stop.clone());
         connections.spawn(async move {
             connection.await;
             drop((permit, entry));
@@ -139,7 +139,7 @@ impl Drop for Entry {
 }
 
 /// Serves one connection until it ends.
-fn converse(
+fn serve_connection(
     stream: TcpStream,
     peer: Peer,
     router: Router,

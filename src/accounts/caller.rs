@@ -26,12 +26,12 @@ impl Caller {
     /// 401 for a token that is invalid, or whose session or user has ended; and for a guest's token, which is not
     /// checked.
     pub async fn by_token(app: &App, token: &str) -> Result<Self, Problem> {
-        if token::is_meant_by(token) {
+        if token::has_guest_prefix(token) {
             return Err(Problem::account_required());
         }
         let now = app.clock.now();
         let claims = app.tokens.check(token, now)?;
-        let known = known(app, &claims, now).await?;
+        let known = session_of(app, &claims, now).await?;
         if known.caller.user != claims.sub || known.expires_at <= now {
             return Err(Problem::unauthenticated());
         }
@@ -75,7 +75,7 @@ impl Caller {
 
     /// Applies the configuration: whether an administrator without a second factor is locked.
     #[must_use]
-    pub const fn under(self, accounts: &Accounts) -> Self {
+    pub const fn with_configuration(self, accounts: &Accounts) -> Self {
         let needed = accounts.admin_second_factor;
         Self { is_locked: self.is_locked && needed, admin_needs_factor: needed, ..self }
     }
@@ -94,8 +94,8 @@ impl Caller {
 }
 
 /// The caller of a session, from the cache or else from the database.
-async fn known(app: &App, claims: &Claims, now: DateTime<Utc>) -> Result<CachedSession, Problem> {
-    let epoch = match app.callers.recall(claims.sid) {
+async fn session_of(app: &App, claims: &Claims, now: DateTime<Utc>) -> Result<CachedSession, Problem> {
+    let epoch = match app.callers.cached(claims.sid) {
         Ok(known) => return Ok(known),
         Err(epoch) => epoch,
     };
@@ -105,7 +105,7 @@ async fn known(app: &App, claims: &Claims, now: DateTime<Utc>) -> Result<CachedS
         app.callers.remember_end(claims.sid);
         return Err(Problem::unauthenticated());
     };
-    known.caller = known.caller.under(accounts);
+    known.caller = known.caller.with_configuration(accounts);
     app.callers.remember(claims.sid, known, epoch);
     Ok(known)
 }

@@ -79,7 +79,7 @@ impl Callers {
     }
 
     /// The cached session, if it can be used; else the epoch to pass to [`Callers::remember`].
-    pub fn recall(&self, session: SessionId) -> Result<CachedSession, u64> {
+    pub fn cached(&self, session: SessionId) -> Result<CachedSession, u64> {
         let state = self.state();
         let is_fresh = state.last_read.is_some_and(|read| read.elapsed() < FRESH);
         let known = state.entries.get(&session).filter(|(_, since)| is_fresh && since.elapsed() < LIFE);

@@ -103,7 +103,7 @@ pub enum RefreshDecision {
 
 impl TokenState {
     /// Decides on a token with another number than the current one.
-    pub fn judge(&self, presented: i32, now: DateTime<Utc>) -> RefreshDecision {
+    pub fn decide(&self, presented: i32, now: DateTime<Utc>) -> RefreshDecision {
         let is_the_one_before = self.counter.checked_sub(presented) == Some(1);
         let is_unproven = self.confirmed < self.counter || now - self.refreshed_at <= GRACE;
         if is_the_one_before && is_unproven { RefreshDecision::AnswerLost } else { RefreshDecision::Replayed }

@@ -147,13 +147,13 @@ impl UnpricedLine {
     }
 }
 
-fn shown(chosen: Vec<Chosen>, currency: Currency) -> Vec<LineModifier> {
+fn line_modifiers(chosen: Vec<Chosen>, currency: Currency) -> Vec<LineModifier> {
     let one = |choice: Chosen| LineModifier {
         modifier_id: choice.modifier_id,
         name: choice.name,
         price: choice.price.of(currency),
         quantity: choice.quantity,
-        modifiers: shown(choice.modifiers, currency),
+        modifiers: line_modifiers(choice.modifiers, currency),
     };
     chosen.into_iter().map(one).collect()
 }
@@ -187,7 +187,7 @@ impl PricedLine {
 
     /// The modifiers as in responses and orders.
     pub fn modifiers(&self, currency: Currency) -> Vec<LineModifier> {
-        shown(self.chosen.clone(), currency)
+        line_modifiers(self.chosen.clone(), currency)
     }
 
     /// The line as in responses.
@@ -197,7 +197,7 @@ impl PricedLine {
     pub fn into_line(self, currency: Currency) -> Result<CartLine, Overflow> {
         Ok(CartLine {
             total: self.total()?.of(currency),
-            modifiers: shown(self.chosen, currency),
+            modifiers: line_modifiers(self.chosen, currency),
             key: self.key,
             item_id: self.item_id,
             name: self.name,

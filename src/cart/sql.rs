@@ -285,7 +285,7 @@ pub async fn unfit(
     let group_ids = on_menu.values().flatten().copied().collect();
     let chosen = lines.iter().flat_map(|line| named(&line.choices)).collect();
     let groups = LoadedGroups::read(tx, scope, group_ids, chosen, now).await?;
-    let questions = groups.questions();
+    let questions = groups.index();
     let mut unfit = Vec::new();
     for (index, line) in lines.iter().enumerate() {
         match on_menu.get(&line.item_id) {

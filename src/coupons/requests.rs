@@ -39,11 +39,11 @@ pub struct NewCoupon {
     #[schema(minimum = 1)]
     limit_per_user: Option<i32>,
     /// Whether it can be used; default: true.
-    #[serde(default = "yes")]
+    #[serde(default = "default_true")]
     active: bool,
 }
 
-const fn yes() -> bool {
+const fn default_true() -> bool {
     true
 }
 

@@ -71,7 +71,7 @@ const SET_BACK: TimeDelta = TimeDelta::minutes(5);
 ///
 /// # Errors
 /// When the clock is too far ahead or the distance too long. A report that is repeated is `Late`.
-pub fn judge(
+pub fn check_report(
     last: Option<LastLocation>,
     place: Place,
     at: Option<DateTime<Utc>>,

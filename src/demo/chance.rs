@@ -24,7 +24,7 @@ fn uuid(random: &mut StdRng, milliseconds: u64) -> Uuid {
 }
 
 /// The id of an object that exists from the beginning.
-pub fn founding_id(name: &str) -> Uuid {
+pub fn fixed_id(name: &str) -> Uuid {
     uuid(&mut of(name), FOUNDED_MILLISECONDS)
 }
 

@@ -134,13 +134,13 @@ pub struct ItemDocument {
     /// The stock in portions; `None`: not counted.
     pub stock: Option<i32>,
     /// Whether it is available at the start.
-    #[serde(default = "yes")]
+    #[serde(default = "default_true")]
     pub available: bool,
     /// How often it is ordered, relative to other items.
     pub popularity: u32,
 }
 
-const fn yes() -> bool {
+const fn default_true() -> bool {
     true
 }
 

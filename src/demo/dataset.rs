@@ -2,7 +2,7 @@
 
 use chrono_tz::Tz;
 
-use super::chance::founding_id;
+use super::chance::fixed_id;
 use super::city::{self, City, ItemDocument, RestaurantDocument};
 use crate::accounts::{Email, UserRole};
 use crate::actor::MemberRole;
@@ -47,7 +47,7 @@ pub struct DemoUser {
 
 impl DemoUser {
     fn new(email: String, name: &str, role: UserRole) -> Result<Self, DemoDataError> {
-        let id = UserId::from_uuid(founding_id(&email));
+        let id = UserId::from_uuid(fixed_id(&email));
         let email = Email::try_from(email.clone()).map_err(|_| DemoDataError::Email(email))?;
         Ok(Self { id, email, name: name.to_owned(), role })
     }
@@ -131,11 +131,11 @@ impl DemoData {
             let person = DemoUser::new(email, &customer.name, UserRole::Customer)?;
             Ok(DemoCustomer { person, address: customer.address.clone(), place: customer.place })
         });
-        let restaurants = city.restaurants.iter().map(kitchen);
+        let restaurants = city.restaurants.iter().map(demo_restaurant);
         let corners: Vec<_> = city.restaurants.iter().map(|restaurant| restaurant.place).collect();
         let drivers = city.people.drivers.iter().enumerate().map(|(index, driver)| {
             let person = DemoUser::new(city::driver_email(index + 1), &driver.name, UserRole::Driver)?;
-            let id = DriverId::from_uuid(founding_id(&format!("driver {}", index + 1)));
+            let id = DriverId::from_uuid(fixed_id(&format!("driver {}", index + 1)));
             // At a corner near the restaurants, at most two drivers at each.
             Ok(DemoDriver { person, id, vehicle: driver.vehicle, corner: corners[index % corners.len()] })
         });
@@ -164,16 +164,16 @@ fn italian_vat() -> Result<TaxRules, DemoDataError> {
     Ok(TaxRules { included: true, standard: reduced, classes, ..TaxRules::default() })
 }
 
-fn kitchen(restaurant: &RestaurantDocument) -> Result<DemoRestaurant, DemoDataError> {
+fn demo_restaurant(restaurant: &RestaurantDocument) -> Result<DemoRestaurant, DemoDataError> {
     let staff = restaurant.staff.iter().zip(restaurant.staff_emails());
     let staff = staff.map(|(worker, email)| Ok((DemoUser::new(email, &worker.name, UserRole::Staff)?, worker.role)));
     let menu = restaurant.menu.iter().map(|category| DemoCategory {
-        id: CategoryId::from_uuid(founding_id(&format!("{}/{}", restaurant.slug, category.category))),
+        id: CategoryId::from_uuid(fixed_id(&format!("{}/{}", restaurant.slug, category.category))),
         name: category.category.clone(),
         items: category.items.iter().map(|item| (item_id(restaurant, item), item.clone())).collect(),
     });
     Ok(DemoRestaurant {
-        id: RestaurantId::from_uuid(founding_id(&restaurant.slug)),
+        id: RestaurantId::from_uuid(fixed_id(&restaurant.slug)),
         menu: menu.collect(),
         staff: staff.collect::<Result<_, DemoDataError>>()?,
         document: restaurant.clone(),
@@ -181,5 +181,5 @@ fn kitchen(restaurant: &RestaurantDocument) -> Result<DemoRestaurant, DemoDataEr
 }
 
 fn item_id(restaurant: &RestaurantDocument, item: &ItemDocument) -> ItemId {
-    ItemId::from_uuid(founding_id(&format!("{}/item/{}", restaurant.slug, item.name)))
+    ItemId::from_uuid(fixed_id(&format!("{}/item/{}", restaurant.slug, item.name)))
 }

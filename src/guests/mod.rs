@@ -37,8 +37,8 @@ pub struct NewGuest {
 /// # Errors
 /// 401 for an invalid, expired or used token.
 pub async fn recognise(app: &App, token: &str) -> Result<GuestId, Problem> {
-    let Some(token) = GuestToken::read(token) else { return Err(not_good()) };
-    sql::active(&app.db, &token.hash(&app.encryption), app.clock.now()).await?.ok_or_else(not_good)
+    let Some(token) = GuestToken::read(token) else { return Err(invalid_token()) };
+    sql::active(&app.db, &token.hash(&app.encryption), app.clock.now()).await?.ok_or_else(invalid_token)
 }
 
 /// Before a write of a guest: extends the guest's life, and prevents that the carts are merged into an account
@@ -48,11 +48,11 @@ pub async fn recognise(app: &App, token: &str) -> Result<GuestId, Problem> {
 /// 401 when they have just been merged.
 pub async fn extend_life(tx: &mut Tx, guest: GuestId, life: TimeDelta) -> Result<(), Problem> {
     let until = tx.now() + life;
-    if sql::touch(tx, guest, until).await? { Ok(()) } else { Err(not_good()) }
+    if sql::touch(tx, guest, until).await? { Ok(()) } else { Err(invalid_token()) }
 }
 
 /// The refusal of a guest's token, the same for every reason.
-fn not_good() -> Problem {
+fn invalid_token() -> Problem {
     let detail = "The guest token is invalid or has expired. Get a new one from POST /api/guests, or sign in.";
     Problem::new(Code::Unauthenticated, detail)
         .with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))

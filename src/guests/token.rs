@@ -35,6 +35,6 @@ impl GuestToken {
 }
 
 /// Whether a text has the prefix of a guest token, valid or not.
-pub fn is_meant_by(text: &str) -> bool {
+pub fn has_guest_prefix(text: &str) -> bool {
     text.starts_with(PREFIX)
 }

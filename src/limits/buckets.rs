@@ -114,7 +114,7 @@ impl Buckets {
 
     /// Draws several at once on this node; more than the quota are never allowed.
     pub(super) fn draw_many(&self, subject: Subject, count: u32) -> LimitDecision {
-        self.sweep_now_and_then();
+        self.sweep_if_due();
         let count = NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN);
         let mut decision = LimitDecision::unlimited(self.quota);
         for BucketLevel { part, quota, store } in self.levels(subject) {
@@ -149,7 +149,7 @@ impl Buckets {
         }
     }
 
-    fn sweep_now_and_then(&self) {
+    fn sweep_if_due(&self) {
         if self.drawn.fetch_add(1, Ordering::Relaxed) % SWEEP_EVERY == SWEEP_EVERY - 1 {
             self.store.retain_recent();
             self.of_sites.retain_recent();

@@ -82,7 +82,7 @@ impl SharedBuckets {
         subject: &SubjectPart,
         Draw { count, best_effort }: Draw,
     ) -> Option<LimitDecision> {
-        if !self.breaker().lets_through(Instant::now()) {
+        if !self.breaker().allows_attempt(Instant::now()) {
             return None;
         }
         // Addresses and ids are personal data, so Redis gets only a digest of them.
@@ -128,7 +128,7 @@ struct Breaker {
 }
 
 impl Breaker {
-    fn lets_through(&mut self, now: Instant) -> bool {
+    fn allows_attempt(&mut self, now: Instant) -> bool {
         match self.rests_until {
             Some(end) if now < end => false,
             Some(_) => {

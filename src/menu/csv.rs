@@ -95,7 +95,7 @@ fn push_cell(text: &mut String, cell: &str, separator: Separator) {
 }
 
 /// A cell without the apostrophes that [`push_cell`] added.
-fn unguarded(cell: Cow<'_, str>) -> Cow<'_, str> {
+fn without_guard(cell: Cow<'_, str>) -> Cow<'_, str> {
     let mut guards = Vec::new();
     each_formula(&cell, |index, marks| guards.extend((marks > 0).then_some(index)));
     if guards.is_empty() {
@@ -210,7 +210,7 @@ impl<'t> Records<'t> {
                 }
                 _ => {}
             }
-            record.cells.push(unguarded(cell));
+            record.cells.push(without_guard(cell));
             // What ends a cell is ASCII.
             self.rest = self.rest.get(1..).unwrap_or_default();
             if end != Some(self.separator) {

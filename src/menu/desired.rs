@@ -184,7 +184,7 @@ impl<'a> MenuBuilder<'a> {
         self.tax_class(pointer, new.tax_class.as_ref());
         self.faults.day_parts(pointer, &new.day_parts);
         self.faults.translations(pointer, &new.translations);
-        self.faults.food(pointer, new.allergens.as_deref(), &new.diets);
+        self.faults.allergens_and_diets(pointer, new.allergens.as_deref(), &new.diets);
         let switch_state = before.map(|one| (one.available, one.unavailable_until));
         let (available, unavailable_until) = self.rules.stock_policy.availability(new.available, switch_state);
         Item {
@@ -271,7 +271,7 @@ impl<'a> MenuBuilder<'a> {
         self.faults.currency(format_args!("{pointer}/price"), new.price, self.current.currency);
         self.tax_class(pointer, new.tax_class.as_ref());
         self.faults.translations(pointer, &new.translations);
-        self.faults.food(pointer, new.allergens.as_deref(), &new.diets);
+        self.faults.allergens_and_diets(pointer, new.allergens.as_deref(), &new.diets);
         let switch_state = before.map(|one| (one.available, one.unavailable_until));
         let (available, unavailable_until) = self.rules.stock_policy.availability(new.available, switch_state);
         Modifier {

@@ -63,7 +63,7 @@ impl MenuFaults {
     }
 
     /// Checks that allergens and diets are listed once.
-    pub fn food(&mut self, pointer: impl Display, allergens: Option<&[Declared]>, diets: &[Diet]) {
+    pub fn allergens_and_diets(&mut self, pointer: impl Display, allergens: Option<&[Declared]>, diets: &[Diet]) {
         if let Some(index) = allergens.and_then(named_twice) {
             self.note(format_args!("{pointer}/allergens/{index}"), "is listed more than once");
         }

@@ -23,7 +23,7 @@ pub enum NotOrderable {
 }
 
 /// Why one portion of an item cannot be ordered; `None`: it can.
-pub fn obstacle(item: &Item, in_time: bool, satisfiable: &mut Satisfiable) -> Option<NotOrderable> {
+pub fn why_not_orderable(item: &Item, in_time: bool, satisfiable: &mut Satisfiable) -> Option<NotOrderable> {
     if !item.available {
         Some(NotOrderable::Unavailable)
     } else if item.stock == Some(0) {

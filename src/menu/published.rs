@@ -182,7 +182,7 @@ impl MenuRenderer<'_> {
     fn item(&mut self, item: Item, category_served: bool) -> MenuItem {
         self.limit_validity(item.unavailable_until);
         let in_time = self.served(&item.day_parts) && category_served;
-        let reason = orderable::obstacle(&item, in_time, &mut self.satisfiable);
+        let reason = orderable::why_not_orderable(&item, in_time, &mut self.satisfiable);
         let translate = |written: String| translated(&item.translations, self.language, written, description_of);
         MenuItem {
             id: item.id,
@@ -248,7 +248,7 @@ impl MenuRenderer<'_> {
 ///
 /// # Errors
 /// When the restaurant's zone is not known.
-pub fn shown(
+pub fn render(
     restaurant_id: RestaurantId,
     contents: Contents,
     language: Option<&str>,

@@ -24,7 +24,7 @@ const MAX_STEPS: usize = 20_000;
 const MAX_STEPS_OF_MENU: usize = 400_000;
 
 /// How many of a modifier can be chosen, its nested groups aside.
-fn left(modifier: &Modifier) -> u32 {
+fn portions_left(modifier: &Modifier) -> u32 {
     let left = modifier.stock.map_or(MAX_QUANTITY, |stock| stock.max(0).unsigned_abs()).min(MAX_QUANTITY);
     if modifier.available { left } else { 0 }
 }
@@ -125,14 +125,14 @@ impl Satisfiable {
         if group.modifiers.iter().any(|modifier| modifier.available && modifier.stock.is_none()) {
             return Demand::Free;
         }
-        self.pools.push(Pool::of(min, group.modifiers.iter().map(left).filter(|left| *left > 0).collect()));
+        self.pools.push(Pool::of(min, group.modifiers.iter().map(portions_left).filter(|left| *left > 0).collect()));
         Demand::Pool(self.pools.len() - 1)
     }
 
     /// The modifiers of a group that can be chosen, those that use the fewest pools first.
     fn options(&self, group: &Group, nested: &HashMap<ModifierGroupId, Demand>) -> Vec<NestedOption> {
         let option = |modifier: &Modifier| {
-            let mut option = NestedOption { max_quantity: left(modifier), entries: 1, pools: Vec::new() };
+            let mut option = NestedOption { max_quantity: portions_left(modifier), entries: 1, pools: Vec::new() };
             work::step(1 + modifier.modifier_groups.len());
             // A group that does not exist requires nothing.
             for demand in modifier.modifier_groups.iter().filter_map(|group| nested.get(group)) {
@@ -164,7 +164,7 @@ impl Satisfiable {
             Demand::Pool(pool) => self.pools[*pool].max_quantity > 0,
             Demand::Optional | Demand::Free | Demand::Options(..) => true,
         };
-        left(modifier) > 0 && demands.into_iter().all(has)
+        portions_left(modifier) > 0 && demands.into_iter().all(has)
     }
 
     /// Whether all these groups can be satisfied together. One that does not exist requires nothing.

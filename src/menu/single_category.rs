@@ -73,7 +73,7 @@ pub fn lacks(whole: &CachedResponse, category: CategoryId) -> bool {
 ///
 /// # Errors
 /// When the response is not a menu.
-pub fn cut(whole: &CachedResponse, category: CategoryId) -> Result<Option<CachedResponse>, serde_json::Error> {
+pub fn extract(whole: &CachedResponse, category: CategoryId) -> Result<Option<CachedResponse>, serde_json::Error> {
     let menu = &whole.plain[..];
     let layout = if let Some(layout) = whole.layout.get() {
         layout

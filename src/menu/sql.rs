@@ -114,7 +114,7 @@ pub async fn set_language(tx: &mut Tx, scope: &RestaurantScope, language: Option
 }
 
 /// Locks the menu until the transaction ends, so that each edit sees the result of the one before.
-pub async fn take_turns(tx: &mut Tx, scope: &RestaurantScope) -> Result<(), Problem> {
+pub async fn lock_menu(tx: &mut Tx, scope: &RestaurantScope) -> Result<(), Problem> {
     sqlx::query!(
         r#"select pg_advisory_xact_lock(hashtextextended($1::uuid::text, 21)) as "locked!: ()""#,
         scope.restaurant() as RestaurantId,

@@ -39,7 +39,7 @@ pub const STAND_IN: &str = "stand-in";
 pub async fn work(app: Arc<App>, stop: CancellationToken) {
     let scope = PlatformScope::proven_by("the worker of the outbox", None);
     loop {
-        match work_off(&app, scope).await {
+        match send_batch(&app, scope).await {
             Ok(true) => continue,
             Ok(false) => {}
             Err(problem) => tracing::warn!(%problem, "the outbox worker failed; it retries"),
@@ -53,13 +53,13 @@ pub async fn work(app: Arc<App>, stop: CancellationToken) {
 }
 
 /// Sends one batch; returns whether there may be more.
-async fn work_off(app: &Arc<App>, scope: PlatformScope) -> Result<bool, Problem> {
+async fn send_batch(app: &Arc<App>, scope: PlatformScope) -> Result<bool, Problem> {
     let claimed = app.db.write(scope, |tx| Box::pin(async move { sql::claim(tx, BATCH, LEASE).await })).await?;
     let more = i64::try_from(claimed.len()).is_ok_and(|count| count == BATCH);
     for message in claimed {
         let task_app = Arc::clone(app);
         let id = message.id;
-        let work = app.db.write(scope, move |tx| Box::pin(async move { hand_over(tx, &task_app, &message).await }));
+        let work = app.db.write(scope, move |tx| Box::pin(async move { send_message(tx, &task_app, &message).await }));
         if let Err(problem) = work.await {
             tracing::warn!(message = %id, %problem, "a message was not sent; it is retried after its lease");
         }
@@ -69,7 +69,7 @@ async fn work_off(app: &Arc<App>, scope: PlatformScope) -> Result<bool, Problem>
 
 /// Hands a message to the stand-in, which stores it. A message to the owner of an address takes the same steps if the
 /// address has no owner.
-async fn hand_over(tx: &mut Tx, app: &App, message: &ClaimedMessage) -> Result<(), Problem> {
+async fn send_message(tx: &mut Tx, app: &App, message: &ClaimedMessage) -> Result<(), Problem> {
     let address = address_of(tx, message).await?;
     let ended = |state, error, content| {
         let (user, channel, target) = match &address {

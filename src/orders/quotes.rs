@@ -245,7 +245,7 @@ impl StoredQuote {
     ///
     /// # Errors
     /// When a sum leaves the range of 64 bits.
-    pub fn shown(&self) -> Result<Quote, Overflow> {
+    pub fn to_response(&self) -> Result<Quote, Overflow> {
         let (content, currency) = (&self.content, self.currency);
         let sums = content.sums()?;
         let discount = |saving: &Saving| Discount {

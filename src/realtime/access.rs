@@ -100,11 +100,11 @@ impl Relations {
             }
             Room::Driver(id) => {
                 permission::decide(Operation::JoinDriverRoom, &caller.relations())?;
-                own(caller.driver == Some(id), caller, Audience::Driver(id))
+                own_room_access(caller.driver == Some(id), caller, Audience::Driver(id))
             }
             Room::User(id) => {
                 permission::decide(Operation::JoinUserRoom, &caller.relations())?;
-                own(caller.user == id, caller, Audience::Full)
+                own_room_access(caller.user == id, caller, Audience::Full)
             }
         }
     }
@@ -144,7 +144,7 @@ pub async fn room_access(app: &App, caller: &Caller, room: Room) -> Result<RoomA
 }
 
 /// A room of the caller's own.
-fn own(is_own: bool, caller: &Caller, audience: Audience) -> Result<RoomAccess, Problem> {
+fn own_room_access(is_own: bool, caller: &Caller, audience: Audience) -> Result<RoomAccess, Problem> {
     let tenancy = TenancyContext { driver: caller.driver, ..TenancyContext::user(caller.user) };
     is_own.then_some(RoomAccess { restaurant: None, tenancy, audience, as_of: 0 }).ok_or_else(Problem::not_found)
 }

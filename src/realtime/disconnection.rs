@@ -41,7 +41,7 @@ impl Disconnection {
     /// `SOCKET_CONNECT_TIMEOUT`.
     pub fn close_transport_unless_signed_in(&self, socket: &SocketRef, sign_in_timeout: Duration) {
         let transport = socket.req_parts().extensions.get::<Arc<EngineSession>>();
-        if let Some(transport) = transport.filter(|transport| transport.wants_watch()) {
+        if let Some(transport) = transport.filter(|transport| transport.begin_watch()) {
             let (stop, watched) = (self.stop.clone(), Arc::downgrade(transport));
             self.tasks.spawn(stop.run_until_cancelled_owned(engine_sessions::watch(watched, sign_in_timeout)));
         }

@@ -194,7 +194,7 @@ impl EngineSession {
     }
 
     /// Whether the caller has to [`watch`] it from now on: true once.
-    pub fn wants_watch(&self) -> bool {
+    pub fn begin_watch(&self) -> bool {
         !std::mem::replace(&mut self.state().is_watched, true)
     }
 

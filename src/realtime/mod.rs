@@ -52,8 +52,8 @@ const CLOSE_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(2);
 /// The size of the read buffer of each connection, in bytes. Clients send little.
 const READ_BUFFER: usize = 2_048;
 
-/// Socket.IO around the router, within the bounds of the configuration.
-pub fn around(router: Router, app: &Arc<App>) -> (Router, SocketIo, Arc<EngineSessions>) {
+/// Adds Socket.IO to a router, within the bounds of the configuration.
+pub fn add_sockets(router: Router, app: &Arc<App>) -> (Router, SocketIo, Arc<EngineSessions>) {
     let bounds = &app.config.sockets;
     // No message of a client is binary.
     let parser = ParserConfig::common().max_incoming_binaries(0).max_incoming_binary_buf_size(0);

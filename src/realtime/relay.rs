@@ -319,7 +319,7 @@ impl Relay {
             Err(SendFailure::Disconnected) => return JoinOutcome::Disconnected,
         }
         if let (Audience::Driver(driver), Ok(session)) = (audience, SocketSession::of(socket)) {
-            session.carries(room, driver, request.as_of);
+            session.record_driver(room, driver, request.as_of);
         }
         socket.join(own);
         if !socket.connected() || is_disconnecting(socket) {

@@ -53,7 +53,7 @@ pub struct SocketSession {
     /// The rooms it is in; locked while they change, so that joining and leaving do not overlap.
     pub rooms: tokio::sync::Mutex<HashMap<Room, Audience>>,
     /// For a driver, the number of the first event after the access check of each room. Only the relay changes it.
-    carried_since: Mutex<HashMap<Room, (DriverId, i64)>>,
+    driver_rooms: Mutex<HashMap<Room, (DriverId, i64)>>,
     requests: Semaphore,
     messages: Bucket,
     renewals: Bucket,
@@ -120,7 +120,7 @@ impl SocketSession {
             network: None,
             token: Mutex::new(token),
             rooms: tokio::sync::Mutex::default(),
-            carried_since: Mutex::default(),
+            driver_rooms: Mutex::default(),
             requests: Semaphore::new(app.config.sockets.max_rooms + SPARE_REQUESTS),
             messages: Bucket::new(app.config.sockets.events, &app.clock),
             renewals: Bucket::new(Quota::new(1, FREE_RENEWAL), &app.clock),
@@ -225,28 +225,28 @@ impl SocketSession {
     }
 
     /// Records that a driver has joined a room, with access checked before the event of number `as_of`.
-    pub fn carries(&self, room: Room, driver: DriverId, as_of: i64) {
-        self.carried_since().insert(room, (driver, as_of));
+    pub fn record_driver(&self, room: Room, driver: DriverId, as_of: i64) {
+        self.driver_rooms().insert(room, (driver, as_of));
     }
 
     /// Whether an event ends the driver's access to a room. Events before the access check do not.
     pub fn is_ended_by(&self, event: &BufferedEvent, room: Room) -> bool {
-        let carried = self.carried_since().get(&room).copied();
+        let carried = self.driver_rooms().get(&room).copied();
         carried.is_none_or(|(driver, as_of)| event.seq >= as_of && event.ends_delivery_of(driver))
     }
 
     /// The driver, if the socket is in rooms as a driver.
     pub fn driver(&self) -> Option<DriverId> {
-        self.carried_since().values().next().map(|(driver, _)| *driver)
+        self.driver_rooms().values().next().map(|(driver, _)| *driver)
     }
 
     /// Records that the driver has left a room.
     pub fn stops_carrying(&self, room: Room) {
-        self.carried_since().remove(&room);
+        self.driver_rooms().remove(&room);
     }
 
-    fn carried_since(&self) -> MutexGuard<'_, HashMap<Room, (DriverId, i64)>> {
-        self.carried_since.lock().unwrap_or_else(PoisonError::into_inner)
+    fn driver_rooms(&self) -> MutexGuard<'_, HashMap<Room, (DriverId, i64)>> {
+        self.driver_rooms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn token(&self) -> MutexGuard<'_, Token> {

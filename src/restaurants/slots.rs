@@ -8,7 +8,7 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::timeline::{ahead, offset_spans};
+use super::timeline::{offset_spans, utc_offset};
 use crate::problem::FieldError;
 
 /// The slots of scheduled orders.
@@ -75,12 +75,12 @@ impl SlotRules {
     /// change may be shorter.
     pub fn slot_of(self, zone: Tz, at: DateTime<Utc>) -> Slot {
         let length = TimeDelta::minutes(self.minutes.max(1).into());
-        let clock = ahead(zone, at);
+        let clock = utc_offset(zone, at);
         let into_day = (at.timestamp() + clock.num_seconds()).rem_euclid(86_400);
         let second = at - TimeDelta::nanoseconds(at.timestamp_subsec_nanos().into());
         let starts_at = second - TimeDelta::seconds(into_day % length.num_seconds());
         let ends_at = starts_at + length;
-        if ahead(zone, starts_at) != clock || ahead(zone, ends_at - TimeDelta::seconds(1)) != clock {
+        if utc_offset(zone, starts_at) != clock || utc_offset(zone, ends_at - TimeDelta::seconds(1)) != clock {
             let pieces = offset_spans(zone, starts_at, ends_at);
             if let Some(piece) = pieces.iter().find(|piece| piece.begin <= at && at < piece.end) {
                 return Slot { starts_at: piece.begin, ends_at: piece.end };
@@ -98,7 +98,7 @@ impl SlotRules {
     pub fn of_day(self, zone: Tz, day: NaiveDate) -> Vec<Slot> {
         let midnight = day.and_time(NaiveTime::MIN).and_utc();
         // Clocks change by less than four hours.
-        let mut slot = self.slot_of(zone, midnight - ahead(zone, midnight) - TimeDelta::hours(4));
+        let mut slot = self.slot_of(zone, midnight - utc_offset(zone, midnight) - TimeDelta::hours(4));
         let mut slots = Vec::new();
         loop {
             let begins_on = slot.starts_at.with_timezone(&zone).date_naive();

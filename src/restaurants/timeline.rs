@@ -40,7 +40,7 @@ impl OffsetSpan {
 }
 
 /// The offset of a time zone from UTC.
-pub(super) fn ahead(zone: Tz, at: DateTime<Utc>) -> TimeDelta {
+pub(super) fn utc_offset(zone: Tz, at: DateTime<Utc>) -> TimeDelta {
     work::step(1);
     TimeDelta::seconds(zone.offset_from_utc_datetime(&at.naive_utc()).fix().local_minus_utc().into())
 }
@@ -54,12 +54,12 @@ pub fn offset_spans(zone: Tz, from: DateTime<Utc>, until: DateTime<Utc>) -> Vec<
     let (mut begin, mut at) = (from, from);
     while at < until {
         let next = (at + STEP).min(until);
-        let (before, after) = (ahead(zone, at), ahead(zone, next));
+        let (before, after) = (utc_offset(zone, at), utc_offset(zone, next));
         if before != after {
             let (mut low, mut high) = (at.timestamp(), next.timestamp());
             while high - low > 1 {
                 let middle = low + (high - low) / 2;
-                let unchanged = DateTime::from_timestamp(middle, 0).is_some_and(|at| ahead(zone, at) == before);
+                let unchanged = DateTime::from_timestamp(middle, 0).is_some_and(|at| utc_offset(zone, at) == before);
                 if unchanged { low = middle } else { high = middle }
             }
             let change = DateTime::from_timestamp(high, 0).unwrap_or(next);
@@ -71,7 +71,7 @@ pub fn offset_spans(zone: Tz, from: DateTime<Utc>, until: DateTime<Utc>) -> Vec<
         at = next;
     }
     if begin < until {
-        found.push(OffsetSpan { begin, end: until, ahead: ahead(zone, begin) });
+        found.push(OffsetSpan { begin, end: until, ahead: utc_offset(zone, begin) });
     }
     found
 }

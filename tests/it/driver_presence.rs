@@ -355,7 +355,7 @@ fn a_location_report_is_checked_by_time_and_distance() {
         late_since: None,
     };
     let judge = |last: Option<LastLocation>, to: Place, reported: Option<i64>| {
-        location::judge(last, to, reported.map(at), now, 250.0 / 3.6)
+        location::check_report(last, to, reported.map(at), now, 250.0 / 3.6)
     };
     let newest = |to, located: i64, reported: i64| {
         Ok(Report::Newest(ReportedLocation { place: to, located_at: at(located), reported_at: at(reported) }))

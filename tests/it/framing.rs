@@ -95,11 +95,11 @@ proptest! {
     ) {
         let bytes = parts.concat().into_bytes();
         let mut whole = bytes.clone();
-        Framing::default().look_at(&mut whole);
+        Framing::default().inspect(&mut whole);
         let (mut cut, mut framing, mut at) = (bytes.clone(), Framing::default(), 0);
         for length in cuts.iter().cycle().take(bytes.len()) {
             let end = (at + length).min(cut.len());
-            framing.look_at(&mut cut[at..end]);
+            framing.inspect(&mut cut[at..end]);
             at = end;
         }
         prop_assert_eq!(&whole, &cut);

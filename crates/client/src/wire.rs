@@ -131,7 +131,7 @@ pub struct MenuItem {
 
 impl MenuItem {
     /// Whether it can be ordered.
-    pub fn to_be_had(&self) -> bool {
+    pub fn is_available(&self) -> bool {
         self.available && !self.sold_out
     }
 }

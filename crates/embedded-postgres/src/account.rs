@@ -29,7 +29,7 @@ impl Account {
             .and_then(|uid| User::from_uid(uid).ok().flatten());
         let by_name = |name| User::from_name(name).ok().flatten();
         let user = owner.or_else(|| by_name("postgres")).or_else(|| by_name("nobody"));
-        Some(user.map_or_else(Self::last_resort, |user| Self {
+        Some(user.map_or_else(Self::default_nobody, |user| Self {
             name: user.name,
             uid: user.uid.as_raw(),
             gid: user.gid.as_raw(),
@@ -37,7 +37,7 @@ impl Account {
     }
 
     /// The usual id of `nobody`, for a system whose list of users does not have the name.
-    fn last_resort() -> Self {
+    fn default_nobody() -> Self {
         Self { name: "nobody".to_owned(), uid: 65_534, gid: 65_534 }
     }
 

@@ -71,7 +71,7 @@ impl Programs {
         let on_path = Self::on_path(account);
         match on_path {
             Ok(found) if fits(&found) => Ok(found),
-            Err(looked) if usual.is_empty() => Err(nowhere(&looked)),
+            Err(looked) if usual.is_empty() => Err(not_found(&looked)),
             on_path => {
                 let mut majors: Vec<u32> = usual.iter().chain(&on_path.ok()).map(|found| found.major).collect();
                 majors.dedup();
@@ -91,7 +91,7 @@ impl Programs {
         };
         let usual = from_package_folders();
         let newest = usual.into_iter().find(|programs| programs.major >= OLDEST);
-        newest.ok_or_else(|| nowhere(&refusal))
+        newest.ok_or_else(|| not_found(&refusal))
     }
 
     fn in_folder(folder: &Path, account: Option<&Account>) -> Result<Self, StartError> {
@@ -141,7 +141,7 @@ fn from_package_folders() -> Vec<Programs> {
     found
 }
 
-fn nowhere(on_path: &str) -> StartError {
+fn not_found(on_path: &str) -> StartError {
     StartError::BinariesMissing { looked: format!("{on_path}; none in {} or the like", PACKAGE_FOLDERS[0].0) }
 }
 

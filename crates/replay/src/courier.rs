@@ -175,7 +175,7 @@ impl Courier {
                     }
                 }
                 () = self.clock.until(look_at), if !matches!(presence, Presence::Left(_)) => {
-                    self.look_around(presence, ride.at).await?;
+                    self.update_presence(presence, ride.at).await?;
                     look_at = self.shift.off.max(self.clock.now() + LOOK_AGAIN);
                 }
             }
@@ -183,7 +183,7 @@ impl Courier {
     }
 
     /// Goes on duty at the beginning of the shift, and off duty at its end if no order waits.
-    async fn look_around(&self, presence: &mut Presence, at: Point) -> Result<(), CallError> {
+    async fn update_presence(&self, presence: &mut Presence, at: Point) -> Result<(), CallError> {
         if *presence == Presence::NotYet {
             let came = self.session.go_online(to_coordinates(at)).await;
             if came.is_err() {

@@ -109,7 +109,7 @@ impl AttemptOrigin {
         let token = token.filter(|_| !owner.is_used_up);
         let token = token.and_then(|token| DeviceToken::read(&app.encryption, email, token.expose_secret(), now));
         let device = token.and_then(|token| token.device(ended));
-        Ok(Self { device, is_familiar: knows(&owner.addresses, client) })
+        Ok(Self { device, is_familiar: contains_network_of(&owner.addresses, client) })
     }
 }
 
@@ -120,7 +120,7 @@ impl PasswordAttempt {
     ///
     /// # Errors
     /// 429 when passwords for the address are not accepted from here.
-    pub fn judge(&self, is_right: bool, now: DateTime<Utc>) -> Result<bool, Problem> {
+    pub fn check(&self, is_right: bool, now: DateTime<Utc>) -> Result<bool, Problem> {
         if !(is_right && self.is_familiar) {
             self.closed_until.or_refuse(now)?;
         }
@@ -159,7 +159,7 @@ fn passwords_here(app: &App, email: &Email, client: Client) -> (Vec<Counter>, Ve
 }
 
 /// Whether one of these IP addresses is in the client's network.
-fn knows(addresses: &[String], client: Client) -> bool {
+fn contains_network_of(addresses: &[String], client: Client) -> bool {
     let network = client.network();
     addresses.iter().filter_map(|address| address.parse().ok()).any(|address| Network::of(address) == network)
 }

@@ -213,7 +213,7 @@ pub async fn refresh(
     };
     let current_caller =
         TokenState { counter: row.counter, confirmed: row.confirmed_counter, refreshed_at: row.refreshed_at };
-    match current_caller.judge(presented.counter, now) {
+    match current_caller.decide(presented.counter, now) {
         RefreshDecision::AnswerLost => {
             Ok(Refreshed::At { user: row.user_id, counter: row.counter, expires_at: row.expires_at })
         }

@@ -28,11 +28,11 @@ pub async fn read(tx: &mut Tx, scope: &RestaurantScope, owner: CartOwner) -> Res
         Some(cart) => sql::lines(tx, scope, cart.id, now, LoadedGroups::default()).await?,
         None => Vec::new(),
     };
-    shown(scope, currency, cart, lines)
+    cart_response(scope, currency, cart, lines)
 }
 
 /// The cart as in responses.
-fn shown(
+fn cart_response(
     scope: &RestaurantScope,
     currency: Currency,
     cart: Option<OpenCart>,
@@ -76,7 +76,7 @@ pub async fn write(
     let lines = sql::lines(tx, scope, cart.id, now, groups).await?;
     let choices = lines.iter().map(|line| configure::count(&line.choices)).sum();
     refuse_too_much(lines.len(), choices, limits.choices)?;
-    shown(scope, locked.currency, Some(cart), lines)
+    cart_response(scope, locked.currency, Some(cart), lines)
 }
 
 /// Writes one line, and returns whether the write took effect: a later write of the line may be stored. The cart is not
@@ -139,7 +139,7 @@ pub async fn merge(
 ) -> Result<MergeResult, Problem> {
     let locked = sql::lock_or_open(tx, scope, CartOwner::User(user), limits).await?;
     let into = locked.cart.id;
-    let own = sql::merge::own(tx, scope, into, user).await?;
+    let own = sql::merge::user_cart(tx, scope, into, user).await?;
     let plan = merge::plan(&own, lines::all(tx, scope, from).await?, limits.choices);
     let writes: Vec<_> = plan.writes.iter().cloned().map(LineWrite::from).collect();
     let written_keys: BTreeSet<_> =

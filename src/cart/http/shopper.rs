@@ -44,7 +44,7 @@ impl FromRequestParts<Arc<App>> for Shopper {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         let guest_life = guests::life(app);
-        let Some(token) = bearer(&parts.headers).filter(|text| token::is_meant_by(text)) else {
+        let Some(token) = bearer(&parts.headers).filter(|text| token::has_guest_prefix(text)) else {
             let Customer { scope, caller } = Customer::from_request_parts(parts, app).await?;
             return Ok(Self { scope, owner: CartOwner::User(caller.user), guest_life });
         };

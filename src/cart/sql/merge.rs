@@ -18,7 +18,7 @@ pub async fn carts(tx: &mut Tx, guest: GuestId) -> Result<Vec<(RestaurantId, Car
 }
 
 /// The content of a user's locked cart.
-pub async fn own(tx: &mut Tx, scope: &RestaurantScope, cart: CartId, user: UserId) -> Result<UserCart, Problem> {
+pub async fn user_cart(tx: &mut Tx, scope: &RestaurantScope, cart: CartId, user: UserId) -> Result<UserCart, Problem> {
     let row = sqlx::query!(
         r#"select replaced_at, (select max(o.updated_at) from carts o
                                 where o.restaurant_id = $1 and o.user_id = $3 and o.status = 'ORDERED') as ordered_at

@@ -40,7 +40,7 @@ impl LoadedGroups {
     }
 
     /// The groups, for `configure`.
-    pub(super) fn questions(&self) -> GroupIndex<'_> {
+    pub(super) fn index(&self) -> GroupIndex<'_> {
         GroupIndex::of(&self.groups)
     }
 }
@@ -74,7 +74,7 @@ pub(super) async fn priced_lines(
     } else {
         LoadedGroups::read(tx, scope, group_ids, chosen, at).await?
     };
-    let (questions, time) = (known.questions(), TimeSpan::longest_wait(zone, at));
+    let (questions, time) = (known.index(), TimeSpan::longest_wait(zone, at));
     // Computed once for each item: a cart may have a hundred lines of one.
     let mut serving: HashMap<ItemId, Serving> = HashMap::new();
     let mut lines = Vec::with_capacity(rows.len());

@@ -199,7 +199,7 @@ async fn report_location(
             Box::pin(async move {
                 // A refused report counts as activity, too.
                 let last = sql::drivers::seen(tx, driver).await?;
-                let judged = location::judge(last, place, at.map(Timestamp::utc), tx.now(), max_speed);
+                let judged = location::check_report(last, place, at.map(Timestamp::utc), tx.now(), max_speed);
                 if let Ok(report) = judged {
                     sql::drivers::save_report(tx, driver, report).await?;
                 }

@@ -58,12 +58,12 @@ pub async fn build(
     }
     let hash: Arc<str> = passwords.hash(Claimant::Operator, &NewPassword::trusted(super::city::PASSWORD)).await?.into();
     let past = db.at(clock.behind(AGE));
-    let founded = match founded(db, data).await? {
+    let founded = match first_sign_up(db, data).await? {
         Some(founded) => founded,
         None if has_users(db).await? => return Err(DemoError::OtherUsers),
         None => {
             people::sign_up(&past, data, &hash).await?;
-            founded(db, data).await?.ok_or(DemoError::OtherUsers)?
+            first_sign_up(db, data).await?.ok_or(DemoError::OtherUsers)?
         }
     };
     let timelines = timelines(data, founded + AGE)?;
@@ -78,7 +78,7 @@ pub async fn build(
 }
 
 /// When the first customer signed up.
-async fn founded(db: &Database, data: &DemoData) -> Result<Option<DateTime<Utc>>, Problem> {
+async fn first_sign_up(db: &Database, data: &DemoData) -> Result<Option<DateTime<Utc>>, Problem> {
     match data.customers.first() {
         Some(ada) => signed_up_at(db, &ada.person.email).await,
         None => Ok(None),

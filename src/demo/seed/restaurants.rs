@@ -40,7 +40,7 @@ pub async fn open(db: &Database, data: &Arc<DemoData>, kitchen: usize, hash: &Ar
                 restaurants::sql::put_member(tx, &scope, person.id, *role).await?;
             }
             for coupon in &kitchen.document.coupons {
-                coupons::sql::insert(tx, &scope, &written_out(kitchen, coupon, data.currency, tx.now())).await?;
+                coupons::sql::insert(tx, &scope, &coupon_of(kitchen, coupon, data.currency, tx.now())).await?;
             }
             write_menu(tx, &scope, kitchen, data.currency).await
         })
@@ -78,7 +78,7 @@ fn profile(data: &DemoData, kitchen: &DemoRestaurant) -> Profile {
     }
 }
 
-fn written_out(
+fn coupon_of(
     kitchen: &DemoRestaurant,
     coupon: &city::CouponDocument,
     currency: Currency,

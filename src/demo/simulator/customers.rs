@@ -92,7 +92,7 @@ impl SimulatedOrder {
         let session = simulation.actors.session(&self.email).await?;
         let menu = simulation.client.menu(&self.shop.restaurant.id).await?;
         let dishes: Vec<_> =
-            menu.categories.into_iter().flat_map(|category| category.items).filter(MenuItem::to_be_had).collect();
+            menu.categories.into_iter().flat_map(|category| category.items).filter(MenuItem::is_available).collect();
         let lines = self.choose(&dishes);
         if lines.is_empty() {
             return Ok(());

@@ -58,7 +58,7 @@ async fn shifts(simulation: Arc<Simulation>, index: usize) {
     let corner = simulation.city.restaurants[index % simulation.city.restaurants.len()].place;
     let mut place = Place { lat: corner.lat(), lng: corner.lng() };
     loop {
-        let id = match come(&simulation, index, &email, place).await {
+        let id = match go_on_duty(&simulation, index, &email, place).await {
             Ok(id) => id,
             Err(error) => {
                 super::note("coming on duty", &error);
@@ -66,7 +66,7 @@ async fn shifts(simulation: Arc<Simulation>, index: usize) {
                 continue;
             }
         };
-        stay(&simulation, &id, random.random_range(60.0..150.0)).await;
+        stay_on_duty(&simulation, &id, random.random_range(60.0..150.0)).await;
         while simulation.drivers.with(&id, |driver_state| driver_state.riding) == Some(true) {
             simulation.speed.wait(1.0).await;
         }
@@ -83,7 +83,7 @@ async fn shifts(simulation: Arc<Simulation>, index: usize) {
 }
 
 /// Waits for simulated minutes, and reports the location now and then.
-async fn stay(simulation: &Simulation, id: &str, minutes: f64) {
+async fn stay_on_duty(simulation: &Simulation, id: &str, minutes: f64) {
     let mut left = minutes;
     while left > 0.0 {
         simulation.speed.wait(left.min(SIGN_OF_LIFE)).await;
@@ -99,7 +99,7 @@ async fn stay(simulation: &Simulation, id: &str, minutes: f64) {
     }
 }
 
-async fn come(simulation: &Simulation, index: usize, email: &str, place: Place) -> Result<String, CallError> {
+async fn go_on_duty(simulation: &Simulation, index: usize, email: &str, place: Place) -> Result<String, CallError> {
     let session = simulation.actors.session(email).await?;
     let profile = session.go_online(place).await?;
     let mut drivers = simulation.drivers.drivers.lock().unwrap_or_else(PoisonError::into_inner);
@@ -134,7 +134,7 @@ pub async fn call(simulation: Arc<Simulation>, kitchen: Arc<StaffedRestaurant>, 
         session: session.unwrap_or_else(|| Arc::clone(&kitchen.staff)),
         driver: &driver,
     };
-    ride.go(delivery).await;
+    ride.deliver(delivery).await;
     simulation.drivers.with(&driver, |driver_state| driver_state.riding = false);
 }
 
@@ -158,10 +158,10 @@ struct DeliveryTask<'w> {
 }
 
 impl DeliveryTask<'_> {
-    async fn go(&self, mut delivery: Delivery) {
+    async fn deliver(&self, mut delivery: Delivery) {
         let mut failures = 0;
         while failures < PATIENCE {
-            match self.leg(&delivery).await {
+            match self.next_step(&delivery).await {
                 Ok(Some(next)) => (delivery, failures) = (next, 0),
                 Ok(None) => return,
                 Err(error) => {
@@ -177,7 +177,7 @@ impl DeliveryTask<'_> {
     }
 
     /// Performs the next step of the delivery, after the way to it.
-    async fn leg(&self, delivery: &Delivery) -> Result<Option<Delivery>, CallError> {
+    async fn next_step(&self, delivery: &Delivery) -> Result<Option<Delivery>, CallError> {
         let to = match delivery.status {
             DeliveryStatus::Assigned => {
                 self.travel(delivery.pickup.place).await?;
@@ -224,7 +224,8 @@ impl DeliveryTask<'_> {
                 self.simulation.speed.wait(takes / steps).await;
                 done += 1.0;
                 let share = done / steps;
-                let here = Place { lat: along(from.lat, to.lat, share), lng: along(from.lng, to.lng, share) };
+                let here =
+                    Place { lat: interpolate(from.lat, to.lat, share), lng: interpolate(from.lng, to.lng, share) };
                 self.simulation.drivers.with(self.driver, |driver_state| driver_state.place = here);
                 self.session.share_location(here).await?;
             }
@@ -233,7 +234,7 @@ impl DeliveryTask<'_> {
     }
 }
 
-fn along(from: f64, to: f64, share: f64) -> f64 {
+fn interpolate(from: f64, to: f64, share: f64) -> f64 {
     // Rounded to seven decimals, which is about a centimetre.
     ((from + (to - from) * share) * 1e7).round() / 1e7
 }

@@ -28,7 +28,7 @@ pub fn take(simulation: &Arc<Simulation>, kitchen: &Arc<StaffedRestaurant>, orde
     if let Some(claim) = simulation.take(&order.id) {
         let random = chance::of(&format!("simulator/order/{}", order.id));
         let order_tasks = OrderTask { simulation: Arc::clone(simulation), kitchen: Arc::clone(kitchen), random, claim };
-        simulation.spawn(order_tasks.see_through(order));
+        simulation.spawn(order_tasks.process(order));
     }
 }
 
@@ -40,7 +40,7 @@ struct OrderTask {
 }
 
 impl OrderTask {
-    async fn see_through(mut self, mut order: Order) {
+    async fn process(mut self, mut order: Order) {
         let (mut failures, mut driver_called) = (0, false);
         while failures < PATIENCE {
             let cooking = matches!(order.status, OrderStatus::Preparing | OrderStatus::Ready | OrderStatus::OnTheWay);

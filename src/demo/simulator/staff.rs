@@ -51,7 +51,7 @@ async fn work(simulation: Arc<Simulation>, shop: ListedRestaurant) {
     loop {
         tokio::select! {
             _ = look.tick() => {
-                if let Err(error) = look_around(&simulation, &kitchen).await {
+                if let Err(error) = start_tasks(&simulation, &kitchen).await {
                     super::note("looking at the open orders", &error);
                 }
             }
@@ -61,7 +61,7 @@ async fn work(simulation: Arc<Simulation>, shop: ListedRestaurant) {
 }
 
 /// Starts a task for every open order without one.
-async fn look_around(simulation: &Arc<Simulation>, kitchen: &Arc<StaffedRestaurant>) -> Result<(), CallError> {
+async fn start_tasks(simulation: &Arc<Simulation>, kitchen: &Arc<StaffedRestaurant>) -> Result<(), CallError> {
     for status in OPEN {
         let page = kitchen.staff.orders_of(&kitchen.shop.restaurant.id, status).await?;
         page.data.into_iter().for_each(|order| order_tasks::take(simulation, kitchen, order));

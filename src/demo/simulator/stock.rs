@@ -18,14 +18,14 @@ const MAX_SWITCHED_OFF: usize = 2;
 pub async fn run(speed: SimulationSpeed, kitchen: Arc<StaffedRestaurant>, mut random: StdRng) {
     loop {
         speed.wait(random.random_range(8.0..30.0)).await;
-        if let Err(error) = look(&kitchen, &mut random).await {
+        if let Err(error) = change_stock(&kitchen, &mut random).await {
             super::note("minding the stock", &error);
         }
     }
 }
 
 /// Refills an item that is sold out, switches an item on again, or switches one off.
-async fn look(kitchen: &StaffedRestaurant, random: &mut StdRng) -> Result<(), CallError> {
+async fn change_stock(kitchen: &StaffedRestaurant, random: &mut StdRng) -> Result<(), CallError> {
     let restaurant = &kitchen.shop.restaurant.id;
     let menu = kitchen.staff.client().menu(restaurant).await?;
     let items: Vec<MenuItem> = menu.categories.into_iter().flat_map(|category| category.items).collect();

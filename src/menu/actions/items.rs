@@ -15,7 +15,7 @@ pub async fn check(tx: &mut Tx, scope: &RestaurantScope, item: &Item) -> Result<
     faults.currency("/price", item.price, sql::currency(tx, scope.restaurant()).await?);
     faults.day_parts("", &item.day_parts);
     faults.translations("", &item.translations);
-    faults.food("", item.allergens.as_deref(), &item.diets);
+    faults.allergens_and_diets("", item.allergens.as_deref(), &item.diets);
     faults.tax_class(tx, scope, "", item.tax_class.as_ref()).await?;
     let now = tx.now();
     let known = sql::groups::with_nested(tx, scope.restaurant(), &item.modifier_groups, Some(&[]), now).await?;

@@ -90,7 +90,7 @@ impl Published {
             let _turn = turn.lock().await;
             let cut = self
                 .heavy
-                .run(Beneficiary::Restaurant(restaurant), move || single_category::cut(&whole, category))
+                .run(Beneficiary::Restaurant(restaurant), move || single_category::extract(&whole, category))
                 .await?;
             cut.map_err(|error| Problem::internal(&error))?.ok_or_else(Problem::not_found)
         };
@@ -115,7 +115,7 @@ impl Published {
             });
             let contents = found.await?.ok_or_else(Problem::not_found)?;
             let work = move || {
-                let shown = published::shown(restaurant, contents, language.as_deref(), now, life);
+                let shown = published::render(restaurant, contents, language.as_deref(), now, life);
                 let (menu, until) = shown.map_err(|error| Problem::internal(&error))?;
                 let body = serde_json::to_vec(&menu).map_err(|error| Problem::internal(&error))?;
                 Ok(CachedResponse::new(menu.version, until, body))

@@ -170,7 +170,7 @@ pub async fn replace(
         } else {
             let write = app.db.write(scope, move |tx| {
                 Box::pin(async move {
-                    sql::take_turns(tx, &scope).await?;
+                    sql::lock_menu(tx, &scope).await?;
                     sql::document::lock(tx, &scope).await?;
                     let is_as_planned = sql::version(tx, &scope).await? == planned.version
                         && restaurants::sql::tax::hold(tx, &scope).await? == tax_classes;
@@ -202,7 +202,7 @@ async fn replace_locked(
     let heavy = app.heavy.clone();
     let write = app.db.write(scope, move |tx| {
         Box::pin(async move {
-            sql::take_turns(tx, &scope).await?;
+            sql::lock_menu(tx, &scope).await?;
             sql::document::lock(tx, &scope).await?;
             let current = contents(tx, scope.restaurant()).await?;
             options.if_match.check(current.version, json!({ "version": current.version }))?;

@@ -92,7 +92,7 @@ async fn create_category(
     check(&category)?;
     key.create(&app.db, scope, move |tx| {
         Box::pin(async move {
-            sql::take_turns(tx, &scope).await?;
+            sql::lock_menu(tx, &scope).await?;
             sql::save_category(tx, &scope, &category).await?;
             if sql::counts(tx, &scope).await?[0] > i64::try_from(max).unwrap_or(i64::MAX) {
                 return Err(too_many("categories", max, "MENU_MAX_CATEGORIES"));
@@ -206,7 +206,7 @@ async fn update_category(
         .db
         .write(scope, move |tx| {
             Box::pin(async move {
-                sql::take_turns(tx, &scope).await?;
+                sql::lock_menu(tx, &scope).await?;
                 let found = sql::category(tx, scope.restaurant(), id).await?;
                 let mut category = found.ok_or_else(Problem::not_found)?;
                 let before = category.clone();
@@ -241,7 +241,7 @@ async fn delete_category(
     app.db
         .write(scope, move |tx| {
             Box::pin(async move {
-                sql::take_turns(tx, &scope).await?;
+                sql::lock_menu(tx, &scope).await?;
                 sql::delete_category(tx, &scope, id).await?;
                 sql::edited(tx, &scope).await.map(|_| ())
             })

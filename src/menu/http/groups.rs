@@ -58,7 +58,7 @@ pub(super) async fn require(
 
 /// Saves a group, if it fits the other groups of the menu.
 async fn save(tx: &mut Tx, scope: &RestaurantScope, group: Group, bounds: Menus) -> Result<ModifierGroup, Problem> {
-    sql::take_turns(tx, scope).await?;
+    sql::lock_menu(tx, scope).await?;
     let mut groups = sql::groups::all(tx, scope.restaurant()).await?;
     let place = groups.iter().position(|other| other.id == group.id).unwrap_or(groups.len());
     let before = (place < groups.len()).then(|| groups.remove(place));
@@ -262,7 +262,7 @@ async fn update_modifier_group(
         .db
         .write(scope, move |tx| {
             Box::pin(async move {
-                sql::take_turns(tx, &scope).await?;
+                sql::lock_menu(tx, &scope).await?;
                 let currency = sql::currency(tx, scope.restaurant()).await?;
                 let found = sql::groups::get(tx, scope.restaurant(), id).await?;
                 let mut group = found.ok_or_else(Problem::not_found)?;
@@ -308,7 +308,7 @@ async fn delete_modifier_group(
     app.db
         .write(scope, move |tx| {
             Box::pin(async move {
-                sql::take_turns(tx, &scope).await?;
+                sql::lock_menu(tx, &scope).await?;
                 sql::groups::delete(tx, &scope, id).await?;
                 sql::edited(tx, &scope).await.map(|_| ())
             })

@@ -46,7 +46,7 @@ pub fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) 
 }
 
 /// The default of fields that are true when absent.
-pub const fn yes() -> bool {
+pub const fn default_true() -> bool {
     true
 }
 
@@ -78,7 +78,7 @@ impl MenuFaults {
         class: Option<&TaxClass>,
     ) -> Result<(), Problem> {
         if let Some(class) = class
-            && !restaurants::sql::tax::knows(tx, scope.restaurant(), class).await?
+            && !restaurants::sql::tax::has_class(tx, scope.restaurant(), class).await?
         {
             self.note(format!("{pointer}/taxClass"), "is not one of the restaurant's taxClasses");
         }

@@ -10,7 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::input::{Availability, present, too_many, yes};
+use super::input::{Availability, default_true, present, too_many};
 use crate::app::App;
 use crate::bounded;
 use crate::extract::{Body, Json, Path, Query};
@@ -59,7 +59,7 @@ struct NewItem {
     /// Portions left; null or absent: not counted.
     stock: Option<PortionCount>,
     /// Whether it is switched on; default: true.
-    #[serde(default = "yes")]
+    #[serde(default = "default_true")]
     available: bool,
     /// The position within the category; smaller values come first; default: 0.
     #[serde(default)]
@@ -129,7 +129,7 @@ async fn create_item(
     let item = new.into_item();
     key.create(&app.db, scope, move |tx| {
         Box::pin(async move {
-            sql::take_turns(tx, &scope).await?;
+            sql::lock_menu(tx, &scope).await?;
             items::check(tx, &scope, &item).await?;
             sql::items::save(tx, &scope, &item).await?;
             sql::stock::of_item(tx, &scope, item.id, StockChange::To(item.stock)).await?;
@@ -296,7 +296,7 @@ async fn update_item(
         .db
         .write(scope, move |tx| {
             Box::pin(async move {
-                sql::take_turns(tx, &scope).await?;
+                sql::lock_menu(tx, &scope).await?;
                 let mut item = sql::items::lock(tx, &scope, id).await?;
                 let stock = patch.stock.map(|stock| stock.map(|stock| stock.0));
                 let before = item.clone();
@@ -335,7 +335,7 @@ async fn delete_item(
     app.db
         .write(scope, move |tx| {
             Box::pin(async move {
-                sql::take_turns(tx, &scope).await?;
+                sql::lock_menu(tx, &scope).await?;
                 sql::items::delete(tx, &scope, id).await?;
                 sql::edited(tx, &scope).await.map(|_| ())
             })

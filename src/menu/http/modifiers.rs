@@ -98,7 +98,7 @@ impl ModifierBody {
         }
         faults.currency(format_args!("{place}/price"), self.price, currency);
         faults.translations(place, &self.translations);
-        faults.food(place, self.allergens.as_deref(), &self.diets);
+        faults.allergens_and_diets(place, self.allergens.as_deref(), &self.diets);
         if self.modifier_groups.len() > MAX_GROUPS {
             faults.note(format!("{place}/modifierGroups"), "must have at most 20 entries");
         }

@@ -116,7 +116,7 @@ async fn create_quote(
         db.read(scope, move |tx| Box::pin(async move { claim.recall(tx).await })).await
     };
     let work = key.create(&app.db, scope, move |tx| {
-        Box::pin(async move { Ok(create(tx, &scope, customer, source, &request, rules).await?.shown()?) })
+        Box::pin(async move { Ok(create(tx, &scope, customer, source, &request, rules).await?.to_response()?) })
     });
     attempt_limits::with_attempt_limit(&app, customer, client.network(), code.as_ref(), recall, work).await
 }
@@ -137,5 +137,5 @@ async fn get_quote(
     let (scope, user) = (buyer.scope, buyer.caller.user);
     let found =
         app.db.read(scope, move |tx| Box::pin(async move { sql::quotes::get(tx, &scope, user, id).await })).await?;
-    Ok(Json(found.ok_or_else(Problem::not_found)?.shown()?))
+    Ok(Json(found.ok_or_else(Problem::not_found)?.to_response()?))
 }

@@ -210,7 +210,7 @@ impl CheckedSearch {
         let mut restaurants = sql::among(tx, &ids).await?;
         restaurants.retain(|restaurant| self.is_open(restaurant));
         let zones = match self.delivers_to {
-            Some(delivers_to) => sql::zones::around_all(tx, &ids, delivers_to).await?,
+            Some(delivers_to) => sql::zones::of_restaurants_near(tx, &ids, delivers_to).await?,
             None => HashMap::new(),
         };
         let distances: HashMap<_, _> = candidates.iter().map(|found| (found.id, found.metres)).collect();

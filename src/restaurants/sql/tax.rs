@@ -41,7 +41,7 @@ pub(super) fn classes(stored: Json<Vec<StoredClass>>) -> Result<Vec<ClassRates>,
 }
 
 /// Whether a restaurant has a class with this name.
-pub async fn knows(tx: &mut Tx, restaurant: RestaurantId, class: &TaxClass) -> Result<bool, Problem> {
+pub async fn has_class(tx: &mut Tx, restaurant: RestaurantId, class: &TaxClass) -> Result<bool, Problem> {
     let known = sqlx::query_scalar!(
         r#"select exists (select from tax_classes where restaurant_id = $1 and name = $2) as "known!""#,
         restaurant as RestaurantId,

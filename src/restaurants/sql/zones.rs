@@ -150,7 +150,7 @@ pub async fn list(tx: &mut Tx, restaurant: RestaurantId) -> Result<Vec<StoredZon
 
 /// The zones of many restaurants whose bounding box contains a delivery address. Restaurants without zones are left
 /// out.
-pub async fn around_all(
+pub async fn of_restaurants_near(
     tx: &mut Tx,
     restaurants: &[Uuid],
     delivers_to: Place,

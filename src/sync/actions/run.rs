@@ -74,7 +74,7 @@ pub async fn run(app: &App, lease: &Lease, seq: i64, network: Network) -> Result
         Ok(true) => Ok(Ended::Finished),
         Ok(false) => Ok(Ended::LeaseLost),
         // A temporary refusal does not concern the operation itself, so it is retried later.
-        Err(problem) if problem.code().status().is_client_error() && problem.passes_after().is_none() => {
+        Err(problem) if problem.code().status().is_client_error() && problem.retry_after_seconds().is_none() => {
             reject(app, lease, seq, problem).await
         }
         Err(problem) => fail(app, lease, seq, attempts, problem).await,
@@ -109,7 +109,7 @@ async fn caller(app: &App, device: &Device, operation: &StoredOperation) -> Resu
         Box::pin(async move { sessions::current_caller(tx, user, session).await })
     });
     let caller = found.await?.ok_or_else(|| Problem::new(Code::Forbidden, "The account is disabled."))?;
-    let caller = caller.under(&app.config.accounts);
+    let caller = caller.with_configuration(&app.config.accounts);
     caller.unlocked()?;
     Ok(caller)
 }

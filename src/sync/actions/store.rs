@@ -53,7 +53,7 @@ impl Sent {
         digest.finalize().into()
     }
 
-    fn to_be_stored(&self, fingerprint: [u8; 32], now: DateTime<Utc>) -> NewOperation {
+    fn to_new_operation(&self, fingerprint: [u8; 32], now: DateTime<Utc>) -> NewOperation {
         NewOperation {
             seq: self.seq,
             op_id: self.op_id.clone(),
@@ -97,7 +97,7 @@ pub async fn store(
     let op_ids: Vec<_> = sent.iter().map(|one| one.op_id.clone()).collect();
     let mut met = BatchIntake::with(sql::known(tx, device, &seqs, &op_ids).await?, held.forgotten_below);
     let now = tx.now();
-    let answers: Vec<_> = sent.iter().map(|one| met.meet(one, now)).collect();
+    let answers: Vec<_> = sent.iter().map(|one| met.take_in(one, now)).collect();
     if met.fresh.is_empty() {
         return Ok(answers);
     }
@@ -132,7 +132,7 @@ impl BatchIntake {
         stored
     }
 
-    fn meet(&mut self, sent: &Sent, now: DateTime<Utc>) -> IntakeOutcome {
+    fn take_in(&mut self, sent: &Sent, now: DateTime<Utc>) -> IntakeOutcome {
         let fingerprint = sent.fingerprint();
         match (self.by_seq.get(&sent.seq), self.by_name.get(&sent.op_id)) {
             (Some((op_id, known, state)), _) if *op_id == sent.op_id && *known == fingerprint => match state {
@@ -144,7 +144,7 @@ impl BatchIntake {
             (None, None) => {
                 self.by_name.insert(sent.op_id.clone(), sent.seq);
                 self.by_seq.insert(sent.seq, (sent.op_id.clone(), fingerprint.to_vec(), OperationState::Pending));
-                self.fresh.push(sent.to_be_stored(fingerprint, now));
+                self.fresh.push(sent.to_new_operation(fingerprint, now));
                 IntakeOutcome::Open
             }
             _ => IntakeOutcome::Other,

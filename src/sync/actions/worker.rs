@@ -78,7 +78,7 @@ pub async fn run_pending(app: &App, device: &Device) -> Result<RunOutcome, Probl
         return Ok(RunOutcome::ByAnother);
     }
     loop {
-        let Some(round) = work_through(app, &lease).await? else { return Ok(RunOutcome::ByAnother) };
+        let Some(round) = run_round(app, &lease).await? else { return Ok(RunOutcome::ByAnother) };
         let (lease, is_partial) = (lease.clone(), round.is_partial);
         let released = app.db.write(tenancy, move |tx| Box::pin(async move { sql::release(tx, &lease, &round).await }));
         match released.await? {
@@ -92,7 +92,7 @@ pub async fn run_pending(app: &App, device: &Device) -> Result<RunOutcome, Probl
 
 /// Goes through the unfinished operations, and runs those that may run, until the turn is over. `None`: the lease is
 /// lost.
-async fn work_through(app: &App, lease: &Lease) -> Result<Option<Round>, Problem> {
+async fn run_round(app: &App, lease: &Lease) -> Result<Option<Round>, Problem> {
     let device = lease.device.clone();
     let tenancy = TenancyContext::user(device.user);
     let sql::Open { next_seq, paused_until, entries } =

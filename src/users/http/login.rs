@@ -99,7 +99,7 @@ async fn login(
     let hash = known.as_ref().map(|known| known.password_hash.clone());
     let matches = hashing.check(&given.password, hash).await?;
     let user_id = known.as_ref().map(|known| known.user.id);
-    let is_right = attempt.judge(matches, app.clock.now()).map_err(|problem| problem.concerning(user_id))?;
+    let is_right = attempt.check(matches, app.clock.now()).map_err(|problem| problem.concerning(user_id))?;
     let known = known.filter(|_| is_right).ok_or_else(|| wrong().concerning(user_id));
     let sql::StoredCredentials { user, password_hash, has_second_factor, sessions_ended_at } = known?;
     attempt.was_right(&app).await?;

@@ -54,7 +54,7 @@ pub(super) async fn fail(
     let dead = counted && attempts + 1 >= bounds.attempts;
     let doublings = u32::try_from(attempts).unwrap_or_default().min(6);
     let pause = (bounds.retry_after * 2_u32.pow(doublings)).min(MAX_PAUSE);
-    let pause = problem.passes_after().map_or(pause, |seconds| pause.max(Duration::from_secs(seconds.into())));
+    let pause = problem.retry_after_seconds().map_or(pause, |seconds| pause.max(Duration::from_secs(seconds.into())));
     let state = if dead { OperationState::Dead } else { OperationState::Pending };
     if dead {
         tracing::error!(device = %lease.device.name, seq, "an offline operation was abandoned: see `comanda sync \
