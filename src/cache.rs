@@ -129,12 +129,12 @@ impl CachedResponse {
 
 /// The cache of rendered responses, in this process and in Redis if it is configured.
 pub struct Cache {
-    near: RwLock<LocalEntries>,
+    local: RwLock<LocalEntries>,
     max_bytes: usize,
     uses: AtomicU64,
     builds: AtomicU64,
     flights: Mutex<HashMap<CacheKey, Weak<tokio::sync::Mutex<()>>>>,
-    far: Option<ConnectionManager>,
+    redis: Option<ConnectionManager>,
     life: Duration,
 }
 
@@ -151,19 +151,19 @@ impl Cache {
             .set_connection_timeout(Some(REDIS_PATIENCE))
             .set_response_timeout(Some(REDIS_PATIENCE))
             .set_number_of_retries(1);
-        let far = redis
+        let connection = redis
             .map(|url| {
                 let client = redis::Client::open(url.expose_secret())?;
                 ConnectionManager::new_lazy_with_config(client, patience)
             })
             .transpose()?;
         Ok(Self {
-            near: RwLock::default(),
+            local: RwLock::default(),
             max_bytes,
             uses: AtomicU64::new(0),
             builds: AtomicU64::new(0),
             flights: Mutex::default(),
-            far,
+            redis: connection,
             life,
         })
     }
@@ -180,13 +180,13 @@ impl Cache {
 
     /// The bytes of all entries in this process.
     pub fn bytes(&self) -> usize {
-        self.near.read().unwrap_or_else(PoisonError::into_inner).bytes
+        self.local.read().unwrap_or_else(PoisonError::into_inner).bytes
     }
 
     /// The response in this process, if its version is at least `version` and it is still valid.
-    pub fn near(&self, key: &CacheKey, version: i64, now: DateTime<Utc>) -> Option<Arc<CachedResponse>> {
-        let near = self.near.read().unwrap_or_else(PoisonError::into_inner);
-        let slot = near.slots.get(key)?;
+    pub fn local(&self, key: &CacheKey, version: i64, now: DateTime<Utc>) -> Option<Arc<CachedResponse>> {
+        let entries = self.local.read().unwrap_or_else(PoisonError::into_inner);
+        let slot = entries.slots.get(key)?;
         slot.used.store(self.uses.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
         (slot.answer.version >= version && now < slot.answer.until).then(|| Arc::clone(&slot.answer))
     }
@@ -206,28 +206,28 @@ impl Cache {
     where
         F: Future<Output = Result<CachedResponse, E>> + Send,
     {
-        if let Some(answer) = self.near(&key, version, now) {
+        if let Some(answer) = self.local(&key, version, now) {
             return Ok(answer);
         }
         let flight = self.flight(&key);
         let _in_flight = flight.lock().await;
-        if let Some(answer) = self.near(&key, version, now) {
+        if let Some(answer) = self.local(&key, version, now) {
             return Ok(answer);
         }
-        if let Some(answer) = self.far(&key, version, now).await {
-            return Ok(self.keep(key, answer));
+        if let Some(answer) = self.read_redis(&key, version, now).await {
+            return Ok(self.put_local(key, answer));
         }
         let answer = build().await?;
         self.builds.fetch_add(1, Ordering::Relaxed);
-        self.send_far(&key, &answer, now).await;
-        Ok(self.keep(key, answer))
+        self.put_in_redis(&key, &answer, now).await;
+        Ok(self.put_local(key, answer))
     }
 
-    fn keep(&self, key: CacheKey, answer: CachedResponse) -> Arc<CachedResponse> {
+    fn put_local(&self, key: CacheKey, answer: CachedResponse) -> Arc<CachedResponse> {
         let answer = Arc::new(answer);
         let used = self.uses.fetch_add(1, Ordering::Relaxed);
-        let mut near = self.near.write().unwrap_or_else(PoisonError::into_inner);
-        near.put(key, Arc::clone(&answer), used, self.max_bytes);
+        let mut entries = self.local.write().unwrap_or_else(PoisonError::into_inner);
+        entries.put(key, Arc::clone(&answer), used, self.max_bytes);
         answer
     }
 
@@ -243,10 +243,10 @@ impl Cache {
         flight
     }
 
-    async fn far(&self, key: &CacheKey, version: i64, now: DateTime<Utc>) -> Option<CachedResponse> {
+    async fn read_redis(&self, key: &CacheKey, version: i64, now: DateTime<Utc>) -> Option<CachedResponse> {
         // Cutting a part out of the whole is faster than reading it from Redis.
-        let far = self.far.clone().filter(|_| key.part.is_none());
-        let packed: Option<Vec<u8>> = match far?.get(key.in_redis()).await {
+        let redis = self.redis.clone().filter(|_| key.part.is_none());
+        let packed: Option<Vec<u8>> = match redis?.get(key.in_redis()).await {
             Ok(packed) => packed,
             Err(error) => {
                 tracing::warn!(%error, "Redis does not answer; the value is built without the cache");
@@ -261,8 +261,8 @@ impl Cache {
 
     /// Stores the response in Redis for other nodes, in place of the version before. A slow node may store an older
     /// version later: that is a miss for requests that need the newer one, which is then stored again.
-    async fn send_far(&self, key: &CacheKey, answer: &CachedResponse, now: DateTime<Utc>) {
-        let Some(mut redis) = self.far.clone().filter(|_| key.part.is_none()) else { return };
+    async fn put_in_redis(&self, key: &CacheKey, answer: &CachedResponse, now: DateTime<Utc>) {
+        let Some(mut redis) = self.redis.clone().filter(|_| key.part.is_none()) else { return };
         let Ok(life) = (answer.until - now).to_std() else { return };
         let milliseconds = u64::try_from(life.min(self.life).as_millis()).unwrap_or(u64::MAX).max(1);
         if let Err(error) = redis.pset_ex::<_, _, ()>(key.in_redis(), answer.packed(), milliseconds).await {

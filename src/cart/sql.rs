@@ -285,7 +285,7 @@ pub async fn unfit(
     let group_ids = on_menu.values().flatten().copied().collect();
     let chosen = lines.iter().flat_map(|line| named(&line.choices)).collect();
     let groups = LoadedGroups::read(tx, scope, group_ids, chosen, now).await?;
-    let questions = groups.index();
+    let indexed = groups.index();
     let mut unfit = Vec::new();
     for (index, line) in lines.iter().enumerate() {
         match on_menu.get(&line.item_id) {
@@ -295,7 +295,7 @@ pub async fn unfit(
             }
             Some(group_ids) => {
                 let invalid_choices =
-                    configure(group_ids, &questions, (None, &[]), &line.choices).err().unwrap_or_default();
+                    configure(group_ids, &indexed, (None, &[]), &line.choices).err().unwrap_or_default();
                 unfit.extend(invalid_choices.into_iter().map(|invalid_choice| (index, invalid_choice)));
             }
         }

@@ -148,14 +148,14 @@ pub(super) const RULES: &[Rule] = &[
         text: "every status of an order follows from the one before by the table of transitions",
         // The status is read from each event once, before sorting: parsing payloads takes most of the time of this
         // rule.
-        query: "with told as materialized (
+        query: "with statuses as materialized (
              select aggregate_id, version, name, payload #>> '{order,status}' as status
              from events where aggregate = 'order'),
          walk as (
              select o.id, t.version, t.status, t.name, o.status as now,
                  lag(t.status) over (partition by t.aggregate_id order by t.version) as before,
                  lead(t.version) over (partition by t.aggregate_id order by t.version) is null as last
-             from told t join orders o on o.id = t.aggregate_id)
+             from statuses t join orders o on o.id = t.aggregate_id)
          select id::text from walk
          where (version = 1 and status <> 'PENDING') or (last and status <> now::text)
              or (name = 'order:promise-changed' and (status <> before or status not in ('CONFIRMED', 'PREPARING')))

@@ -17,14 +17,14 @@ use crate::written::MAX_BYTES_OF_OTHERS;
 pub(super) async fn is_stored(tx: &mut Tx, user: UserId, operation: Operation, key: &str) -> Result<bool, Problem> {
     let row = sqlx::query!(
         r#"select exists (select from idempotency_keys where user_id = $1 and operation = $2 and key = $3)
-               as "kept!""#,
+               as "is_stored!""#,
         user.uuid(),
         operation.id(),
         key,
     )
     .fetch_one(tx.connection())
     .await?;
-    Ok(row.kept)
+    Ok(row.is_stored)
 }
 
 /// A key, bound to the request that it was sent with.
@@ -104,19 +104,19 @@ impl Claim {
         .execute(tx.connection())
         .await
         .map_err(still_running)?;
-        if claimed.rows_affected() == 1 { Ok(None) } else { self.stored(tx).await.map(Some) }
+        if claimed.rows_affected() == 1 { Ok(None) } else { self.read_response(tx).await.map(Some) }
     }
 
     /// The response that is stored under the key, if any.
     ///
     /// # Errors
     /// `idempotency_key_reused` when the key was sent with another body.
-    pub async fn recall(&self, tx: &mut Tx) -> Result<Option<IdempotentResponse>, Problem> {
+    pub async fn stored_response(&self, tx: &mut Tx) -> Result<Option<IdempotentResponse>, Problem> {
         let is_stored = is_stored(tx, self.user, self.operation, &self.key).await?;
-        if is_stored { self.stored(tx).await.map(Some) } else { Ok(None) }
+        if is_stored { self.read_response(tx).await.map(Some) } else { Ok(None) }
     }
 
-    async fn stored(&self, tx: &mut Tx) -> Result<IdempotentResponse, Problem> {
+    async fn read_response(&self, tx: &mut Tx) -> Result<IdempotentResponse, Problem> {
         let row = sqlx::query!(
             "select fingerprint, status, body from idempotency_keys where user_id = $1 and operation = $2 and key = $3",
             self.user.uuid(),

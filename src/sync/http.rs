@@ -172,7 +172,7 @@ async fn sync_operations(
     let slot = enter(&app, sender).await?;
     let met = app.db.write(tenancy, move |tx| {
         Box::pin(async move {
-            if let Some(answer) = stored_claim.recall(tx).await? {
+            if let Some(answer) = stored_claim.stored_response(tx).await? {
                 return Ok(Err(answer));
             }
             store::store(tx, &stored_device, session, &stored_sent, of_network, bounds).await.map(Ok)

@@ -183,8 +183,8 @@ async fn a_cancellation_returns_stock_up_to_the_maximum() {
     let places = async || {
         let line =
             json!([{ "itemId": dish.id, "quantity": 3, "modifiers": [{ "modifierId": olives, "quantity": 1 }] }]);
-        let wish = json!({ "restaurantId": shop.id, "fulfilment": "PICKUP", "lines": line });
-        ada.asks_for_order(&uuid::Uuid::new_v4().to_string(), &wish).await.expect(201)
+        let order = json!({ "restaurantId": shop.id, "fulfilment": "PICKUP", "lines": line });
+        ada.asks_for_order(&uuid::Uuid::new_v4().to_string(), &order).await.expect(201)
     };
     let returned = async |order: &Value| {
         let of_order = shop.path(&format!("/stock-ledger?orderId={}", id_of(order)));

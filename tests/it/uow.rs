@@ -1,8 +1,8 @@
 //! The unit of work: committed, rolled back or unknown, never partly, and connections are never shared.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use comanda::ids::UserId;
 use comanda::problem::{Code, Problem};
@@ -244,49 +244,71 @@ async fn a_flush_over_another_connection_does_not_confirm_a_commit() {
     assert_eq!(app.count(SLIPS).await, 2);
 }
 
-/// A proxy between the program and PostgreSQL that can drop the responses to COMMIT.
+/// The key of the request whose response is lost; the call has it among its parameters.
+const CALLED_KEY: &[u8] = b"key-of-the-lost-response";
+
+/// The write whose response the proxy drops.
+#[derive(Clone, Copy, PartialEq)]
+enum LostResponse {
+    /// The COMMIT of a transaction that writes.
+    Commit,
+    /// The call of a function that writes and commits on its own.
+    Call,
+}
+
+/// A proxy between the program and PostgreSQL that can drop the response to a write.
 struct Proxy {
     port: u16,
-    swallows: Arc<AtomicBool>,
+    lost: Arc<Mutex<Option<LostResponse>>>,
 }
 
 impl Proxy {
     #[expect(clippy::disallowed_methods, reason = "ends with the test's runtime")]
     async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (port, swallows) = (listener.local_addr().unwrap().port(), Arc::<AtomicBool>::default());
+        let (port, lost) = (listener.local_addr().unwrap().port(), Arc::<Mutex<Option<LostResponse>>>::default());
         let server = server_url("COMANDA_TEST_POSTGRES");
         let folder = server.split_once("host=").expect("the folder of the socket").1;
         let socket = PathBuf::from(folder).join(".s.PGSQL.5432");
-        let on_demand = Arc::clone(&swallows);
+        let on_demand = Arc::clone(&lost);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let server = UnixStream::connect(&socket).await.unwrap();
                 let (from_client, to_client) = client.into_split();
                 let (from_server, to_server) = server.into_split();
                 let muted = Arc::<AtomicBool>::default();
-                tokio::spawn(questions(from_client, to_server, Arc::clone(&on_demand), Arc::clone(&muted)));
-                tokio::spawn(answers(from_server, to_client, muted));
+                tokio::spawn(forward_requests(from_client, to_server, Arc::clone(&on_demand), Arc::clone(&muted)));
+                tokio::spawn(forward_responses(from_server, to_client, muted));
             }
         });
-        Self { port, swallows }
+        Self { port, lost }
+    }
+
+    fn loses(&self, response: impl Into<Option<LostResponse>>) {
+        *self.lost.lock().unwrap() = response.into();
     }
 }
 
-async fn questions(
+/// Forwards what the program sends.
+async fn forward_requests(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
-    swallows: Arc<AtomicBool>,
+    lost: Arc<Mutex<Option<LostResponse>>>,
     muted: Arc<AtomicBool>,
 ) {
     let mut buffer = vec![0; 65_536];
     let mut writes = false;
     while let Ok(length @ 1..) = from.read(&mut buffer).await {
-        let says = |text: &[u8]| buffer[..length].windows(text.len()).any(|window| window == text);
-        if says(b"BEGIN") {
-            writes = !says(b"READ ONLY");
+        let contains = |text: &[u8]| buffer[..length].windows(text.len()).any(|window| window == text);
+        if contains(b"BEGIN") {
+            writes = !contains(b"READ ONLY");
         }
-        if says(b"COMMIT\0") && writes && swallows.load(Ordering::SeqCst) {
+        let loses_it = match *lost.lock().unwrap() {
+            Some(LostResponse::Commit) => contains(b"COMMIT\0") && writes,
+            Some(LostResponse::Call) => contains(CALLED_KEY),
+            None => false,
+        };
+        if loses_it {
             muted.store(true, Ordering::SeqCst);
         }
         if to.write_all(&buffer[..length]).await.is_err() {
@@ -295,7 +317,7 @@ async fn questions(
     }
 }
 
-async fn answers(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin, muted: Arc<AtomicBool>) {
+async fn forward_responses(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin, muted: Arc<AtomicBool>) {
     let mut buffer = vec![0; 65_536];
     while let Ok(length @ 1..) = from.read(&mut buffer).await {
         if !muted.load(Ordering::SeqCst) && to.write_all(&buffer[..length]).await.is_err() {
@@ -304,23 +326,41 @@ async fn answers(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unp
     }
 }
 
-#[tokio::test]
-async fn a_commit_without_a_response_is_unknown_and_resolved_by_the_key() {
+/// An order is placed, the response to its write is lost, and the request is repeated.
+async fn repeats_after(lost: LostResponse) {
     let proxy = Proxy::start().await;
     let port = proxy.port.to_string();
-    let app = TestApp::through(&port, &[("DATABASE_COMMIT_TIMEOUT", "200ms")]).await;
+    let app = TestApp::through(&port, &[("DATABASE_COMMIT_TIMEOUT", "200ms"), ("DATABASE_UNIT_TIMEOUT", "1s")]).await;
     let luigi = app.restaurant("Luigi").opens().await;
     let ada = app.customer("Ada").await;
     let cart = ada.puts_in_cart(&luigi, &[(luigi.any_dish(), 1)]).await;
-    let body = json!({ "cartId": id_of(&cart), "fulfilment": "PICKUP" });
-    proxy.swallows.store(true, Ordering::SeqCst);
-    let lost = ada.asks_for_order("the-key", &body).await;
-    assert_eq!(lost.refused(503, "outcome_unknown")["outcome"], "unknown");
-    assert!(!lost.header("retry-after").is_empty());
-    proxy.swallows.store(false, Ordering::SeqCst);
+    let body = match lost {
+        // An order from a quote is a transaction, an order from a cart is one call.
+        LostResponse::Commit => {
+            let quote = json!({ "cartId": id_of(&cart), "fulfilment": "PICKUP" });
+            json!({ "quoteId": id_of(&ada.post(&luigi.path("/quotes"), &quote).await.expect(201)) })
+        }
+        LostResponse::Call => json!({ "cartId": id_of(&cart), "fulfilment": "PICKUP" }),
+    };
+    let key = str::from_utf8(CALLED_KEY).unwrap();
+    proxy.loses(lost);
+    let unanswered = ada.asks_for_order(key, &body).await;
+    assert_eq!(unanswered.refused(503, "outcome_unknown")["outcome"], "unknown");
+    assert!(!unanswered.header("retry-after").is_empty());
+    proxy.loses(None);
     eventually("the order is there", async || app.count("select count(*) from orders").await == 1).await;
-    let settled = ada.asks_for_order("the-key", &body).await;
+    let settled = ada.asks_for_order(key, &body).await;
     settled.expect(201);
     assert_eq!(settled.header("idempotency-replayed"), "true");
     assert_eq!(app.count("select count(*) from orders").await, 1);
+}
+
+#[tokio::test]
+async fn a_commit_without_a_response_is_unknown_and_resolved_by_the_key() {
+    repeats_after(LostResponse::Commit).await;
+}
+
+#[tokio::test]
+async fn a_call_without_a_response_is_unknown_and_resolved_by_the_key() {
+    repeats_after(LostResponse::Call).await;
 }

@@ -74,7 +74,7 @@ pub(super) async fn priced_lines(
     } else {
         LoadedGroups::read(tx, scope, group_ids, chosen, at).await?
     };
-    let (questions, time) = (known.index(), TimeSpan::longest_wait(zone, at));
+    let (groups, time) = (known.index(), TimeSpan::longest_wait(zone, at));
     // Computed once for each item: a cart may have a hundred lines of one.
     let mut serving: HashMap<ItemId, Serving> = HashMap::new();
     let mut lines = Vec::with_capacity(rows.len());
@@ -102,7 +102,7 @@ pub(super) async fn priced_lines(
             allergens: row.allergens.map(|allergens| allergens.0),
             diets: row.diets.0,
         };
-        lines.push(line.priced(&questions)?);
+        lines.push(line.priced(&groups)?);
     }
     shortage::mark(&mut lines);
     Ok(lines)

@@ -17,9 +17,9 @@ use crate::problem::{Code, Problem};
 pub const WRONG_CODES: AttemptLimit = AttemptLimit::new("coupon codes", 20, TimeDelta::minutes(15));
 
 /// Runs `work` under the limits, if there is a code. `network` is the network of the request. Where no attempt is left,
-/// `recall` reads the response that was stored under the request's key: a repeated request always gets its response. An
-/// attempt is taken before the code is looked up, and given back unless the code is unknown, so that many concurrent
-/// attempts gain nothing.
+/// `stored_response` reads the response that was stored under the request's key: a repeated request always gets its
+/// response. An attempt is taken before the code is looked up, and given back unless the code is unknown, so that many
+/// concurrent attempts gain nothing.
 ///
 /// # Errors
 /// 429 when no attempt is left, and the problem of `work`.
@@ -28,7 +28,7 @@ pub async fn with_attempt_limit<T>(
     user: UserId,
     network: Network,
     code: Option<&CouponCode>,
-    recall: impl Future<Output = Result<Option<T>, Problem>>,
+    stored_response: impl Future<Output = Result<Option<T>, Problem>>,
     work: impl Future<Output = Result<T, Problem>>,
 ) -> Result<T, Problem> {
     if code.is_none() {
@@ -37,7 +37,7 @@ pub async fn with_attempt_limit<T>(
     let mut counters = vec![Counter::new(app, WRONG_CODES, &[user.as_bytes()])];
     counters.extend(Counter::coupon_codes_from(app, network));
     if let Err(problem) = attempt_limits::take(app, counters.clone()).await {
-        return recall.await?.ok_or(problem);
+        return stored_response.await?.ok_or(problem);
     }
     let outcome = work.await;
     let is_unknown = outcome.as_ref().is_err_and(|problem| problem.code() == Code::CouponUnknown);

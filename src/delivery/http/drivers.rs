@@ -193,21 +193,21 @@ async fn report_location(
 ) -> Result<StatusCode, Problem> {
     let (driver, max_speed) = (duty.driver, app.config.delivery.max_speed);
     let tenancy = TenancyContext { driver: Some(driver), ..TenancyContext::user(duty.caller.user) };
-    let judged = app
+    let checked = app
         .db
         .write(tenancy, move |tx| {
             Box::pin(async move {
                 // A refused report counts as activity, too.
                 let last = sql::drivers::seen(tx, driver).await?;
-                let judged = location::check_report(last, place, at.map(Timestamp::utc), tx.now(), max_speed);
-                if let Ok(report) = judged {
+                let checked = location::check_report(last, place, at.map(Timestamp::utc), tx.now(), max_speed);
+                if let Ok(report) = checked {
                     sql::drivers::save_report(tx, driver, report).await?;
                 }
-                Ok(judged)
+                Ok(checked)
             })
         })
         .await?;
-    judged.map(|_| StatusCode::NO_CONTENT).map_err(|invalid| {
+    checked.map(|_| StatusCode::NO_CONTENT).map_err(|invalid| {
         let pointer = match invalid {
             InvalidReport::Clock(_) => "/at",
             InvalidReport::Jump { .. } => "/place",

@@ -71,7 +71,7 @@ impl Published {
         let current = match self.versions.of(restaurant).await {
             Ok(version) => version.ok_or_else(Problem::not_found)?,
             Err(problem) if problem.code() == Code::Busy => {
-                return self.cache.near(&CacheKey { part, ..key }, 0, now).ok_or(problem);
+                return self.cache.local(&CacheKey { part, ..key }, 0, now).ok_or(problem);
             }
             Err(problem) => return Err(problem),
         };

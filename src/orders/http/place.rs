@@ -196,8 +196,9 @@ pub(super) async fn place_order(
     let code = origin.coupon();
     let buyer = Buyer { customer, network: NetworkKey::new(&app.encryption, client.network()) };
     let repeated = claim.clone();
-    let recall =
-        app.db.read(TenancyContext::user(customer), move |tx| Box::pin(async move { repeated.recall(tx).await }));
+    let stored_response = app
+        .db
+        .read(TenancyContext::user(customer), move |tx| Box::pin(async move { repeated.stored_response(tx).await }));
     let in_one_call = origin.clone().in_one_call();
     let (db, first) = (app.db.clone(), claim.clone());
     let in_transaction = app.db.write(origin.tenancy(customer), move |tx| {
@@ -225,5 +226,5 @@ pub(super) async fn place_order(
         }
         in_transaction.await
     };
-    attempt_limits::with_attempt_limit(&app, customer, client.network(), code.as_ref(), recall, work).await
+    attempt_limits::with_attempt_limit(&app, customer, client.network(), code.as_ref(), stored_response, work).await
 }

@@ -111,14 +111,14 @@ async fn create_quote(
     let (source, request) = body.read(app.config.orders.max_choices)?;
     let code = request.coupon.clone();
     let (db, repeated) = (&app.db, key.claimed());
-    let recall = async move {
+    let stored_response = async move {
         let Some(claim) = repeated else { return Ok(None) };
-        db.read(scope, move |tx| Box::pin(async move { claim.recall(tx).await })).await
+        db.read(scope, move |tx| Box::pin(async move { claim.stored_response(tx).await })).await
     };
     let work = key.create(&app.db, scope, move |tx| {
         Box::pin(async move { Ok(create(tx, &scope, customer, source, &request, rules).await?.to_response()?) })
     });
-    attempt_limits::with_attempt_limit(&app, customer, client.network(), code.as_ref(), recall, work).await
+    attempt_limits::with_attempt_limit(&app, customer, client.network(), code.as_ref(), stored_response, work).await
 }
 
 /// Get a quote

@@ -171,7 +171,7 @@ impl Unit<'_> {
                 Ok(Effect { aggregate: Some(order.id.to_string()), ..effect })
             })
         });
-        // An applied operation is not run again, so there is no stored response to recall.
+        // An applied operation is not run again, so there is no stored response.
         let nothing = std::future::ready(Ok(None));
         attempt_limits::with_attempt_limit(self.app, customer, network, offline.coupon_code.as_ref(), nothing, work)
             .await
