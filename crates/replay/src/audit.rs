@@ -37,12 +37,12 @@ impl Findings {
     }
 }
 
-/// The aggregate of an event.
+/// The kind of object that an event is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Subject {
-    /// The fault concerns an order.
+    /// It is about an order.
     Order,
-    /// The fault concerns a delivery.
+    /// It is about a delivery.
     Delivery,
 }
 
@@ -76,9 +76,9 @@ impl Subject {
             Self::Delivery => &[
                 ("WAITING", &["OFFERED", "ASSIGNED", "PICKED_UP", "CANCELLED"]),
                 ("OFFERED", &["WAITING", "ASSIGNED", "PICKED_UP", "CANCELLED"]),
-                ("ASSIGNED", &["WAITING", "ASSIGNED", "ARRIVED", "PICKED_UP", "FAILED", "CANCELLED"]),
-                ("ARRIVED", &["WAITING", "ASSIGNED", "PICKED_UP", "FAILED", "CANCELLED"]),
-                ("PICKED_UP", &["DELIVERED", "FAILED", "CANCELLED"]),
+                ("ASSIGNED", &["WAITING", "ASSIGNED", "ARRIVED", "PICKED_UP", "CANCELLED"]),
+                ("ARRIVED", &["WAITING", "ASSIGNED", "PICKED_UP", "CANCELLED"]),
+                ("PICKED_UP", &["DELIVERED", "FAILED"]),
             ],
         };
         let later_promise = self == Self::Order && from == to && matches!(from, "CONFIRMED" | "PREPARING");

@@ -1,5 +1,8 @@
 //! The audit of the events that the listener received: a correct log, and every kind of fault.
 
+use comanda::delivery::status::{self as delivery_status, DeliveryStatus};
+use comanda::orders::OrderStatus;
+use comanda::orders::status::{self as order_status, AppliesTo};
 use comanda_replay::audit::{Audit, Subject};
 use serde_json::{Value, json};
 
@@ -107,6 +110,36 @@ fn the_check_finds_unknown_transitions_and_orders_without_placement() {
     audit.event("rst_1", 1, "order:status-changed", &event(Subject::Order, 2, 2, "READY"));
     let findings = audit.close();
     assert_eq!((findings.wrong, findings.duplicated), (1, 1), "{findings:?}");
+}
+
+/// The audit's tables are written a second time on purpose; this says where they differ. Replayed orders are delivered.
+#[test]
+fn the_audit_accepts_the_transitions_of_the_program_and_no_others() {
+    let accepts = |subject, from: &Value, to: &Value| {
+        let name = if subject == Subject::Order { "order:status-changed" } else { "delivery:status-changed" };
+        let mut audit = Audit::default();
+        for (version, status) in [(5, from), (6, to)] {
+            audit.event("rst_1", 1, name, &event(subject, version, version, status.as_str().unwrap()));
+        }
+        audit.close().wrong == 0
+    };
+    for (from, next) in delivery_status::STEPS {
+        for (to, _) in delivery_status::STEPS {
+            let (before, after) = (json!(from), json!(to));
+            assert_eq!(accepts(Subject::Delivery, &before, &after), next.contains(to), "{from:?} to {to:?}");
+        }
+    }
+    for from in OrderStatus::ALL {
+        for to in OrderStatus::ALL {
+            let is_step = order_status::STEPS
+                .iter()
+                .any(|step| (step.from, step.to) == (from, to) && step.applies != AppliesTo::PickupAndDineIn);
+            let is_promise = from == to && matches!(from, OrderStatus::Confirmed | OrderStatus::Preparing);
+            let accepted = accepts(Subject::Order, &json!(from), &json!(to));
+            assert_eq!(accepted, is_step || is_promise, "{from:?} to {to:?}");
+        }
+    }
+    assert!(!accepts(Subject::Delivery, &json!(DeliveryStatus::Assigned), &json!(DeliveryStatus::Failed)));
 }
 
 #[test]
