@@ -55,8 +55,8 @@ create table notification_preferences (
     constraint notification_preferences_pkey primary key (user_id)
 );
 comment on table notification_preferences is
-    'Which notifications a user receives, by channel. Without a row: all about orders, no marketing. Notifications '
-    'about security cannot be declined.';
+    'Which notifications a user wants, by channel. Without a row: all about orders, no marketing. Notifications about '
+    'security cannot be declined. Not read yet: only notifications about accounts are sent.';
 
 alter table user_addresses enable row level security;
 alter table user_addresses force row level security;

@@ -56,8 +56,8 @@ create table events (
     constraint events_aggregate check (aggregate in ('order', 'delivery', 'restaurant', 'menu'))
 );
 comment on table events is
-    'The log that sockets, notifications and polling read. Rows are appended in the transaction of the change and '
-    'never changed.';
+    'The log that sockets, the history of an order and comanda check read. Rows are appended in the transaction of the '
+    'change and never changed.';
 comment on column events.driver_id is
     'The driver who has the delivery after the event; null: no driver has it, or the event is not about a delivery.';
 comment on column events.former_driver_id is

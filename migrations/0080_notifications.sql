@@ -1,7 +1,8 @@
 -- Notifications and the outbox of messages, written in the transaction of the change that they are about.
 
 create type notification_category as enum ('SECURITY', 'ORDER', 'STAFF', 'MARKETING');
-comment on type notification_category is 'What a notification is about; SECURITY cannot be declined.';
+comment on type notification_category is
+    'What a notification is about; SECURITY cannot be declined. The others are not used yet.';
 
 create type delivery_state as enum ('PENDING', 'SENDING', 'SENT', 'DELIVERED', 'DEAD', 'SKIPPED');
 comment on type delivery_state is
@@ -10,17 +11,18 @@ comment on type delivery_state is
 
 create table notifications (
     id              uuid        not null,
-    -- Null: sent by the platform, not by a restaurant.
+    -- Null: sent by the platform, not by a restaurant. Not used yet: always null.
     restaurant_id   uuid        references restaurants on delete cascade,
-    -- Unique for its subject and recipient: 'recovery:<id>', 'order.confirmed:<order>:<user>'.
+    -- Unique for its subject and recipient, for example 'reset-code:<id>'.
     dedupe_key      text        not null,
-    -- The name of its template.
+    -- The name of its kind (src/outbox/mod.rs), which determines the text.
     kind            text        not null,
     category        notification_category not null,
     -- Null: the recipient may have no account; only the address is known.
     user_id         uuid        references users on delete cascade,
+    -- The language of the text. Not used yet: all texts are in English.
     locale          text        not null default 'en',
-    -- Values for the template; no secrets.
+    -- Values of the text; no secrets. Not used yet: no text has any.
     data            jsonb       not null default '{}',
     -- A code to be sent, encrypted by the server; deleted once every message is final.
     secret          bytea,
@@ -44,7 +46,7 @@ create table notification_deliveries (
     target          text        not null,
     -- True: for the account with this e-mail address, if there is one, whose channels the worker looks up.
     to_holder       boolean     not null default false,
-    -- 0: a code that a user waits for; 5: an order; 9: marketing.
+    -- Messages with a lower number are sent first. 0: a code that a user waits for; 5: all others.
     priority        smallint    not null,
     state           delivery_state not null,
     attempts        smallint    not null default 0,

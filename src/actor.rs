@@ -25,10 +25,11 @@ pub enum Actor {
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[sqlx(type_name = "member_role", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum MemberRole {
-    /// An owner: may do what a manager may, and manage members.
+    /// An owner: may do what a manager may, change owners, and require a second factor of members.
     Owner,
-    /// A manager: profile, hours, menu, coupons.
+    /// A manager: may do what staff may, and change the profile, images, hours, zones, coupons, and members except
+    /// owners.
     Manager,
-    /// A member of staff: orders and availability.
+    /// A member of staff: orders, deliveries, the menu with its stock, pauses.
     Staff,
 }

@@ -24,7 +24,7 @@ pub enum Beneficiary {
     Restaurant(RestaurantId),
     /// A network, before the restaurant is known.
     Network(Network),
-    /// Without a share.
+    /// Nobody in particular: all such work together has one share.
     Anybody,
 }
 

@@ -3,6 +3,10 @@
 //!
 //! Rows of other tables are limited in number or kept, for example events and orders; `tests/it/retention.rs` lists
 //! them with the reason, and compares both lists with the schema.
+//!
+//! The table of a new rule needs an index on the time and the privilege to delete. If it has row level security, it
+//! also needs a policy that allows the platform (`app_platform()`) to delete: without one no row is deleted, and no
+//! error is returned.
 
 use std::sync::Arc;
 use std::time::Duration;

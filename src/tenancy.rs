@@ -33,7 +33,10 @@ pub(crate) enum Grant {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct TenancyContext {
     pub(crate) user: Option<UserId>,
+    /// The restaurant on whose behalf it runs, for its staff or for the system: all of its rows. `None`: none.
     pub(crate) tenant: Option<RestaurantId>,
+    /// The restaurant at which a customer orders or a driver delivers: its public rows, and the rows of the user.
+    /// `None`: none.
     pub(crate) shop: Option<RestaurantId>,
     pub(crate) driver: Option<DriverId>,
     pub(crate) guest: Option<GuestId>,

@@ -1,4 +1,5 @@
-//! Which notifications a user receives, and by which channels. Pure.
+//! Which notifications a user wants, and by which channels. Pure. They are only stored: this version sends no
+//! notifications about orders and no marketing.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -20,7 +21,7 @@ impl NotificationChannels {
     const NONE: Self = Self { push: false, sms: false, email: false };
 }
 
-/// Which notifications the user receives.
+/// Which notifications the user wants. Only stored: this version sends no notifications about orders and no marketing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NotificationPreferences {

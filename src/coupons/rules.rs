@@ -1,4 +1,4 @@
-//! Why a coupon cannot be used, and what it saves. Pure.
+//! Why a coupon cannot be used, and what it saves. Pure. The kinds of coupons are in `mod.rs`.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,8 @@
 //! The state machine of a delivery, as data.
+//!
+//! A new status is also a value of the type `delivery_status` (in a new migration; its constraints are in
+//! `migrations/0061_deliveries.sql`), in the rule of `check/rules.rs` on the time of pickup, in `console/format.js` and
+//! `console/driver.js`, and in `crates/replay/src/audit.rs`.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -14,7 +18,7 @@ use crate::orders::OrderStatus;
 pub enum DeliveryStatus {
     /// It has no driver.
     Waiting,
-    /// It was offered to a driver.
+    /// Not used yet: deliveries are assigned, not offered.
     Offered,
     /// It is assigned to a driver.
     Assigned,

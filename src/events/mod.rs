@@ -1,8 +1,8 @@
 //! The event log: everything that happened, appended in the transaction of the change.
 //!
-//! Sockets, notifications and polling read it, and clients learn of changes only from it. Events are numbered in the
-//! order of transactions, and a reader stops at the horizon below which all transactions have ended
-//! (`migrations/0070_events.sql`), so that an event of a transaction that commits late is never skipped.
+//! Sockets, the history of an order and `comanda check` read it, and clients are notified of changes only from it.
+//! Events are numbered in the order of transactions, and a reader stops at the horizon below which all transactions
+//! have ended (`migrations/0070_events.sql`), so that an event of a transaction that commits late is never skipped.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;

@@ -1,4 +1,4 @@
-//! The texts of all notifications.
+//! The texts of all notifications, in English. All are about accounts.
 
 use crate::outbox::{Channel, NotificationKind};
 
@@ -7,7 +7,7 @@ use crate::outbox::{Channel, NotificationKind};
 pub struct MessageText {
     /// The subject of a mail, the title of a push; empty for an SMS.
     pub subject: String,
-    /// The message's text in the recipient's language.
+    /// The text of the message, in English.
     pub body: String,
 }
 

@@ -15,7 +15,7 @@ use crate::restaurants::tax::{Rate, TaxRoundingLevel, TaxRules, TaxedPart};
 /// Fees, tip and discount of an order.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Charges {
-    /// The delivery fee; used for a delivery only.
+    /// The delivery fee, less what a coupon takes off it (`priced_order.rs`); used for a delivery only.
     pub delivery_fee: Amount,
     /// The service fee.
     pub service_fee: Amount,
@@ -45,13 +45,13 @@ pub struct Sums {
     pub tax: Amount,
     /// Tax that is included in prices; zero if tax is added.
     pub included_tax: Amount,
-    /// The delivery fee; zero for pickup and dine-in.
+    /// The delivery fee, less what a coupon takes off it; zero for pickup and dine-in.
     pub delivery_fee: Amount,
     /// The service fee.
     pub service_fee: Amount,
     /// The tip, in minor units.
     pub tip: Amount,
-    /// What a coupon takes off, in minor units.
+    /// What a coupon takes off the lines, in minor units.
     pub discount: Amount,
     /// The amount to pay.
     pub total: Amount,

@@ -1,5 +1,10 @@
-//! The state machine of an order, as data. This table is the only definition of the allowed transitions; the docs and
-//! the tests are generated from it.
+//! The state machine of an order, as data. The program has no other definition of the allowed transitions. A test
+//! (`tests/it/status.rs`) compares the table with `docs/orders.md`, with the console, and with a second table that is
+//! written in the test.
+//!
+//! A new status is also a value of the type `order_status` (in a new migration; its constraints are in
+//! `migrations/0050_orders.sql`), in `OrderStatus::ALL`, in `console/format.js`, in `console/status.js` (`OPEN`), and
+//! in `crates/replay/src/audit.rs`.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,7 @@
 //! Sends a client the events between the last one that it has and the relay's cursor, without gaps and repetitions.
 //! Events are never deleted, so every `after` can be answered: events older than the relay's buffer are read from the
-//! table.
+//! table. Without `after` a client gets no earlier events and no state, only the events after the relay's cursor
+//! (`relay.rs`, `decide`).
 
 use std::collections::HashSet;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! `/api/me/notification-preferences`: which notifications the caller receives.
+//! `/api/me/notification-preferences`: which notifications the caller wants.
 
 use std::sync::Arc;
 
@@ -38,6 +38,9 @@ async fn get_notification_preferences(
 }
 
 /// Replace notification preferences
+///
+/// They are only stored: this version sends no notifications about orders and no marketing. Live events and
+/// notifications about security do not depend on them.
 #[utoipa::path(put, path = "/api/me/notification-preferences", tag = "auth", security(("token" = [])),
     request_body = NotificationPreferences,
     responses(

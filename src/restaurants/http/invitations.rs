@@ -75,7 +75,7 @@ fn hash(code: &str) -> Vec<u8> {
     params(("restaurantId" = RestaurantId, Path)), request_body = NewInvitation,
     responses(
         (status = 201, description = "The invitation, with its code", body = NewInvitationWithCode),
-        (status = 403, description = "Only an owner can do this",
+        (status = 403, description = "Only an owner can invite an owner, or replace an owner's invitation",
             body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "Resource not found, or the caller has no access to it",
             body = ProblemBody, content_type = "application/problem+json"),
@@ -141,7 +141,7 @@ async fn list_invitations(State(app): State<Arc<App>>, staff: Staff) -> Result<J
     security(("token" = [])), params(("restaurantId" = RestaurantId, Path), ("invitationId" = InvitationId, Path)),
     responses(
         (status = 204, description = "The invitation can no longer be accepted"),
-        (status = 403, description = "Only an owner can do this",
+        (status = 403, description = "Only an owner can delete an owner's invitation",
             body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "The invitation does not exist",
             body = ProblemBody, content_type = "application/problem+json"),

@@ -71,7 +71,7 @@ enum AddedMember {
     responses(
         (status = 201, description = "For administrators: the new member", body = Member),
         (status = 202, description = "For other callers: the invitation", body = NewInvitationWithCode),
-        (status = 403, description = "Only an owner can do this",
+        (status = 403, description = "Only an owner can add an owner",
             body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "The restaurant does not exist",
             body = ProblemBody, content_type = "application/problem+json"),
@@ -178,7 +178,7 @@ pub async fn require_may_change_member(
     let acting = roles.acting.ok_or_else(Problem::not_found)?;
     let is_owner = roles.concerned == Some(MemberRole::Owner);
     if (is_owner || new_role == Some(MemberRole::Owner)) && acting != MemberRole::Owner {
-        return Err(Problem::new(Code::Forbidden, "Only an owner can do this. Ask an owner."));
+        return Err(Problem::new(Code::Forbidden, "Only an owner can add, change or remove an owner. Ask an owner."));
     }
     if is_owner && new_role != Some(MemberRole::Owner) && roles.owners == 1 {
         let detail = "Make another member an owner first, or ask an administrator of the platform.";

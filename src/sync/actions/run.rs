@@ -1,4 +1,6 @@
-//! Runs one operation, as its user and with the user's current permissions, in one transaction with its result.
+//! Runs one operation, as its user and with the user's current permissions, in one transaction with its result. A
+//! status update may come late: see `run/order_status.rs`. An operation that was sent before does not get here:
+//! `store.rs` recognises it.
 
 use serde::Serialize;
 use serde_json::json;
