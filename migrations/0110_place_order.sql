@@ -1,5 +1,60 @@
 -- Placing an order: everything that it writes, in one call.
 
+create function take_stock(
+    restaurant uuid, by_order uuid, taken_at timestamptz,
+    item_ids uuid[], item_portions integer[], modifier_ids uuid[], modifier_portions integer[]
+) returns boolean language plpgsql volatile as $$
+declare
+    is_enough boolean;
+    sold_out boolean := false;
+    group_sold_out boolean := false;
+begin
+    -- Transactions that change stock of a restaurant run one after another: locking rows in the order of their ids
+    -- is not enough, because a row with several versions and key-share locks of foreign keys is locked in several
+    -- steps, between which two orders can deadlock.
+    perform pg_advisory_xact_lock(hashtextextended('stock ' || restaurant::text, 0));
+    if cardinality(item_ids) > 0 then
+        with taken as (
+            update menu_items i set stock = i.stock - n.portions, updated_at = taken_at
+            from unnest(item_ids, item_portions) as n(item, portions)
+            where i.restaurant_id = restaurant and i.id = n.item and i.stock >= n.portions
+            returning i.id, n.portions, i.stock
+        ), written as (
+            insert into stock_ledger (restaurant_id, item_id, order_id, delta, reason, at)
+            select restaurant, t.id, by_order, -t.portions, 'SOLD', taken_at from taken t
+        )
+        select count(*) = cardinality(item_ids), coalesce(bool_or(t.stock = 0), false)
+        into is_enough, sold_out from taken t;
+        if not is_enough then
+            raise exception 'the stock of an item is too low' using errcode = 'QO002';
+        end if;
+    end if;
+    if cardinality(modifier_ids) > 0 then
+        with taken as (
+            update modifiers m set stock = m.stock - n.portions, updated_at = taken_at
+            from unnest(modifier_ids, modifier_portions) as n(modifier, portions)
+            where m.restaurant_id = restaurant and m.id = n.modifier and m.stock >= n.portions
+            returning m.id, m.group_id, n.portions, m.stock
+        ), written as (
+            insert into stock_ledger (restaurant_id, modifier_id, order_id, delta, reason, at)
+            select restaurant, t.id, by_order, -t.portions, 'SOLD', taken_at from taken t
+        ), of_groups as (
+            select t.group_id, min(t.stock) as least from taken t group by t.group_id
+        )
+        select (select count(*) from taken) = cardinality(modifier_ids),
+            exists (select from of_groups g where menu_shows_stock(restaurant, g.group_id, g.least + 1, g.least))
+        into is_enough, group_sold_out;
+        if not is_enough then
+            raise exception 'the stock of a modifier is too low' using errcode = 'QO002';
+        end if;
+    end if;
+    return sold_out or group_sold_out;
+end $$;
+comment on function take_stock is
+    'Takes counted stock for an order, and writes the ledger; whether the menu may change because something is sold out. '
+    'Raises QO002 if anything is too low.';
+grant execute on function take_stock to comanda_app;
+
 create function place_order(
     -- Of a call that is a transaction of its own; null within a transaction that the caller began.
     request_key text, request_fingerprint bytea, operation text, flushes_later boolean,
@@ -71,58 +126,19 @@ begin
     end if;
 
     if cardinality(item_ids) + cardinality(modifier_ids) > 0 then
-        -- Transactions that change stock of a restaurant run one after another: locking rows in the order of their ids
-        -- is not enough, because a row with several versions and key-share locks of foreign keys is locked in several
-        -- steps, between which two orders can deadlock.
-        perform pg_advisory_xact_lock(hashtextextended('stock ' || restaurant::text, 0));
-        with items as materialized (
-            select i.id, n.portions
-            from unnest(item_ids, item_portions) as n(item, portions)
-            join menu_items i on i.restaurant_id = restaurant and i.id = n.item
-            where i.stock >= n.portions
-            order by i.id for no key update of i
-        ), enough_items as materialized (
-            select (select count(*) from items) = cardinality(item_ids) as ok
-        ), modifiers_left as materialized (
-            select m.id, n.portions from enough_items
-            cross join unnest(modifier_ids, modifier_portions) as n(modifier, portions)
-            join modifiers m on m.restaurant_id = restaurant and m.id = n.modifier
-            where enough_items.ok and m.stock >= n.portions
-            order by m.id for no key update of m
-        ), enough as materialized (
-            select ok and (select count(*) from modifiers_left) = cardinality(modifier_ids) as ok from enough_items
-        ), taken as (
-            update menu_items i set stock = i.stock - l.portions, updated_at = place_order.placed_at
-            from items l, enough where enough.ok and i.restaurant_id = restaurant and i.id = l.id
-            returning i.id, l.portions, i.stock
-        ), taken_modifiers as (
-            update modifiers m set stock = m.stock - l.portions, updated_at = place_order.placed_at
-            from modifiers_left l, enough where enough.ok and m.restaurant_id = restaurant and m.id = l.id
-            returning m.id, m.group_id, l.portions, m.stock
-        ), written as (
-            insert into stock_ledger (restaurant_id, item_id, modifier_id, order_id, delta, reason, at)
-            select restaurant, t.id, null::uuid, place_order.order_id, -t.portions, 'SOLD', place_order.placed_at
-            from taken t
-            union all
-            select restaurant, null, t.id, place_order.order_id, -t.portions, 'SOLD', place_order.placed_at
-            from taken_modifiers t
-        )
-        select exists (select from taken t where t.stock = 0)
-            or exists (
-                select from (select t.group_id, min(t.stock) as least from taken_modifiers t
-                             where t.stock is not null group by t.group_id) of_group
-                where menu_shows_stock(restaurant, of_group.group_id, least + 1, least))
-        into menu_changed
-        from enough where enough.ok;
-        if not found then
-            if is_alone then
-                raise exception 'the stock is too low' using errcode = 'QO001';
+        if is_alone then
+            menu_changed := take_stock(
+                restaurant, order_id, placed_at, item_ids, item_portions, modifier_ids, modifier_portions);
+            if menu_changed then
+                raise exception 'the menu changes with this order' using errcode = 'QO001';
             end if;
-            menu_changed := false;
-            return;
-        end if;
-        if is_alone and menu_changed then
-            raise exception 'the menu changes with this order' using errcode = 'QO001';
+        else
+            begin
+                menu_changed := take_stock(
+                    restaurant, order_id, placed_at, item_ids, item_portions, modifier_ids, modifier_portions);
+            exception when sqlstate 'QO002' then
+                return;
+            end;
         end if;
     end if;
 
@@ -175,14 +191,14 @@ begin
         if not exists (select from restaurants r where r.id = restaurant and r.version = restaurant_version)
             or coalesce((select m.version from menus m where m.restaurant_id = restaurant), 1) <> menu_version
         then
-            raise exception 'the restaurant or its menu has changed' using errcode = 'QO001';
+            raise exception 'the restaurant or its menu has changed' using errcode = 'QO002';
         end if;
     end if;
 end $$;
 comment on function place_order is
     'Takes stock, draws the number of the day, writes an order with its lines, closes its cart and uses its quote. With a '
     'key it is a whole request: it also checks the limits on orders, writes the event and the response of the key, and '
-    'compares the versions of restaurant, menu and cart with those that the order was decided on. Raises QO001 if such '
-    'an order has to be decided again; number is null if the stock is too low. Called by '
-    'src/orders/sql/place.rs.';
+    'compares the versions of restaurant, menu and cart with those that the order was decided on. Raises QO002 if '
+    'restaurant, menu or stock are not as it was decided on, and QO001 if such an order needs a transaction. Without a '
+    'key, number is null if the stock is too low. Called by src/orders/sql/place.rs.';
 grant execute on function place_order to comanda_app;

@@ -17,6 +17,7 @@ use crate::heavy::HeavyWork;
 use crate::images::ImageStores;
 use crate::limits::Limits;
 use crate::menu::actions::published::Published;
+use crate::orders::facts_cache::FactsCache;
 use crate::outbox::Outbox;
 use crate::stored_responses::StoredResponses;
 use crate::sync::actions::runs::DeviceRuns;
@@ -46,6 +47,8 @@ pub struct App {
     pub stored_responses: StoredResponses,
     /// The cache of published menus.
     pub menus: Published,
+    /// Restaurants and menu items on which orders are decided.
+    pub order_facts: Arc<FactsCache>,
     /// Encryption and keyed hashes of secrets in the database.
     pub encryption: Encryption,
     /// Wakes the worker of the outbox.

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use axum::body::Bytes;
@@ -28,7 +28,7 @@ use crate::content_coding::gzip;
 
 mod local;
 
-use local::LocalEntries;
+pub use local::{CachedValue, LocalCache};
 
 /// The key of a response.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -120,6 +120,12 @@ impl CachedResponse {
         let answer = Self::new(version, until, plain.to_vec());
         (facts.next()? == answer.tag).then_some(answer)
     }
+}
+
+impl CachedValue for CachedResponse {
+    fn version(&self) -> i64 {
+        self.version
+    }
 
     fn weight(&self) -> usize {
         const BOOKKEEPING: usize = 512;
@@ -129,9 +135,7 @@ impl CachedResponse {
 
 /// The cache of rendered responses, in this process and in Redis if it is configured.
 pub struct Cache {
-    local: RwLock<LocalEntries>,
-    max_bytes: usize,
-    uses: AtomicU64,
+    local: LocalCache<CacheKey, CachedResponse>,
     builds: AtomicU64,
     flights: Mutex<HashMap<CacheKey, Weak<tokio::sync::Mutex<()>>>>,
     redis: Option<ConnectionManager>,
@@ -158,9 +162,7 @@ impl Cache {
             })
             .transpose()?;
         Ok(Self {
-            local: RwLock::default(),
-            max_bytes,
-            uses: AtomicU64::new(0),
+            local: LocalCache::new(max_bytes),
             builds: AtomicU64::new(0),
             flights: Mutex::default(),
             redis: connection,
@@ -180,15 +182,12 @@ impl Cache {
 
     /// The bytes of all entries in this process.
     pub fn bytes(&self) -> usize {
-        self.local.read().unwrap_or_else(PoisonError::into_inner).bytes
+        self.local.bytes()
     }
 
     /// The response in this process, if its version is at least `version` and it is still valid.
     pub fn local(&self, key: &CacheKey, version: i64, now: DateTime<Utc>) -> Option<Arc<CachedResponse>> {
-        let entries = self.local.read().unwrap_or_else(PoisonError::into_inner);
-        let slot = entries.slots.get(key)?;
-        slot.used.store(self.uses.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
-        (slot.answer.version >= version && now < slot.answer.until).then(|| Arc::clone(&slot.answer))
+        self.local.get(key).filter(|answer| answer.version >= version && now < answer.until)
     }
 
     /// The response at `version` or later: from this process, from Redis, or else built, once for all concurrent
@@ -215,20 +214,12 @@ impl Cache {
             return Ok(answer);
         }
         if let Some(answer) = self.read_redis(&key, version, now).await {
-            return Ok(self.put_local(key, answer));
+            return Ok(self.local.put(key, answer));
         }
         let answer = build().await?;
         self.builds.fetch_add(1, Ordering::Relaxed);
         self.put_in_redis(&key, &answer, now).await;
-        Ok(self.put_local(key, answer))
-    }
-
-    fn put_local(&self, key: CacheKey, answer: CachedResponse) -> Arc<CachedResponse> {
-        let answer = Arc::new(answer);
-        let used = self.uses.fetch_add(1, Ordering::Relaxed);
-        let mut entries = self.local.write().unwrap_or_else(PoisonError::into_inner);
-        entries.put(key, Arc::clone(&answer), used, self.max_bytes);
-        answer
+        Ok(self.local.put(key, answer))
     }
 
     /// The lock under which a response is built. Unused locks are removed when a new one is made.

@@ -27,6 +27,7 @@ use crate::limits::{self, Limits};
 use crate::menu::actions::published::Published;
 use crate::notifications::worker;
 use crate::orders::actions::overdue;
+use crate::orders::facts_cache::FactsCache;
 use crate::outbox::Outbox;
 use crate::realtime::{self, EngineSessions};
 use crate::router::{self, RouterError, Routes};
@@ -117,6 +118,7 @@ pub async fn start(config: Config, reached: &DatabaseServer, clock: Clock, demo:
         limits: Limits::new(&config, &clock, db.written())?,
         stored_responses: StoredResponses::new(config.retention.stored_responses),
         images: ImageStores::new(&config)?,
+        order_facts: Arc::new(FactsCache::new(config.orders.facts_cache_bytes)),
         menus: Published::new(db.clone(), config.menus, config.redis_url.as_ref(), heavy.clone())?,
         heavy,
         encryption,

@@ -33,7 +33,7 @@ mod one_call;
 mod outcome;
 mod reader;
 
-pub use one_call::Call;
+pub use one_call::{Call, OneCall};
 pub use reader::PlatformReader;
 
 /// The steps of a unit, boxed, borrowing its transaction: `|tx| Box::pin(async move { … })`.

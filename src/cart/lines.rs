@@ -5,50 +5,31 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::line_item::{ItemAvailability, LineItem};
 use super::shortage::Shortage;
 use super::sql::RequestedLine;
 use super::{CartLine, LineModifier, Obstacle};
-use crate::ids::{ItemId, ModifierGroupId, ModifierId};
-use crate::menu::allergens::{Declared, Diet, Effective, effective};
+use crate::ids::{ItemId, ModifierId};
+use crate::menu::allergens::{Effective, effective};
 use crate::menu::configure::{self, Choice, Chosen, GroupIndex, InvalidChoice, RequiredPortions, configure};
 use crate::money::{Amount, Currency, Overflow};
 use crate::restaurants::tax::{TaxClass, TaxedPart};
 
-/// A line and its item as they were read from the database.
-#[derive(Debug, Clone)]
-pub struct UnpricedLine {
+/// A line, its item, and whether that is available at the requested time.
+#[derive(Debug)]
+pub struct UnpricedLine<'a> {
     /// The client's key of the line.
     pub key: String,
     /// The item, whether or not it is still on the menu.
-    pub item_id: ItemId,
-    /// The current name of the item.
-    pub name: String,
+    pub item: &'a LineItem,
     /// The number of portions.
     pub quantity: i32,
-    /// The current price of one portion without modifiers.
-    pub price: Amount,
-    /// The tax class of the item.
-    pub tax_class: Option<TaxClass>,
     /// The chosen modifiers.
     pub choices: Vec<Choice>,
-    /// The modifier groups of the item.
-    pub group_ids: Vec<ModifierGroupId>,
     /// The customer's note on the line.
     pub note: Option<String>,
-    /// Whether the item is switched on.
-    pub available: bool,
-    /// Whether its day-parts allow the requested time.
-    pub in_time: bool,
-    /// The portions left; `None`: not counted.
-    pub stock: Option<i32>,
-    /// Whether it has been deleted from the menu.
-    pub deleted: bool,
-    /// When it is served again, or switched on again automatically; `None`: unknown, or it is available now.
-    pub available_from: Option<DateTime<Utc>>,
-    /// The declared allergens; `None`: not declared.
-    pub allergens: Option<Vec<Declared>>,
-    /// The diets that it is suitable for.
-    pub diets: Vec<Diet>,
+    /// Whether the item can be ordered for the requested time.
+    pub availability: ItemAvailability,
 }
 
 /// A line with its price. A quote stores it without stock and availability, which are read again each time.
@@ -96,24 +77,25 @@ pub struct PricedLine {
     pub available_from: Option<DateTime<Utc>>,
 }
 
-impl UnpricedLine {
+impl UnpricedLine<'_> {
     /// Prices the line with its modifier groups. Whether enough is left is decided for all lines together, by
     /// [`super::shortage::mark`].
     ///
     /// # Errors
     /// When the sum leaves the range of 64 bits.
     pub fn priced(self, groups: &GroupIndex<'_>) -> Result<PricedLine, Overflow> {
-        let part = (self.allergens.as_deref(), self.diets.as_slice());
-        let (configured, invalid_choices) = match configure(&self.group_ids, groups, part, &self.choices) {
+        let Self { item, availability, .. } = self;
+        let part = (item.allergens.as_deref(), item.diets.as_slice());
+        let (configured, invalid_choices) = match configure(&item.group_ids, groups, part, &self.choices) {
             Ok(configured) => (Some(configured), Vec::new()),
             Err(invalid_choices) => (None, invalid_choices),
         };
         let obstacle = match &configured {
-            _ if self.deleted => Some(Obstacle::Deleted),
-            _ if !self.available => Some(Obstacle::Unavailable),
+            _ if item.deleted => Some(Obstacle::Deleted),
+            _ if !availability.available => Some(Obstacle::Unavailable),
             None => Some(Obstacle::ChoicesChanged),
             Some(configured) if !configured.available => Some(Obstacle::Unavailable),
-            Some(_) if !self.in_time => Some(Obstacle::NotNow),
+            Some(_) if !availability.in_time => Some(Obstacle::NotNow),
             Some(_) => None,
         };
         let switched_off = configured.as_ref().is_some_and(|configured| !configured.available);
@@ -127,22 +109,22 @@ impl UnpricedLine {
             });
         Ok(PricedLine {
             key: self.key,
-            item_id: self.item_id,
-            name: self.name,
+            item_id: item.id,
+            name: item.name.clone(),
             quantity: self.quantity,
             choices: self.choices,
             chosen,
-            price: self.price.plus(extra)?,
-            bare_price: self.price,
-            tax_class: self.tax_class,
+            price: item.price.plus(extra)?,
+            bare_price: item.price,
+            tax_class: item.tax_class.clone(),
             required_portions,
             allergens,
             note: self.note,
-            stock: self.stock,
+            stock: item.stock,
             obstacle,
             invalid_choices,
             shortages: Vec::new(),
-            available_from: self.available_from.filter(|_| ends_by_itself),
+            available_from: availability.from.filter(|_| ends_by_itself),
         })
     }
 }

@@ -17,6 +17,7 @@ use shortage::Shortage;
 
 pub mod actions;
 pub mod http;
+pub mod line_item;
 pub mod lines;
 pub mod merge;
 pub mod owner;

@@ -1,15 +1,18 @@
 //! Every statement on carts and their lines.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use sqlx::types::Json;
 
+use super::line_item::{LineItem, LineItems};
 use super::{CartOwner, CartStatus, PricedLine};
 use crate::ids::{CartId, GuestId, ItemId, ModifierGroupId, OrderId, RestaurantId, UserId};
 use crate::menu::allergens::{Declared, Diet};
 use crate::menu::configure::{Choice, InvalidChoice, configure};
-use crate::menu::dayparts::DayPart;
+use crate::menu::dayparts::{DayPart, Week};
 use crate::money::{Amount, Currency};
 use crate::problem::{Code, Problem};
 use crate::restaurants::tax::TaxClass;
@@ -17,14 +20,16 @@ use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
 mod content;
+mod line_items;
 mod priced_lines;
 pub mod lines;
 pub mod merge;
 mod open_carts;
 pub use content::content;
+pub use line_items::line_items;
 pub use open_carts::{LockedCart, lock_or_open};
 pub use priced_lines::LoadedGroups;
-use priced_lines::{named, priced_lines};
+use priced_lines::{LineContent, PricingTime, named, priced_lines};
 
 /// A cart without its lines.
 #[derive(Debug, Clone)]
@@ -159,32 +164,33 @@ struct CartLineRow {
     day_parts: Json<Vec<DayPart>>,
     category_parts: Json<Vec<DayPart>>,
     timezone: String,
+    menu_version: i64,
     group_ids: Vec<ModifierGroupId>,
 }
 
-/// Lines from a source, joined with the items of the restaurant.
-macro_rules! lines {
-    ($from:tt, $($argument:expr),+ $(,)?) => {
-        sqlx::query_as!(
-            CartLineRow,
-            r#"select c.key as "key!", i.id as item_id, i.name, c.quantity as "quantity!", i.price,
-                      i.tax_class as "tax_class: _", c.note, i.stock, i.available or coalesce(i.unavailable_until <=
-                      $2, false) as "available!",
-                      i.unavailable_until,
-                      i.deleted_at is not null as "deleted!", c.choices as "choices!: _",
-                      i.allergens as "allergens: _", i.diets as "diets: _", i.day_parts as "day_parts: _",
-                      k.day_parts as "category_parts: _", r.timezone,
-                      array(select g.group_id from item_modifier_groups g
-                            where g.restaurant_id = $1 and g.item_id = i.id order by g.position) as "group_ids!: _"
-               from restaurants r
-               cross join lateral ("# + $from + r#") c
-               join menu_items i on i.restaurant_id = $1 and i.id = c.menu_item_id
-               join menu_categories k on k.restaurant_id = i.restaurant_id and k.id = i.category_id
-               where r.id = $1
-               order by c.line, c.key"#,
-            $($argument),+
-        )
-    };
+impl CartLineRow {
+    fn into_parts(self, items: &mut LineItems) -> LineContent {
+        // Made once for each item: a cart may have a hundred lines of one.
+        items.entry(self.item_id).or_insert_with(|| {
+            Arc::new(LineItem {
+                id: self.item_id,
+                menu_version: self.menu_version,
+                name: self.name,
+                price: self.price,
+                tax_class: self.tax_class,
+                stock: self.stock,
+                available: self.available,
+                unavailable_until: self.unavailable_until,
+                deleted: self.deleted,
+                allergens: self.allergens.map(|allergens| allergens.0),
+                diets: self.diets.0,
+                week: Week::of(&self.day_parts.0).and(&Week::of(&self.category_parts.0)),
+                group_ids: self.group_ids,
+            })
+        });
+        let Self { key, item_id, quantity, note, choices, .. } = self;
+        LineContent { key, item_id, quantity, choices: choices.0, note }
+    }
 }
 
 /// The lines of a cart at current menu prices; availability is that at `at`. Groups in `known` are not read again.
@@ -195,50 +201,72 @@ pub async fn lines(
     at: DateTime<Utc>,
     known: LoadedGroups,
 ) -> Result<Vec<PricedLine>, Problem> {
-    let rows = lines!(
-        "select key, line, menu_item_id, quantity, note, choices from cart_items
-         where restaurant_id = $1 and cart_id = $3 and quantity > 0",
+    let rows = sqlx::query_as!(
+        CartLineRow,
+        r#"select c.key, i.id as item_id, i.name, c.quantity, i.price, i.tax_class as "tax_class: _", c.note, i.stock,
+                  i.available, i.unavailable_until, i.deleted_at is not null as "deleted!", c.choices as "choices: _",
+                  i.allergens as "allergens: _", i.diets as "diets: _", i.day_parts as "day_parts: _",
+                  k.day_parts as "category_parts: _", r.timezone,
+                  coalesce((select m.version from menus m where m.restaurant_id = $1), 1) as "menu_version!",
+                  array(select g.group_id from item_modifier_groups g
+                        where g.restaurant_id = $1 and g.item_id = i.id order by g.position) as "group_ids!: _"
+           from restaurants r
+           join cart_items c on c.restaurant_id = $1 and c.cart_id = $2 and c.quantity > 0
+           join menu_items i on i.restaurant_id = $1 and i.id = c.menu_item_id
+           join menu_categories k on k.restaurant_id = i.restaurant_id and k.id = i.category_id
+           where r.id = $1
+           order by c.line, c.key"#,
         scope.restaurant() as RestaurantId,
-        at,
         cart as CartId,
     )
     .fetch_all(tx.connection())
     .await?;
-    priced_lines(tx, scope, rows, at, known).await
+    let Some(first) = rows.first() else { return Ok(Vec::new()) };
+    let zone = first.timezone.parse().map_err(|error| Problem::internal(&error))?;
+    let mut items = LineItems::new();
+    let lines = rows.into_iter().map(|row| row.into_parts(&mut items)).collect();
+    priced_lines(tx, scope, lines, &items, PricingTime { zone, at }, known).await
 }
 
-/// Lines without a cart at current menu prices, as [`lines`].
+/// Lines without a cart at the prices of `items`, as [`lines`].
 ///
 /// # Errors
-/// 422 when an item was never this restaurant's.
+/// 422 when an item is not in `items`.
 pub async fn priced(
     tx: &mut Tx,
     scope: &RestaurantScope,
     requested: &[RequestedLine],
+    items: &LineItems,
+    zone: Tz,
     at: DateTime<Utc>,
 ) -> Result<Vec<PricedLine>, Problem> {
-    let items: Vec<_> = requested.iter().map(|line| line.item_id.uuid()).collect();
-    let quantities: Vec<_> = requested.iter().map(|line| line.quantity).collect();
-    let notes: Vec<_> = requested.iter().map(|line| line.note.clone()).collect();
-    let choices: Vec<_> = requested.iter().map(|line| serde_json::json!(line.choices)).collect();
-    let rows = lines!(
-        "select line::text as key, line, menu_item_id, quantity, note, choices
-         from unnest($3::uuid[], $4::int[], $5::text[], $6::jsonb[])
-             with ordinality as w(menu_item_id, quantity, note, choices, line)",
-        scope.restaurant() as RestaurantId,
-        at,
-        &items,
-        &quantities,
-        &notes as &[Option<String>],
-        &choices,
-    )
-    .fetch_all(tx.connection())
-    .await?;
-    let found: HashSet<_> = rows.iter().map(|row| row.item_id).collect();
-    if let Some(index) = requested.iter().position(|line| !found.contains(&line.item_id)) {
+    if let Some(index) = requested.iter().position(|line| !items.contains_key(&line.item_id)) {
         return Err(Problem::invalid_field(format!("/lines/{index}/itemId"), "is not on this restaurant's menu"));
     }
-    priced_lines(tx, scope, rows, at, LoadedGroups::default()).await
+    let content = |(index, RequestedLine { item_id, quantity, choices, note }): (usize, RequestedLine)| LineContent {
+        key: (index + 1).to_string(),
+        item_id,
+        quantity,
+        choices,
+        note,
+    };
+    let lines = requested.iter().cloned().enumerate().map(content).collect();
+    priced_lines(tx, scope, lines, items, PricingTime { zone, at }, LoadedGroups::default()).await
+}
+
+/// Lines without a cart at current menu prices.
+///
+/// # Errors
+/// As [`priced`].
+pub async fn priced_now(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    requested: &[RequestedLine],
+    zone: Tz,
+    at: DateTime<Utc>,
+) -> Result<Vec<PricedLine>, Problem> {
+    let items = line_items(tx, scope, requested.iter().map(|line| line.item_id)).await?;
+    priced(tx, scope, requested, &items, zone, at).await
 }
 
 /// A line as a customer requests it, for a cart, an order or a quote.

@@ -24,6 +24,9 @@ pub struct Orders {
     pub max_choices: usize,
     /// `ORDER_MAX_NOTES`: most characters of the notes of all lines of an order together (500 to 50000).
     pub max_notes: u16,
+    /// `ORDER_FACTS_CACHE_BYTES`: largest size of the restaurants and menu items that are kept in memory to decide
+    /// orders, in bytes (1048576 to 4294967296).
+    pub facts_cache_bytes: usize,
     /// `ORDER_MAX_RECENT_ANYWHERE`: most orders of one customer within an hour, at all restaurants together (1 to
     /// 5000); `None`: no limit.
     pub recent_anywhere: Option<u16>,
@@ -110,6 +113,7 @@ impl Orders {
             bulk_max: reader.number("ORDER_BULK_MAX", 1, 1_000),
             max_choices: reader.number("CART_MAX_CHOICES", 100, 10_000),
             max_notes: reader.number("ORDER_MAX_NOTES", 500_u16, 50_000),
+            facts_cache_bytes: reader.number("ORDER_FACTS_CACHE_BYTES", 1 << 20, 4 << 30),
             recent_anywhere: limit(reader, "ORDER_MAX_RECENT_ANYWHERE", 120, 5_000)
                 .map(|limit| u16::try_from(limit).unwrap_or(u16::MAX)),
             max_open_carts: reader.number("CART_MAX_OPEN", 1, 10_000),

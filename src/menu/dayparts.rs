@@ -150,6 +150,11 @@ pub struct Week(Vec<Range<i32>>);
 const MINUTES_A_WEEK: i32 = 7 * MINUTES_A_DAY;
 
 impl Week {
+    /// The number of ranges.
+    pub fn ranges(&self) -> usize {
+        self.0.len()
+    }
+
     /// The week of these windows. No windows: always.
     pub fn of(windows: &[DayPart]) -> Self {
         if windows.is_empty() {

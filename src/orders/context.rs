@@ -1,15 +1,19 @@
 //! The restaurant's data for one order: its hours, and the terms of a delivery to the order's address. Pure.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use super::availability::AvailabilityQuery;
+use crate::config;
 use crate::fulfilment::Fulfilment;
 use crate::money::Amount;
 use crate::place::Place;
 use crate::problem::{Code, Problem};
 use crate::restaurants::Restaurant;
 use crate::restaurants::hours::Exception;
+use crate::restaurants::order_rules::OrderRules;
 use crate::restaurants::zones::{self, DeliveryZone, NotDelivered};
 
 /// The restaurant's data for the decision on an order, a quote or the list of slots.
@@ -19,7 +23,7 @@ pub struct OrderContext {
     /// The restaurant's time zone.
     pub zone: Tz,
     /// Dates with other opening hours, as far as a decision depends on them (`availability::last_day`).
-    pub exceptions: Vec<Exception>,
+    pub exceptions: Arc<[Exception]>,
     /// How the order reaches the customer.
     pub fulfilment: Fulfilment,
     /// The delivery address; `None` for pickup and dine-in.
@@ -35,6 +39,31 @@ pub struct OrderContext {
 }
 
 impl OrderContext {
+    /// The context of an order at an instant, of which `rules` are the restaurant's rules. `place` is `None` for pickup
+    /// and dine-in.
+    ///
+    /// # Errors
+    /// When the stored name of the time zone is unknown.
+    pub fn of(
+        OrderRules { restaurant, exceptions, zones }: OrderRules,
+        fulfilment: Fulfilment,
+        place: Option<Place>,
+        bounds: config::Orders,
+        now: DateTime<Utc>,
+    ) -> Result<Self, Problem> {
+        Ok(Self {
+            zone: restaurant.zone()?,
+            restaurant,
+            exceptions,
+            fulfilment,
+            place,
+            delivery_zones: zones,
+            max_distance: bounds.max_distance,
+            max_notes: usize::from(bounds.max_notes),
+            now,
+        })
+    }
+
     /// The query for which times the order can be placed.
     pub fn availability(&self) -> AvailabilityQuery<'_> {
         AvailabilityQuery {

@@ -13,7 +13,7 @@ use crate::coupons::rules::CouponState;
 use crate::fulfilment::Fulfilment;
 use crate::place::Place;
 use crate::problem::Problem;
-use crate::restaurants::{self, sql::OrderRules};
+use crate::restaurants;
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
@@ -32,18 +32,7 @@ impl OrderContext {
         let place = place.filter(|_| fulfilment == Fulfilment::Delivery);
         let now = tx.now();
         let found = restaurants::sql::order_rules(tx, scope.restaurant(), place, availability::last_day(now)).await?;
-        let OrderRules { restaurant, exceptions, zones } = found.ok_or_else(Problem::not_found)?;
-        Ok(Self {
-            zone: restaurant.zone()?,
-            restaurant,
-            exceptions,
-            fulfilment,
-            place,
-            delivery_zones: zones,
-            max_distance: rules.max_distance,
-            max_notes: usize::from(rules.max_notes),
-            now,
-        })
+        Self::of(found.ok_or_else(Problem::not_found)?, fulfilment, place, rules, now)
     }
 
     /// The orders that are due in any slot that can be booked; empty if the restaurant does not limit slots.
@@ -98,7 +87,10 @@ impl<'a> OrderFacts<'a> {
     ) -> Result<Self, OrderRefusal> {
         let time = context.availability().fulfilment_time(draft.request.scheduled_for)?;
         let lines = match draft.basket {
-            Basket::Lines(lines) | Basket::Quoted(lines) => cart::sql::priced(tx, scope, lines, time.at).await?,
+            Basket::Lines(lines) | Basket::Quoted(lines) => {
+                cart::sql::priced_now(tx, scope, lines, context.zone, time.at).await?
+            }
+            Basket::LinesOf(items, lines) => cart::sql::priced(tx, scope, lines, items, context.zone, time.at).await?,
             Basket::Cart(cart) => cart::sql::lines(tx, scope, cart.id, time.at, LoadedGroups::default()).await?,
         };
         let coupon = match &draft.request.coupon {

@@ -25,6 +25,7 @@ pub mod context;
 pub mod disclosure;
 pub mod event;
 pub mod facts;
+pub mod facts_cache;
 pub mod former_driver;
 pub mod http;
 pub mod limits;

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::bounded;
+use crate::cart::line_item::LineItems;
 use crate::cart::sql::{CartRow, RequestedLine};
 use crate::cart::{MAX_LINES, Quantity};
 use crate::coupons::CouponCode;
@@ -46,6 +47,8 @@ pub enum Basket {
     Cart(CartRow),
     /// Lines of the request.
     Lines(Vec<RequestedLine>),
+    /// Lines of the request, and their items.
+    LinesOf(LineItems, Vec<RequestedLine>),
     /// The lines of a quote, whose choices were valid when it was created.
     Quoted(Vec<RequestedLine>),
 }
@@ -66,7 +69,7 @@ impl Basket {
     pub const fn cart(&self) -> Option<&CartRow> {
         match self {
             Self::Cart(cart) => Some(cart),
-            Self::Lines(_) | Self::Quoted(_) => None,
+            Self::Lines(_) | Self::LinesOf(..) | Self::Quoted(_) => None,
         }
     }
 }

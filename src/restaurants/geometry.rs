@@ -257,6 +257,11 @@ impl Polygon {
         Some(Self { outer: rings.next()?, holes: rings.collect() })
     }
 
+    /// The number of points of all rings.
+    pub fn points(&self) -> usize {
+        self.outer.0.len() + self.holes.iter().map(|hole| hole.0.len()).sum::<usize>()
+    }
+
     /// Whether it contains a point. All edges belong to it, also those of the holes.
     pub fn contains(&self, p: Point) -> bool {
         self.outer.side(p) != Side::Outside && self.holes.iter().all(|hole| hole.side(p) != Side::Inside)

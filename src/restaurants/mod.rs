@@ -27,6 +27,7 @@ pub mod hours;
 pub mod http;
 pub mod invitations;
 pub mod last_orders;
+pub mod order_rules;
 pub mod service_fee;
 pub mod slots;
 pub mod sql;
@@ -37,7 +38,7 @@ pub mod zones;
 
 use contact::Contact;
 use fulfilments::Fulfilments;
-use hours::Span;
+use hours::{Schedule, Span};
 use last_orders::{LastOrders, OpenNow};
 use service_fee::ServiceFeeTerms;
 use slots::SlotRules;
@@ -136,6 +137,16 @@ pub struct Restaurant {
 }
 
 impl Restaurant {
+    /// The same restaurant with what depends on the time as it is at an instant: whether it is open, and its pause,
+    /// unless it has ended.
+    #[must_use]
+    pub fn at(self, zone: Tz, schedule: &Schedule, pause: Option<&Pause>, now: DateTime<Utc>) -> Self {
+        let pause = pause.filter(|pause| now < pause.until);
+        let open = OpenNow::of(self.accepting, pause, schedule, zone, now);
+        let open_for = open.takes(self.preparation_minutes, &self.last_orders, now);
+        Self { open, open_now: !open_for.is_empty(), open_for, pause: pause.cloned(), ..self }
+    }
+
     /// The time zone of its hours.
     ///
     /// # Errors

@@ -6,12 +6,13 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::contact::Contact;
-use super::hours::Exception;
+use super::fulfilments::Fulfilments;
+use super::hours::Schedule;
 use super::last_orders::{LastOrders, OpenNow};
+use super::order_rules::{OrderRules, RulesOfDay};
 use super::service_fee::ServiceFee;
 use super::slots::SlotRules;
 use super::tax::{Rate, TaxRoundingLevel};
-use super::zones::DeliveryZone;
 use super::{Pause, Restaurant};
 use crate::ids::RestaurantId;
 use crate::images::Image;
@@ -84,18 +85,19 @@ struct Row {
 
 impl Row {
     fn into_restaurant(self, now: DateTime<Utc>) -> Result<Restaurant, Problem> {
-        self.into_restaurant_and_exceptions(now).map(|(restaurant, _)| restaurant)
+        self.into_restaurant_and_schedule(now).map(|(restaurant, _)| restaurant)
     }
 
-    fn into_restaurant_and_exceptions(self, now: DateTime<Utc>) -> Result<(Restaurant, Vec<Exception>), Problem> {
-        let zone: Tz = self.timezone.parse().map_err(|error| Problem::internal(&error))?;
+    fn pause(&self) -> Option<Pause> {
+        let (until, reason) = self.paused_until.zip(self.pause_reason.as_ref())?;
+        Some(Pause { until, reason: reason.clone() })
+    }
+
+    fn into_restaurant_and_schedule(self, now: DateTime<Utc>) -> Result<(Restaurant, Schedule), Problem> {
+        let pause = self.pause();
         let schedule = hours::schedule(self.always_open, self.weekly, self.exceptions);
-        let pause = self.paused_until.zip(self.pause_reason).map(|(until, reason)| Pause { until, reason });
-        let pause = pause.filter(|pause| now < pause.until);
         let service_fee =
             ServiceFee { share: self.service_fee_rate, cap: self.service_fee_cap, fixed: self.service_fee_fixed };
-        let open = OpenNow::of(self.accepting, pause.as_ref(), &schedule, zone, now);
-        let open_for = open.takes(self.preparation_minutes, &self.last_orders, now);
         let restaurant = Restaurant {
             id: self.id,
             slug: self.slug,
@@ -126,17 +128,18 @@ impl Row {
             accepting: self.accepting,
             always_open: self.always_open,
             last_orders: self.last_orders.0,
-            open,
-            open_now: !open_for.is_empty(),
-            open_for,
-            pause,
+            open: OpenNow::default(),
+            open_now: false,
+            open_for: Fulfilments::default(),
+            pause: None,
             image: self.image.map(|image| image.0),
-            hours: schedule.weekly,
+            hours: schedule.weekly.clone(),
             menu_version: self.menu_version,
             version: self.version,
             created_at: self.created_at,
         };
-        Ok((restaurant, schedule.exceptions))
+        let zone = restaurant.zone()?;
+        Ok((restaurant.at(zone, &schedule, pause.as_ref(), now), schedule))
     }
 }
 
@@ -195,17 +198,6 @@ pub async fn get(tx: &mut Tx, restaurant: RestaurantId) -> Result<Option<Restaur
     row.map(|row| row.into_restaurant(now)).transpose()
 }
 
-/// The data of a restaurant for the decision on an order.
-pub struct OrderRules {
-    /// The restaurant, with its weekly hours.
-    pub restaurant: Restaurant,
-    /// Dates with other hours, from two days ago to the requested date.
-    pub exceptions: Vec<Exception>,
-    /// The delivery zones whose bounding box contains the delivery address, in the restaurant's sequence. `None`: the
-    /// restaurant has no zones, or there is no delivery address.
-    pub zones: Option<Vec<DeliveryZone>>,
-}
-
 /// Reads a restaurant for the decision on an order, with the exceptions of its hours up to `last_day` and its delivery
 /// zones around `place`, in one statement. `None`: there is no such restaurant.
 pub async fn order_rules(
@@ -232,8 +224,34 @@ pub async fn order_rules(
     .await?;
     let Some(mut row) = row else { return Ok(None) };
     let zones = row.zones.take().map(|zones| zones.0.into_iter().map(StoredZone::into_zone).collect());
-    let (restaurant, exceptions) = row.into_restaurant_and_exceptions(now)?;
-    Ok(Some(OrderRules { restaurant, exceptions, zones: zones.transpose()? }))
+    let (restaurant, schedule) = row.into_restaurant_and_schedule(now)?;
+    Ok(Some(OrderRules { restaurant, exceptions: schedule.exceptions.into(), zones: zones.transpose()? }))
+}
+
+/// Reads a restaurant with everything at it that orders depend on, for all instants of the current UTC day. `None`:
+/// there is no such restaurant.
+pub async fn rules_of_day(
+    tx: &mut Tx,
+    restaurant: RestaurantId,
+    last_day: NaiveDate,
+) -> Result<Option<RulesOfDay>, Problem> {
+    let now = tx.now();
+    let row = restaurants!(
+        "$2",
+        "$3::date",
+        "(select json_agg(z order by z.position) from delivery_zones z where z.restaurant_id = r.id)",
+        "where r.id = $1",
+        restaurant as RestaurantId,
+        now.date_naive(),
+        last_day,
+    )
+    .fetch_optional(tx.connection())
+    .await?;
+    let Some(mut row) = row else { return Ok(None) };
+    let zones = row.zones.take().map(|zones| zones.0.into_iter().map(StoredZone::into_bounded_zone).collect());
+    let pause = row.pause();
+    let (restaurant, schedule) = row.into_restaurant_and_schedule(now)?;
+    RulesOfDay::new(now.date_naive(), restaurant, schedule, pause, zones.transpose()?).map(Some)
 }
 
 /// The preparation time of a restaurant, from confirmation to ready.

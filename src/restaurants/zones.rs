@@ -157,6 +157,11 @@ pub struct BoundingBox {
 const METRES_A_DEGREE: f64 = 111_000.0;
 
 impl BoundingBox {
+    /// Whether it contains a location; its edge belongs to it.
+    pub fn contains(&self, place: Place) -> bool {
+        (self.west..=self.east).contains(&place.lng()) && (self.south..=self.north).contains(&place.lat())
+    }
+
     /// The box around pairs of longitude and latitude, with a margin for rounding.
     pub fn of_ring(pairs: &[[f64; 2]]) -> Self {
         const ROUNDING_MARGIN: f64 = 1e-6;

@@ -3,8 +3,9 @@
 //!
 //! In a transaction of several statements each of them is a round trip, and locks are held through all that follow. A
 //! call holds its locks only while PostgreSQL works. What was read may be out of date when it runs, so the function
-//! compares versions and raises [`DECLINED`]; the request is then decided again, in a transaction.
+//! compares versions and raises [`OUTDATED`]; the request is then decided again.
 
+use std::borrow::Cow;
 use std::pin::Pin;
 
 use tokio::time::timeout;
@@ -15,9 +16,22 @@ use super::{AccessMode, Database, Outcome, Steps, Tx};
 use crate::ids::UserId;
 use crate::problem::Problem;
 
-/// The SQLSTATE by which a function declines: it wrote nothing, because what was read is out of date, or because the
-/// request needs more than one call.
+/// The SQLSTATE by which a function declines: it wrote nothing, because the request needs more than one call.
 const DECLINED: &str = "QO001";
+
+/// The SQLSTATE by which a function says that it wrote nothing because what was read is out of date.
+const OUTDATED: &str = "QO002";
+
+/// The result of a request in two steps.
+#[derive(Debug)]
+pub enum OneCall<T> {
+    /// Everything was written.
+    Done(T),
+    /// Nothing was written: what was read is out of date.
+    Outdated,
+    /// Nothing was written: the request has to be performed by [`Database::write`].
+    Declined,
+}
 
 /// The call of a function, boxed: `|tx, decided| Box::pin(async move { … })`.
 pub type Call<'t, T> = Pin<Box<dyn Future<Output = Result<T, sqlx::Error>> + Send + 't>>;
@@ -26,8 +40,7 @@ impl Database {
     /// Decides with statements that are no transaction, and writes with one call. The statements of `decide` see public
     /// rows only, unless they call a function that sets a context. Bytes are counted for `user`.
     ///
-    /// `None`: `decide` returned `None`, or the function declined. Nothing was written, and the request has to be
-    /// performed by [`Database::write`].
+    /// If `decide` returns `None`, the function is not called, and the result is [`OneCall::Declined`].
     ///
     /// # Errors
     /// As [`Database::write`].
@@ -36,7 +49,7 @@ impl Database {
         user: UserId,
         decide: impl for<'t> FnOnce(&'t mut Tx) -> Steps<'t, Option<D>> + Send + 'static,
         call: impl for<'t> FnOnce(&'t mut Tx, D) -> Call<'t, T> + Send + 'static,
-    ) -> Result<Option<T>, Problem>
+    ) -> Result<OneCall<T>, Problem>
     where
         D: Send + 'static,
         T: Send + 'static,
@@ -50,7 +63,7 @@ impl Database {
         user: UserId,
         decide: impl for<'t> FnOnce(&'t mut Tx) -> Steps<'t, Option<D>> + Send,
         call: impl for<'t> FnOnce(&'t mut Tx, D) -> Call<'t, T> + Send,
-    ) -> Outcome<Option<T>> {
+    ) -> Outcome<OneCall<T>> {
         // Taken before the call, see `flush.rs`.
         let ticket = self.flush.ticket();
         let connection = match timeout(self.bounds.work, self.pool.acquire()).await {
@@ -72,7 +85,7 @@ impl Database {
             Ok(Ok(Some(decided))) => decided,
             Ok(Ok(None)) => {
                 tx.connection.give_back();
-                return Outcome::Committed(None);
+                return Outcome::Committed(OneCall::Declined);
             }
             Ok(Err(problem)) => return Outcome::RolledBack(problem),
             Err(_) => return Outcome::RolledBack(Problem::busy(1)),
@@ -80,10 +93,14 @@ impl Database {
         let unflushed = tx.ticket.is_some().then(|| self.flush.committing());
         // PostgreSQL ends a statement that takes longer than `work`.
         match timeout(self.bounds.work + self.bounds.commit, call(&mut tx, decided)).await {
-            Ok(Ok(answer)) => self.confirm(tx, unflushed, Some(answer)).await,
+            Ok(Ok(answer)) => self.confirm(tx, unflushed, OneCall::Done(answer)).await,
             Ok(Err(error @ sqlx::Error::Database(_))) if !connection_is_dead(&error) => {
                 tx.connection.give_back();
-                if is_declined(&error) { Outcome::Committed(None) } else { Outcome::RolledBack(error.into()) }
+                match sqlstate(&error).as_deref() {
+                    Some(DECLINED) => Outcome::Committed(OneCall::Declined),
+                    Some(OUTDATED) => Outcome::Committed(OneCall::Outdated),
+                    _ => Outcome::RolledBack(error.into()),
+                }
             }
             Ok(Err(_)) | Err(_) => {
                 tracing::error!("a call was not answered; the outcome of its transaction is unknown");
@@ -93,6 +110,9 @@ impl Database {
     }
 }
 
-fn is_declined(error: &sqlx::Error) -> bool {
-    matches!(error, sqlx::Error::Database(refusal) if refusal.code().as_deref() == Some(DECLINED))
+fn sqlstate(error: &sqlx::Error) -> Option<Cow<'_, str>> {
+    match error {
+        sqlx::Error::Database(refusal) => refusal.code(),
+        _ => None,
+    }
 }

@@ -71,6 +71,13 @@ pub(super) const TABLE: &[Variable] = &[
     ),
     plain(
         ORDERS,
+        "ORDER_FACTS_CACHE_BYTES",
+        "67108864",
+        "Maximum size of the restaurants and menu items that are kept in memory to decide orders, in bytes (1048576 to \
+         4294967296).",
+    ),
+    plain(
+        ORDERS,
         "ORDER_EVENTS_MAX_BYTES",
         "1048576",
         "A page of the events of an order ends when they have this many bytes together (65536 to 16777216).",

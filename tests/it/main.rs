@@ -85,6 +85,7 @@ mod money;
 mod money_model;
 mod networks;
 mod one_call;
+mod order_facts;
 mod orderable;
 mod order_lists;
 mod orders;

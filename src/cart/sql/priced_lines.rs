@@ -5,12 +5,12 @@ use std::collections::{HashMap, HashSet};
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
-use super::CartLineRow;
+use crate::cart::line_item::{ItemAvailability, LineItems};
 use crate::cart::lines::UnpricedLine;
 use crate::cart::{PricedLine, shortage};
 use crate::ids::{ItemId, ModifierGroupId, ModifierId};
 use crate::menu::configure::{Choice, GroupIndex};
-use crate::menu::dayparts::{TimeSpan, Week};
+use crate::menu::dayparts::TimeSpan;
 use crate::menu::{self, Group};
 use crate::problem::Problem;
 use crate::tenancy::RestaurantScope;
@@ -51,24 +51,36 @@ pub(super) fn named(choices: &[Choice]) -> impl Iterator<Item = ModifierId> {
     choices.iter().flat_map(move |choice| std::iter::once(choice.modifier_id).chain(nested(choice)))
 }
 
-/// Whether an item is served at the requested time, and when it is served next.
-struct Serving {
-    in_time: bool,
-    next: Option<DateTime<Utc>>,
+/// A line without its item.
+pub(super) struct LineContent {
+    /// The client's key of the line.
+    pub(super) key: String,
+    pub(super) item_id: ItemId,
+    pub(super) quantity: i32,
+    pub(super) choices: Vec<Choice>,
+    pub(super) note: Option<String>,
 }
 
-/// The lines with the prices of the current menu, and their availability at `at`.
+/// The instant for which lines are priced, in the restaurant's time zone.
+#[derive(Clone, Copy)]
+pub(super) struct PricingTime {
+    pub(super) zone: Tz,
+    pub(super) at: DateTime<Utc>,
+}
+
+/// The lines with the prices of the current menu, and their availability at an instant. Lines whose item is not in
+/// `items` are left out.
 pub(super) async fn priced_lines(
     tx: &mut Tx,
     scope: &RestaurantScope,
-    rows: Vec<CartLineRow>,
-    at: DateTime<Utc>,
+    lines: Vec<LineContent>,
+    items: &LineItems,
+    PricingTime { zone, at }: PricingTime,
     known: LoadedGroups,
 ) -> Result<Vec<PricedLine>, Problem> {
-    let Some(first) = rows.first() else { return Ok(Vec::new()) };
-    let zone: Tz = first.timezone.parse().map_err(|error| Problem::internal(&error))?;
-    let group_ids: HashSet<_> = rows.iter().flat_map(|row| row.group_ids.iter().copied()).collect();
-    let chosen: HashSet<_> = rows.iter().flat_map(|row| named(&row.choices)).collect();
+    let used = || lines.iter().filter_map(|line| items.get(&line.item_id));
+    let group_ids: HashSet<_> = used().flat_map(|item| item.group_ids.iter().copied()).collect();
+    let chosen: HashSet<_> = lines.iter().flat_map(|line| named(&line.choices)).collect();
     let known = if group_ids.is_subset(&known.group_ids) && chosen.is_subset(&known.chosen) {
         known
     } else {
@@ -76,34 +88,13 @@ pub(super) async fn priced_lines(
     };
     let (groups, time) = (known.index(), TimeSpan::longest_wait(zone, at));
     // Computed once for each item: a cart may have a hundred lines of one.
-    let mut serving: HashMap<ItemId, Serving> = HashMap::new();
-    let mut lines = Vec::with_capacity(rows.len());
-    for row in rows {
-        let serving = serving.entry(row.item_id).or_insert_with(|| {
-            let week = Week::of(&row.day_parts.0).and(&Week::of(&row.category_parts.0));
-            let in_time = week.serves(zone, at);
-            Serving { in_time, next: if in_time { None } else { week.next_change(&time) } }
-        });
-        let line = UnpricedLine {
-            key: row.key,
-            item_id: row.item_id,
-            name: row.name,
-            quantity: row.quantity,
-            price: row.price,
-            tax_class: row.tax_class,
-            choices: row.choices.0,
-            group_ids: row.group_ids,
-            note: row.note,
-            available: row.available,
-            in_time: serving.in_time,
-            available_from: if row.available { serving.next } else { row.unavailable_until },
-            stock: row.stock,
-            deleted: row.deleted,
-            allergens: row.allergens.map(|allergens| allergens.0),
-            diets: row.diets.0,
-        };
-        lines.push(line.priced(&groups)?);
+    let mut availabilities: HashMap<ItemId, ItemAvailability> = HashMap::new();
+    let mut priced = Vec::with_capacity(lines.len());
+    for LineContent { key, item_id, quantity, choices, note } in lines {
+        let Some(item) = items.get(&item_id) else { continue };
+        let availability = *availabilities.entry(item_id).or_insert_with(|| item.availability(zone, at, &time));
+        priced.push(UnpricedLine { key, item, quantity, choices, note, availability }.priced(&groups)?);
     }
-    shortage::mark(&mut lines);
-    Ok(lines)
+    shortage::mark(&mut priced);
+    Ok(priced)
 }

@@ -24,8 +24,8 @@ pub async fn of_item(
                update menu_items i set stock = old.wanted, updated_at = $5 from old
                where i.restaurant_id = $1 and i.id = old.id and ($4 is null or old.wanted between 0 and 1000000)
                returning i.id, i.stock, coalesce(i.stock, 0) - coalesce(old.stock, 0) as delta,
-                   (i.stock = 0) is distinct from (old.stock = 0)
-                   and (coalesce(i.stock, 1) = 0 or coalesce(old.stock, 1) = 0) as visible
+                   (i.stock is null) <> (old.stock is null)
+                   or (coalesce(i.stock, 1) = 0) <> (coalesce(old.stock, 1) = 0) as visible
            ), written as (
                insert into stock_ledger (restaurant_id, item_id, delta, reason, at)
                select $1, id, delta, 'SET', $5 from changed where delta <> 0
@@ -62,7 +62,8 @@ pub async fn of_modifier(
                update modifiers m set stock = old.wanted, updated_at = $5 from old
                where m.restaurant_id = $1 and m.id = old.id and ($4 is null or old.wanted between 0 and 1000000)
                returning m.id, m.stock, coalesce(m.stock, 0) - coalesce(old.stock, 0) as delta,
-                   menu_shows_stock($1, m.group_id, old.stock, m.stock) as visible
+                   (m.stock is null) <> (old.stock is null)
+                   or menu_shows_stock($1, m.group_id, old.stock, m.stock) as visible
            ), written as (
                insert into stock_ledger (restaurant_id, modifier_id, delta, reason, at)
                select $1, id, delta, 'SET', $5 from changed where delta <> 0

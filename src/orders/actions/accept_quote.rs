@@ -119,7 +119,7 @@ impl Comparison<'_> {
             Err(refused) => {
                 let at = self.request.scheduled_for.unwrap_or_else(|| tx.now()).max(tx.now());
                 let lines: Vec<_> = content.lines.iter().map(cart::PricedLine::requested).collect();
-                let lines = cart::sql::priced(tx, scope, &lines, at).await?;
+                let lines = cart::sql::priced_now(tx, scope, &lines, self.context.zone, at).await?;
                 (quotes::changes(&content.lines, &lines, *currency)?, Err(refused))
             }
         };

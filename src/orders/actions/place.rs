@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono_tz::Tz;
 
 pub mod one_call;
 
@@ -170,7 +171,7 @@ async fn write(
     let (day, taken) = (day_of(&order, context), StockTaken::by(&priced.lines));
     let row = NewRow { order: &order, day, taken: &taken, tax: &priced.tax, network };
     let Placed::Numbered { number, menu_changed } = sql::place::insert(tx, scope, &row).await? else {
-        return Err(out_of_stock(tx, scope, &priced).await?);
+        return Err(out_of_stock(tx, scope, context.zone, &priced).await?);
     };
     order.number = number;
     take_slot(tx, scope, context, &priced).await?;
@@ -267,9 +268,14 @@ async fn take_slot(
 }
 
 /// The problem of stock that was sold between reading the lines and taking the stock.
-async fn out_of_stock(tx: &mut Tx, scope: &RestaurantScope, priced: &PricedOrder) -> Result<Problem, Problem> {
+async fn out_of_stock(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    zone: Tz,
+    priced: &PricedOrder,
+) -> Result<Problem, Problem> {
     let requested: Vec<_> = priced.lines.iter().map(PricedLine::requested).collect();
-    let current = cart::sql::priced(tx, scope, &requested, priced.time.at).await?;
+    let current = cart::sql::priced_now(tx, scope, &requested, zone, priced.time.at).await?;
     // Stock may have been returned meanwhile.
     let passed = || Problem::new(Code::OutOfStock, "The stock changed at the same moment. Try again.");
     Ok(unavailable(&current).unwrap_or_else(passed))

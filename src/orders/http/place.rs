@@ -200,7 +200,7 @@ pub(super) async fn place_order(
         .db
         .read(TenancyContext::user(customer), move |tx| Box::pin(async move { repeated.stored_response(tx).await }));
     let in_one_call = origin.clone().in_one_call();
-    let (db, first) = (app.db.clone(), claim.clone());
+    let (db, facts, first) = (app.db.clone(), Arc::clone(&app.order_facts), claim.clone());
     let in_transaction = app.db.write(origin.tenancy(customer), move |tx| {
         Box::pin(async move {
             if let Some(answer) = claim.claim(tx).await? {
@@ -220,7 +220,7 @@ pub(super) async fn place_order(
     });
     let work = async move {
         if let Some((source, request)) = in_one_call
-            && let Some(answer) = one_call::place(&db, buyer, first, source, request, rules).await?
+            && let Some(answer) = one_call::place(&db, &facts, buyer, first, source, request, rules).await?
         {
             return Ok(answer);
         }

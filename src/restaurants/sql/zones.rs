@@ -133,6 +133,10 @@ impl StoredZone {
             lead_minutes: self.lead_minutes,
         })
     }
+
+    pub(super) fn into_bounded_zone(self) -> Result<(BoundingBox, DeliveryZone), Problem> {
+        Ok((self.shape.0.bounds()?, self.into_zone()?))
+    }
 }
 
 /// The zones in their order.

@@ -263,9 +263,8 @@ const OWNERS: &[(&str, &str)] = &[
 fn sources_with_functions() -> BTreeMap<String, String> {
     let mut sources = files("src", ".rs");
     for (migration, text) in files("migrations", ".sql") {
-        if let Some((_, caller)) =
-            text.split_once("Called by '\n    'src/").or_else(|| text.split_once("Called by 'src/"))
-        {
+        // A comment may be broken between two literals.
+        if let Some((_, caller)) = text.replace("'\n    '", "").split_once("Called by src/") {
             let caller = caller.split(".rs").next().unwrap();
             let file = format!("src/{caller}.rs");
             sources.get_mut(&file).unwrap_or_else(|| panic!("{migration} names {file}")).push_str(&text);
