@@ -1,4 +1,4 @@
-//! The kinds of offline operations and their payloads.
+//! The kinds of offline operations and their payloads. CONTRIBUTING.md says how to add one.
 
 use std::str::FromStr;
 
@@ -215,7 +215,7 @@ pub fn work(kind: &str, payload: &str, max_choices: usize) -> Result<Work, Probl
     }
 }
 
-/// Whether operations of this kind run one after another.
+/// Whether operations of this kind run one after another; every kind that is not named here does.
 pub fn in_order(kind: &str) -> bool {
     !matches!(kind, CART_LINE | PROFILE)
 }

@@ -76,6 +76,16 @@ fn the_files_that_documents_name_exist() {
 }
 
 #[test]
+fn the_readme_and_the_architecture_name_every_document() {
+    let documents = documents();
+    for name in documents.keys().filter(|name| name.starts_with("docs/")) {
+        for index in ["README.md", "ARCHITECTURE.md"] {
+            assert!(documents[index].contains(name), "{index} does not name {name}");
+        }
+    }
+}
+
+#[test]
 fn the_commands_that_documents_name_exist() {
     let tests: BTreeSet<String> = files("tests/it", ".rs")
         .iter()
