@@ -19,6 +19,15 @@ pub struct Cloudinary {
     pub api_secret: SecretString,
 }
 
+impl Cloudinary {
+    /// The account; `None`: none of its variables is set.
+    pub(super) fn gather(reader: &mut Reader<'_>) -> Option<Self> {
+        reader
+            .group(["CLOUDINARY_CLOUD_NAME", "CLOUDINARY_API_KEY", "CLOUDINARY_API_SECRET"])
+            .map(|[cloud_name, api_key, secret]| Self { cloud_name, api_key, api_secret: secret.into() })
+    }
+}
+
 /// Limits and storage of images.
 #[derive(Debug, Clone)]
 pub struct Images {

@@ -142,17 +142,16 @@ impl Config {
             "production" => Some(Mode::Production),
             _ => None,
         });
-        let path = |reader: &Reader<'_>, name| reader.text(name).map(PathBuf::from);
         let http = Http::gather(reader, mode);
         let (connections, sites) = (http.max_connections, http.site_factor);
         Self {
             mode,
-            data_dir: path(reader, "DATA_DIR").unwrap_or_default(),
+            data_dir: reader.text("DATA_DIR").map(PathBuf::from).unwrap_or_default(),
             accounts: Accounts::gather(reader, mode),
             http,
             limits: LimitSettings::gather(reader, mode),
             postgres: Postgres::gather(reader),
-            redis_url: reader.secret("REDIS_URL"),
+            redis_url: postgres::redis_url(reader),
             sockets: Sockets::gather(reader, mode, connections),
             menus: Menus::gather(reader),
             delivery: DeliverySettings::gather(reader),
@@ -161,19 +160,8 @@ impl Config {
             sync: Sync::gather(reader),
             retention: Retention::gather(reader),
             images: Images::gather(reader),
-            log: Log {
-                level: reader.text("LOG_LEVEL").unwrap_or_default(),
-                json: reader.value("LOG_FORMAT", "text or json", false, |text| match text {
-                    "text" => Some(false),
-                    "json" => Some(true),
-                    _ => None,
-                }),
-                dir: path(reader, "LOG_DIR"),
-                keep_files: reader.number("LOG_KEEP_FILES", 1, 3650),
-            },
-            cloudinary: reader
-                .group(["CLOUDINARY_CLOUD_NAME", "CLOUDINARY_API_KEY", "CLOUDINARY_API_SECRET"])
-                .map(|[cloud_name, api_key, secret]| Cloudinary { cloud_name, api_key, api_secret: secret.into() }),
+            log: Log::gather(reader),
+            cloudinary: Cloudinary::gather(reader),
         }
     }
 

@@ -54,3 +54,8 @@ impl Postgres {
         }
     }
 }
+
+/// `REDIS_URL`, in the section of databases; `None`: there is no Redis.
+pub(super) fn redis_url(reader: &Reader<'_>) -> Option<SecretString> {
+    reader.secret("REDIS_URL")
+}

@@ -5,12 +5,12 @@ mod accounts;
 mod delivery;
 mod general;
 mod http;
+mod images;
 mod limits;
 mod log;
 mod menus;
 mod orders;
 mod postgres;
-mod providers;
 mod restaurants;
 mod retention;
 mod sockets;
@@ -58,7 +58,7 @@ const PARTS: &[&[Variable]] = &[
     restaurants::TABLE,
     sync::TABLE,
     retention::TABLE,
-    providers::TABLE,
+    images::TABLE,
     log::TABLE,
 ];
 

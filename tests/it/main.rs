@@ -40,6 +40,7 @@ mod check;
 mod choices;
 mod config;
 mod contacts;
+mod contributing;
 mod coupons;
 mod coupons_saving;
 mod crash;

@@ -76,6 +76,20 @@ async fn every_table_has_a_retention_rule_or_a_reason() {
     }
 }
 
+/// Without such a policy a rule deletes no row, and no error is returned.
+#[tokio::test]
+async fn policies_allow_the_platform_to_delete_rows_of_every_rule() {
+    let app = TestApp::start().await;
+    let denied = "select c.relname::text from pg_class c
+        where c.relkind in ('r', 'p') and c.relnamespace = 'public'::regnamespace and c.relrowsecurity
+          and not exists (select from pg_policy p where p.polrelid = c.oid and p.polcmd in ('d', '*')
+                          and pg_get_expr(p.polqual, c.oid) like '%app_platform()%')";
+    let denied: Vec<String> = sqlx::query_scalar(denied).fetch_all(&app.superuser).await.unwrap();
+    let without: Vec<_> =
+        RULES.iter().map(|rule| rule.table).filter(|table| denied.iter().any(|one| one == table)).collect();
+    assert_eq!(without, [""; 0], "tables without a policy that allows the platform to delete");
+}
+
 /// A server that is restarted more often than its interval deletes rows too.
 #[test]
 fn the_first_round_comes_soon_after_the_start() {

@@ -1,4 +1,4 @@
-//! Variables of providers and of images.
+//! Variables of images and of Cloudinary, which may store them.
 
 use super::{Variable, optional, plain, secret};
 
