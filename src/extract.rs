@@ -11,7 +11,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use crate::body_budget::NoRoomForBody;
 use crate::body_rate::{BodyFragmented, BodyTooSlow};
 use crate::client::Client;
-use crate::heavy::{Beneficiary, HeavyWork, LARGE_BODY};
+use crate::heavy::{HeavyWork, LARGE_BODY, WorkFor};
 use crate::objects_only::ObjectsOnly;
 use crate::parse_messages;
 use crate::problem::{Code, FieldError, Problem};
@@ -43,7 +43,7 @@ where
         let value = if bytes.len() > LARGE_BODY {
             let large = bytes.clone();
             HeavyWork::from_ref(state)
-                .run(network.map_or(Beneficiary::Anybody, Beneficiary::Network), move || parse(&large))
+                .run(network.map_or(WorkFor::Anybody, WorkFor::Network), move || parse(&large))
                 .await??
         } else {
             parse(&bytes)?

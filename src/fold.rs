@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use unicode_normalization::UnicodeNormalization as _;
 
-use crate::work;
+use crate::step_count;
 
 mod hangul;
 mod letters;
@@ -22,7 +22,7 @@ const MAX_QUERY_WORDS: usize = 10;
 
 /// A text in small letters without accents.
 pub fn fold(text: &str) -> String {
-    work::step(letters(text));
+    step_count::step(letters(text));
     if text.is_ascii() {
         return text.to_ascii_lowercase();
     }

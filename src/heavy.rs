@@ -17,9 +17,9 @@ use crate::tenancy::RestaurantScope;
 /// Bodies larger than this, in bytes, are parsed here.
 pub const LARGE_BODY: usize = 64 << 10;
 
-/// The restaurant or network that work is done for. All work for one beneficiary shares its limit.
+/// For whom work is done: a restaurant or a network. All work for one of them shares its limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Beneficiary {
+pub enum WorkFor {
     /// A restaurant, for all its callers together.
     Restaurant(RestaurantId),
     /// A network, before the restaurant is known.
@@ -28,7 +28,7 @@ pub enum Beneficiary {
     Anybody,
 }
 
-impl From<RestaurantScope> for Beneficiary {
+impl From<RestaurantScope> for WorkFor {
     fn from(scope: RestaurantScope) -> Self {
         Self::Restaurant(scope.restaurant())
     }
@@ -42,7 +42,7 @@ enum WorkOwner {
     Anybody,
 }
 
-impl Beneficiary {
+impl WorkFor {
     fn owners(self) -> Vec<WorkOwner> {
         match self {
             Self::Restaurant(restaurant) => vec![WorkOwner::Restaurant(restaurant)],
@@ -88,18 +88,18 @@ impl HeavyWork {
     /// ended.
     ///
     /// # Errors
-    /// 503 `busy` when the limit, or the share of this beneficiary, is reached.
+    /// 503 `busy` when the limit, or the share of the restaurant or network, is reached.
     pub async fn run<T: Send + 'static>(
         &self,
-        beneficiary: Beneficiary,
+        work_for: WorkFor,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Problem> {
-        let shares: Vec<_> = beneficiary.owners().into_iter().map(|owner| self.share_of(owner)).collect();
+        let shares: Vec<_> = work_for.owners().into_iter().map(|owner| self.share_of(owner)).collect();
         let busy = |_| Problem::busy(self.retry_after_seconds);
         let limits = shares.iter().map(|share| &share.admitted).chain([&self.admitted]);
         let admitted: Vec<_> =
             limits.map(|limit| Arc::clone(limit).try_acquire_owned().map_err(busy)).collect::<Result<_, _>>()?;
-        // The beneficiary's own permit first, so that waiting for it does not block others.
+        // The permit of the share first, so that waiting for it does not block others.
         let mut permits = Vec::with_capacity(shares.len() + 1);
         for running in shares.iter().map(|share| &share.running).chain([&self.running]) {
             permits.push(permit(running).await?);

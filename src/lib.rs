@@ -28,7 +28,7 @@ pub mod parse_messages;
 pub mod objects_only;
 /// Extractors of bodies, paths, queries and headers; responses with JSON and versions.
 pub mod extract;
-pub mod work;
+pub mod step_count;
 /// The network of an address, and how networks are counted.
 pub mod network;
 /// The client address of a request.
@@ -125,7 +125,7 @@ pub mod body_budget;
 /// Framing of HTTP/1.1 requests as RFC 9112 requires.
 pub mod framing;
 /// Connections that can be closed from elsewhere.
-pub mod severable;
+pub mod closable_stream;
 /// The TCP listener and the serving of connections.
 pub mod server;
 /// Starting and stopping.

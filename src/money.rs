@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::work;
+use crate::step_count;
 
 mod currency;
 
@@ -50,19 +50,19 @@ impl Amount {
 
     /// The sum of two amounts in minor units.
     pub fn plus(self, other: Self) -> Result<Self, Overflow> {
-        work::step(1);
+        step_count::step(1);
         self.0.checked_add(other.0).map(Self).ok_or(Overflow)
     }
 
     /// The difference of two amounts in minor units.
     pub fn minus(self, other: Self) -> Result<Self, Overflow> {
-        work::step(1);
+        step_count::step(1);
         self.0.checked_sub(other.0).map(Self).ok_or(Overflow)
     }
 
     /// The amount times a count.
     pub fn times(self, count: u32) -> Result<Self, Overflow> {
-        work::step(1);
+        step_count::step(1);
         self.0.checked_mul(i64::from(count)).map(Self).ok_or(Overflow)
     }
 

@@ -120,18 +120,18 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) {
     let every = app.config.retention.interval;
     let mut ticks = interval_at(Instant::now() + first_round(every), every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let clearing = async {
+    let deleting = async {
         loop {
             ticks.tick().await;
             for rule in &RULES {
-                if let Err(problem) = clear(&app, rule).await {
+                if let Err(problem) = delete_expired_rows(&app, rule).await {
                     tracing::warn!(table = rule.table, %problem, "expired rows were not deleted; they are retried at \
                                                                   the next interval");
                 }
             }
         }
     };
-    stop.run_until_cancelled(clearing).await;
+    stop.run_until_cancelled(deleting).await;
 }
 
 /// Deletes expired rows of one table, up to the limits of a round; returns how many. Does nothing while another node
@@ -139,7 +139,7 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) {
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn clear(app: &App, rule: &RetentionRule) -> Result<u64, Problem> {
+pub async fn delete_expired_rows(app: &App, rule: &RetentionRule) -> Result<u64, Problem> {
     let keep_for = TimeDelta::from_std((rule.keep_for)(&app.config.retention)).unwrap_or(TimeDelta::days(36_500));
     let (platform, delete_expired) =
         (PlatformScope::proven_by("rows that are not kept any longer", None), rule.delete_expired);

@@ -20,11 +20,11 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
 use crate::client::Peer;
+use crate::closable_stream::{ClosableStream, CloseHandle};
 use crate::config::Http;
 use crate::flow::{Flow, FlowCounts, FlowLimits, READ_GRACE};
 use crate::framing::Strict;
 use crate::network::{AddressBlock, Network, NetworkCounts};
-use crate::severable::{Sever, Severable};
 
 /// How long the listener waits after accepting failed (too many open files).
 const REST: Duration = Duration::from_millis(50);
@@ -150,16 +150,16 @@ fn serve_connection(
     let _ = stream.set_nodelay(true);
     give_up_on_stalled(&stream, bounds.stall_timeout);
     bound_send_buffer(&stream);
-    let (sever, counts) = (Sever::default(), FlowCounts::default());
+    let (close_handle, counts) = (CloseHandle::default(), FlowCounts::default());
     let limits = FlowLimits {
         read_min_rate: bounds.read_min_rate,
         read_grace: READ_GRACE,
         unread_bytes: bounds.websocket_unread_bytes,
     };
-    let stream = Strict::new(Severable::new(Flow::new(stream, limits, counts.clone()), &sever));
+    let stream = Strict::new(ClosableStream::new(Flow::new(stream, limits, counts.clone()), &close_handle));
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(peer);
-        request.extensions_mut().insert(sever.clone());
+        request.extensions_mut().insert(close_handle.clone());
         request.extensions_mut().insert(counts.clone());
         router.clone().oneshot(request)
     });
@@ -197,7 +197,7 @@ fn give_up_on_stalled(stream: &TcpStream, limit: Duration) {
 fn give_up_on_stalled(_: &TcpStream, _: Duration) {}
 
 async fn to_the_end<S>(
-    connection: UpgradeableConnection<TokioIo<Strict<Severable<Flow<TcpStream>>>>, S>,
+    connection: UpgradeableConnection<TokioIo<Strict<ClosableStream<Flow<TcpStream>>>>, S>,
     stop: CancellationToken,
 ) where
     S: HttpService<Incoming, ResBody = Body> + Send,

@@ -33,7 +33,7 @@ impl FromRequest<Arc<App>> for Upload {
             Bytes::from_request(request, &()).await.map_err(|rejection| unreadable(&rejection))?
         } else {
             let detail =
-                "Send the picture itself with `Content-Type: image/jpeg`, or as a file in `multipart/form-data`.";
+                "Send the image itself with `Content-Type: image/jpeg`, or as a file in `multipart/form-data`.";
             return Err(Problem::new(Code::UnsupportedMediaType, detail));
         };
         if file.len() > max {

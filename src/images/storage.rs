@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use chrono::TimeDelta;
 use comanda_providers::images::{
-    Bounds, Cloudinary, LocalDisk, Picture, Refusal, StoreError, StoreImage, cloudinary, prepare,
+    Bounds, Cloudinary, LocalDisk, PreparedImage, Refusal, StoreError, StoreImage, cloudinary, prepare,
 };
 
 use crate::config;
@@ -72,10 +72,10 @@ impl ImageStores {
     }
 
     /// Decodes and encodes an image, on separate threads. A few run at once, some wait, and further ones are refused.
-    pub(super) async fn decode(&self, scope: RestaurantScope, file: Bytes) -> Result<Picture, Problem> {
+    pub(super) async fn decode(&self, scope: RestaurantScope, file: Bytes) -> Result<PreparedImage, Problem> {
         let bounds = self.bounds;
-        let picture = self.decoding.run(scope.into(), move || prepare(&file, bounds)).await?;
-        picture.map_err(|refusal| {
+        let image = self.decoding.run(scope.into(), move || prepare(&file, bounds)).await?;
+        image.map_err(|refusal| {
             if let Refusal::Damaged(cause) = &refusal {
                 tracing::debug!(%cause, "an image could not be decoded");
             }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::work;
+use crate::step_count;
 
 /// The fourteen allergens of Regulation (EU) No 1169/2011, annex II.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
@@ -90,7 +90,7 @@ pub fn effective<'a>(parts: impl IntoIterator<Item = FoodPart<'a>>) -> Effective
     let (mut levels, mut complete) = (BTreeMap::<Allergen, Level>::new(), true);
     let mut diets: Option<Vec<Diet>> = None;
     for (declared, suits) in parts {
-        work::step(1 + declared.unwrap_or_default().len() + suits.len());
+        step_count::step(1 + declared.unwrap_or_default().len() + suits.len());
         complete &= declared.is_some();
         for one in declared.unwrap_or_default() {
             let level = levels.entry(one.allergen).or_insert(one.level);

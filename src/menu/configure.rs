@@ -13,7 +13,7 @@ use crate::ids::{ModifierGroupId, ModifierId};
 use crate::money::{Amount, Overflow};
 use crate::problem::{FieldError, Problem};
 use crate::restaurants::tax::{TaxClass, TaxedPart};
-use crate::work;
+use crate::step_count;
 
 /// The most choices on one line, nested ones included.
 pub const MAX_CHOICES: usize = 100;
@@ -245,9 +245,9 @@ impl<'a> ChoiceReader<'a, '_> {
         let mut counts = vec![0_u32; groups.len()];
         let mut named = HashSet::with_capacity(choices.len());
         let mut found = Vec::with_capacity(choices.len());
-        work::step(groups.len());
+        step_count::step(groups.len());
         for (index, (id, quantity)) in choices.iter().enumerate() {
-            work::step(1);
+            step_count::step(1);
             let pointer = format!("{parent}/modifiers/{index}");
             if !(1..=99).contains(quantity) {
                 self.invalid_choice(format!("{pointer}/quantity"), "must be between 1 and 99".into());

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use crate::restaurants::hours::LocalTime;
 use crate::restaurants::timeline::{OffsetSpan, offset_spans};
-use crate::work;
+use crate::step_count;
 
 /// The most windows of a category or an item.
 pub const MAX_DAY_PARTS: usize = 30;
@@ -103,7 +103,7 @@ impl DayPart {
     }
 
     fn covers(&self, day: u8, minute: i32) -> bool {
-        work::step(1);
+        step_count::step(1);
         let day_before = if day == 1 { 7 } else { day - 1 };
         let (from, end) = (i32::from(self.from.minutes()), self.end());
         (self.days.as_slice().contains(&day) && (from..end).contains(&minute))
@@ -172,7 +172,7 @@ impl Week {
                 }
             }
         }
-        work::step(all.len());
+        step_count::step(all.len());
         all.sort_unstable_by_key(|one| one.start);
         let mut merged: Vec<Range<i32>> = Vec::with_capacity(all.len());
         for one in all {
@@ -204,14 +204,14 @@ impl Week {
     }
 
     fn contains(&self, minute: i32) -> bool {
-        work::step(1);
+        step_count::step(1);
         let next = self.0.partition_point(|one| one.end <= minute);
         self.0.get(next).is_some_and(|one| one.start <= minute)
     }
 
     /// The minutes from `minute` to the next boundary of a window.
     fn to_edge(&self, minute: i32) -> i32 {
-        work::step(1);
+        step_count::step(1);
         let next = self.0.partition_point(|one| one.end <= minute);
         let edge = self.0.get(next).map(|one| if one.start <= minute { one.end } else { one.start });
         edge.unwrap_or(MINUTES_A_WEEK) - minute

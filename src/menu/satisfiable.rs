@@ -10,7 +10,7 @@ use std::collections::HashMap;
 
 use super::{Group, Modifier};
 use crate::ids::ModifierGroupId;
-use crate::work;
+use crate::step_count;
 
 mod search;
 
@@ -56,7 +56,7 @@ impl Pool {
 
     /// Whether this many pieces of `size` portions, each from one modifier, can be taken if nothing else is taken.
     fn has(&self, size: u32, pieces: u32) -> bool {
-        work::step(self.left.len());
+        step_count::step(self.left.len());
         self.left.iter().map(|left| left / size).sum::<u32>() >= pieces
     }
 }
@@ -133,7 +133,7 @@ impl Satisfiable {
     fn options(&self, group: &Group, nested: &HashMap<ModifierGroupId, Demand>) -> Vec<NestedOption> {
         let option = |modifier: &Modifier| {
             let mut option = NestedOption { max_quantity: portions_left(modifier), entries: 1, pools: Vec::new() };
-            work::step(1 + modifier.modifier_groups.len());
+            step_count::step(1 + modifier.modifier_groups.len());
             // A group that does not exist requires nothing.
             for demand in modifier.modifier_groups.iter().filter_map(|group| nested.get(group)) {
                 match demand {

@@ -11,9 +11,9 @@ use serde::Deserialize;
 
 use super::engine_sessions::{EngineSession, EngineSessions};
 use crate::client::Client;
+use crate::closable_stream::CloseHandle;
 use crate::flow::FlowCounts;
 use crate::problem::Problem;
-use crate::severable::Sever;
 
 /// The path of Engine.IO.
 const PATH: &str = "/socket.io";
@@ -25,7 +25,7 @@ pub async fn count_sessions(State(sessions): State<Arc<EngineSessions>>, mut req
     if !request.uri().path().strip_prefix(PATH).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
         return next.run(request).await;
     }
-    let connection = request.extensions().get::<Sever>().cloned();
+    let connection = request.extensions().get::<CloseHandle>().cloned();
     let carried = request.extensions().get::<FlowCounts>().cloned();
     let is_websocket = parameter(request.uri(), "transport") == Some("websocket");
     if let Some(id) = parameter(request.uri(), "sid") {

@@ -18,11 +18,11 @@ use tokio::time::{Instant, sleep};
 use super::backlog::{Backlog, NodeBacklog};
 use crate::app::App;
 use crate::client::Client;
+use crate::closable_stream::CloseHandle;
 use crate::flow::FlowCounts;
 use crate::limits::{Bucket, too_many};
 use crate::network::{Network, NetworkCounts};
 use crate::problem::Problem;
-use crate::severable::Sever;
 
 /// Connections a session may use in its life: a session that is upgraded from polling uses two, and none is upgraded
 /// twice.
@@ -87,7 +87,7 @@ struct SessionState {
     pending_since: Instant,
     is_watched: bool,
     is_closed: bool,
-    connections: Vec<Sever>,
+    connections: Vec<CloseHandle>,
 }
 
 impl EngineSessions {
@@ -199,13 +199,13 @@ impl EngineSession {
     }
 
     /// Records the connection that the session uses now.
-    pub(super) fn use_connection(&self, connection: Sever, carried: Option<FlowCounts>) {
+    pub(super) fn use_connection(&self, connection: CloseHandle, carried: Option<FlowCounts>) {
         if let Some(carried) = carried {
             self.backlog.use_connection(carried);
         }
         let mut state = self.state();
         if state.is_closed || state.connections.len() >= MAX_CONNECTIONS_PER_SESSION {
-            connection.sever();
+            connection.close();
             drop(state);
             return self.close();
         }
@@ -217,7 +217,7 @@ impl EngineSession {
         let mut state = self.state();
         state.is_closed = true;
         for connection in state.connections.drain(..) {
-            connection.sever();
+            connection.close();
         }
     }
 

@@ -6,7 +6,7 @@
 
 use std::cmp::Ordering;
 
-use crate::work;
+use crate::step_count;
 
 /// A point: degrees east and north, in ten-millionths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -171,7 +171,7 @@ impl Ring {
 
     /// By the even-odd rule: counts how often a line to the east crosses the ring.
     fn side(&self, p: Point) -> Side {
-        work::step(self.0.len());
+        step_count::step(self.0.len());
         let mut inside = false;
         for (a, b) in self.edges() {
             let turn = turn(a, b, p);

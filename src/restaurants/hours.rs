@@ -12,9 +12,9 @@ use utoipa::ToSchema;
 
 use super::fulfilments::Fulfilments;
 use crate::bounded;
+use crate::step_count;
 use crate::text::MultiLine;
 use crate::timestamp::LocalDate;
-use crate::work;
 
 mod local_time;
 
@@ -179,7 +179,7 @@ impl Schedule {
         date: NaiveDate,
         exception: Option<&'a Exception>,
     ) -> impl Iterator<Item = DaySpan> + 'a {
-        work::step(1 + self.weekly.len());
+        step_count::step(1 + self.weekly.len());
         let weekday = i16::try_from(date.weekday().number_from_monday()).unwrap_or_default();
         let weekly = self.weekly.iter().filter(move |span| span.weekday == weekday).map(|span| span.of_day());
         let whole_day = (exception.is_none() && self.always).then_some(DaySpan::WHOLE_DAY);

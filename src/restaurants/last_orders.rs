@@ -16,7 +16,7 @@ use super::slots::Slot;
 use super::timeline::Period;
 use crate::fulfilment::Fulfilment;
 use crate::problem::FieldError;
-use crate::work;
+use crate::step_count;
 
 /// The last order and the last hand-over for one fulfilment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -167,7 +167,7 @@ impl OrderTimes {
 
     /// The promise of an order as soon as possible at an instant; `None`: none is accepted.
     pub fn now(&self, at: DateTime<Utc>) -> Option<Promise> {
-        work::step(self.begins.len());
+        step_count::step(self.begins.len());
         let (_, open) = self.begins.iter().find(|(begins, _)| begins.contains(at))?;
         Some(promise(self.lead_times, *open, at + self.lead_times.whole()))
     }
@@ -191,9 +191,9 @@ impl OrderTimes {
         let whole = self.lead_times.whole();
         let first = self.begins.partition_point(|(begins, _)| begins.until + whole <= slot.starts_at);
         let mut refusal = None;
-        work::step(1);
+        step_count::step(1);
         for (begins, open) in &self.begins[first..] {
-            work::step(1);
+            step_count::step(1);
             if begins.from + whole >= slot.ends_at {
                 break;
             }

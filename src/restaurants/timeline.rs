@@ -12,7 +12,7 @@ use chrono_tz::Tz;
 
 use super::hours::Schedule;
 use crate::fulfilment::Fulfilment;
-use crate::work;
+use crate::step_count;
 
 /// A half-open span of time during which a zone's offset from UTC is constant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,20 +28,20 @@ pub struct OffsetSpan {
 impl OffsetSpan {
     /// The local time at an instant of this span.
     pub fn local(&self, at: DateTime<Utc>) -> NaiveDateTime {
-        work::step(1);
+        step_count::step(1);
         at.naive_utc() + self.ahead
     }
 
     /// The instant of a local time at the offset of this span.
     fn instant(&self, local: NaiveDateTime) -> DateTime<Utc> {
-        work::step(1);
+        step_count::step(1);
         (local - self.ahead).and_utc()
     }
 }
 
 /// The offset of a time zone from UTC.
 pub(super) fn utc_offset(zone: Tz, at: DateTime<Utc>) -> TimeDelta {
-    work::step(1);
+    step_count::step(1);
     TimeDelta::seconds(zone.offset_from_utc_datetime(&at.naive_utc()).fix().local_minus_utc().into())
 }
 
@@ -111,7 +111,7 @@ impl Intervals {
 
     /// The first interval that does not end before an instant.
     fn from(&self, at: DateTime<Utc>) -> Option<&Range<DateTime<Utc>>> {
-        work::step(1);
+        step_count::step(1);
         self.0.get(self.0.partition_point(|one| one.end <= at))
     }
 

@@ -156,14 +156,14 @@ pub enum Payload {
     /// Changes stock (`stock.change`).
     Stock(OfflineStockChange),
     /// Writes a line of a cart (`cart.line`).
-    OfflineCartLine(OfflineCartLine),
+    CartLine(OfflineCartLine),
     /// Writes fields of the profile (`profile.fields`).
     Profile(ProfileFields),
 }
 
 /// A parsed operation.
 #[derive(Debug)]
-pub enum Work {
+pub enum ParsedOperation {
     /// Places an order (`order.place`).
     PlaceOrder(Box<OfflineOrder>),
     /// Changes an order's status (`order.status`).
@@ -171,7 +171,7 @@ pub enum Work {
     /// Changes stock (`stock.change`).
     Stock(OfflineStockChange),
     /// Writes a line of a cart (`cart.line`).
-    OfflineCartLine(OfflineCartLine),
+    CartLine(OfflineCartLine),
     /// Writes fields of the profile (`profile.fields`).
     Profile(ProfileFields),
 }
@@ -188,29 +188,29 @@ fn read<T: DeserializeOwned>(payload: &str) -> Result<T, Problem> {
 ///
 /// # Errors
 /// 422 for an unknown kind, and for a payload that does not fit its kind.
-pub fn work(kind: &str, payload: &str, max_choices: usize) -> Result<Work, Problem> {
+pub fn parse(kind: &str, payload: &str, max_choices: usize) -> Result<ParsedOperation, Problem> {
     match kind {
         PLACE_ORDER => {
             let order: OfflineOrder = read(payload)?;
             LineInput::check(&order.lines, max_choices)?;
-            Ok(Work::PlaceOrder(Box::new(order)))
+            Ok(ParsedOperation::PlaceOrder(Box::new(order)))
         }
         ORDER_STATUS => {
             let update: OfflineStatusUpdate = read(payload)?;
             if update.order_id.is_some() == update.order_op.is_some() {
                 return Err(Problem::invalid_field("", "must contain exactly one of orderId and orderOp"));
             }
-            Ok(Work::OrderStatus(update))
+            Ok(ParsedOperation::OrderStatus(update))
         }
         STOCK => {
             let change: OfflineStockChange = read(payload)?;
             if change.item_id.is_some() == change.modifier_id.is_some() {
                 return Err(Problem::invalid_field("", "must contain exactly one of itemId and modifierId"));
             }
-            Ok(Work::Stock(change))
+            Ok(ParsedOperation::Stock(change))
         }
-        CART_LINE => read(payload).map(Work::OfflineCartLine),
-        PROFILE => read(payload).map(Work::Profile),
+        CART_LINE => read(payload).map(ParsedOperation::CartLine),
+        PROFILE => read(payload).map(ParsedOperation::Profile),
         _ => Err(Problem::invalid_field("/kind", "must be one of the kinds in the API reference")),
     }
 }

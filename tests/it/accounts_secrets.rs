@@ -137,8 +137,8 @@ async fn provokes_a_provider(admin: &Person) -> String {
         "timezone": "Europe/Rome", "currency": "EUR" });
     let restaurant = admin.post("/api/restaurants", &restaurant).await.expect(201);
     let path = format!("/api/restaurants/{}/image", id_of(&restaurant));
-    let picture = admin.request(Method::POST, &path).header("content-type", "image/png").body(png(20, 20));
-    let reply = admin.send(picture).await;
+    let image = admin.request(Method::POST, &path).header("content-type", "image/png").body(png(20, 20));
+    let reply = admin.send(image).await;
     assert!(reply.status >= 500, "{}", reply.text());
     reply.text()
 }

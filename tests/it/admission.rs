@@ -34,7 +34,7 @@ async fn slots_are_reserved_for_requests_of_higher_priority() {
     assert_eq!(admission.load(), (4, 0));
     drop(held);
     assert_eq!(admission.load(), (0, 0));
-    // Every beneficiary may use a single slot.
+    // Every user and network may use a single slot.
     let one = Admission::new(1, LONG);
     drop(one.enter(Priority::Deferrable).await.unwrap());
 }

@@ -311,9 +311,9 @@ async fn restaurants_items_and_orders_are_found_by_the_same_rules() {
 fn search_words_of_the_longest_names_are_bounded() {
     let names = ["1a", "a-", "a'", "a ", "麻", "김", "ä", "ae", "ß", "ﷺ", "क्ष", "1 a ", "№", "👨"];
     for name in names.map(|part| part.chars().cycle().take(120).collect::<String>()) {
-        let (before, words) = (comanda::work::counted(), words_of([name.as_str()]));
+        let (before, words) = (comanda::step_count::counted(), words_of([name.as_str()]));
         let letters: usize = words.iter().map(|word| word.chars().count()).sum();
-        let steps = comanda::work::counted() - before;
+        let steps = comanda::step_count::counted() - before;
         assert!(
             words.len() <= 300 && letters <= 120 * 40 && steps <= 2 * 18 * 120,
             "{name}: {} {letters}",

@@ -11,7 +11,7 @@ use sqlx::postgres::PgConnectOptions;
 
 use crate::app::TestApp;
 use crate::people::{PASSWORD, Person, id_of};
-use crate::retention::clears;
+use crate::retention::deletes_expired;
 use crate::second_factor::sets_up;
 use crate::shop::Shop;
 use crate::socket::Socket;
@@ -212,7 +212,7 @@ async fn a_guest_is_deleted_a_week_after_the_last_write() {
     quiet.get(&luigi.path("/cart")).await.refused(401, "unauthenticated");
     quiet.put(&luigi.path("/cart"), &json!({ "lines": [] })).await.refused(401, "unauthenticated");
     assert_eq!(reads(&busy, &luigi).await, lines([("a", 1)]), "to read is not enough, to write is");
-    clears(&app, "guests").await;
+    deletes_expired(&app, "guests").await;
     assert_eq!(app.count("select count(*) from guests").await, 1);
     assert_eq!(app.count("select count(*) from cart_items").await, 1, "what was in the carts went with the guest");
     app.advance_clock(TimeDelta::days(7));
@@ -222,7 +222,7 @@ async fn a_guest_is_deleted_a_week_after_the_last_write() {
          generate_series(1, 70) n",
     )
     .await;
-    assert_eq!((clears(&app, "guests").await, clears(&app, "guests").await), (71, 0));
+    assert_eq!((deletes_expired(&app, "guests").await, deletes_expired(&app, "guests").await), (71, 0));
 }
 
 #[tokio::test]

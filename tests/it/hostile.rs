@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 
-use comanda::heavy::{Beneficiary, HeavyWork};
+use comanda::heavy::{HeavyWork, WorkFor};
 use comanda::ids::RestaurantId;
 use futures_util::future::join_all;
 use generator::Recipe;
@@ -31,7 +31,7 @@ async fn heavy_work_is_limited() {
         let heavy = heavy.clone();
         async move {
             heavy
-                .run(Beneficiary::Anybody, move || {
+                .run(WorkFor::Anybody, move || {
                     begun.send(()).unwrap();
                     wait.recv().unwrap();
                 })
@@ -40,21 +40,21 @@ async fn heavy_work_is_limited() {
     });
     has_begun.await.unwrap();
     // Polled until they are queued: the second waits, the third is refused.
-    let second = heavy.run(Beneficiary::Anybody, || 2);
+    let second = heavy.run(WorkFor::Anybody, || 2);
     tokio::pin!(second);
     assert!(futures_util::poll!(&mut second).is_pending());
-    assert_eq!(heavy.run(Beneficiary::Anybody, || 3).await.unwrap_err().code(), comanda::problem::Code::Busy);
+    assert_eq!(heavy.run(WorkFor::Anybody, || 3).await.unwrap_err().code(), comanda::problem::Code::Busy);
     release.send(()).unwrap();
     first.join_next().await.unwrap().unwrap().unwrap();
     assert_eq!(second.await.unwrap(), 2);
-    assert_eq!(heavy.run(Beneficiary::Anybody, || 4).await.unwrap(), 4);
+    assert_eq!(heavy.run(WorkFor::Anybody, || 4).await.unwrap(), 4);
 }
 
 /// Work of another restaurant runs while work of the first one still waits, however much that is.
 #[tokio::test]
 async fn the_heavy_work_of_one_restaurant_leaves_room_for_others() {
     let heavy = HeavyWork::new(2, 16, 7);
-    let [one, other] = [RestaurantId::new(), RestaurantId::new()].map(Beneficiary::Restaurant);
+    let [one, other] = [RestaurantId::new(), RestaurantId::new()].map(WorkFor::Restaurant);
     let (release, wait) = mpsc::channel::<()>();
     let (begun, has_begun) = tokio::sync::oneshot::channel();
     let mut running = tokio::task::JoinSet::new();

@@ -27,7 +27,7 @@ struct Folder(PathBuf);
 
 impl Folder {
     fn new() -> Self {
-        let name = format!("pictures-{}", uuid::Uuid::new_v4().simple());
+        let name = format!("images-{}", uuid::Uuid::new_v4().simple());
         Self(Path::new(env!("CARGO_TARGET_TMPDIR")).join(name))
     }
 
@@ -67,7 +67,7 @@ async fn sends(person: &Person, path: &str, file: Vec<u8>) -> Reply {
     person.send(request.body(file)).await
 }
 
-fn picture_of(shop: &Shop) -> String {
+fn image_path_of(shop: &Shop) -> String {
     shop.path(&format!("/items/{}/image", shop.any_dish().id))
 }
 
@@ -82,8 +82,8 @@ async fn shown(app: &TestApp, address: &Value) -> DynamicImage {
 }
 
 /// Whether a pixel has about this colour.
-fn is_about(picture: &DynamicImage, x: u32, y: u32, colour: [u8; 3]) -> bool {
-    let image::Rgba([red, green, blue, _]) = picture.get_pixel(x, y);
+fn is_about(image: &DynamicImage, x: u32, y: u32, colour: [u8; 3]) -> bool {
+    let image::Rgba([red, green, blue, _]) = image.get_pixel(x, y);
     [red, green, blue].iter().zip(colour).all(|(seen, wanted)| seen.abs_diff(wanted) < 40)
 }
 
@@ -94,7 +94,7 @@ async fn an_image_is_encoded_again_in_four_sizes() {
     let luigi = app.restaurant("Luigi").opens().await;
     // 2400 wide, 1800 high, red on the left; its EXIF orientation is 90° clockwise.
     let file = files::with_exif(files::jpeg(2400, 1800), 6);
-    let item = sends(&luigi.owner, &picture_of(&luigi), file).await.expect(200);
+    let item = sends(&luigi.owner, &image_path_of(&luigi), file).await.expect(200);
     let image = &item["image"];
     assert_eq!((image["width"].as_u64(), image["height"].as_u64()), (Some(1200), Some(1600)));
     let hero = shown(&app, &image["hero"]).await;
@@ -115,7 +115,7 @@ async fn an_image_is_encoded_again_in_four_sizes() {
     let menu = app.stranger().get(&luigi.path("/menu")).await.expect(200);
     assert_eq!(&menu["categories"][0]["items"][0]["image"], image);
 
-    let gone = luigi.owner.delete(&picture_of(&luigi)).await.expect(200);
+    let gone = luigi.owner.delete(&image_path_of(&luigi)).await.expect(200);
     assert_eq!(gone["image"], Value::Null);
     assert_eq!(
         app.stranger().get(&luigi.path("/menu")).await.expect(200)["categories"][0]["items"][0]["image"],
@@ -154,7 +154,7 @@ async fn images_are_served_as_immutable() {
     let folder = Folder::new();
     let app = app_with(&folder, &[]).await;
     let luigi = app.restaurant("Luigi").opens().await;
-    let item = sends(&luigi.owner, &picture_of(&luigi), files::jpeg(64, 48)).await.expect(200);
+    let item = sends(&luigi.owner, &image_path_of(&luigi), files::jpeg(64, 48)).await.expect(200);
     let address = item["image"]["card"].as_str().unwrap();
     let stranger = app.stranger();
     let first = stranger.get(address).await;
@@ -182,7 +182,7 @@ async fn damaged_images_are_refused() {
     let folder = Folder::new();
     let app = app_with(&folder, &[("IMAGE_MAX_BYTES", "200000")]).await;
     let luigi = app.restaurant("Luigi").opens().await;
-    let path = picture_of(&luigi);
+    let path = image_path_of(&luigi);
     let jpeg = files::jpeg(640, 480);
     let behind = |mut file: Vec<u8>, what: &[u8]| {
         file.extend_from_slice(what);
@@ -200,7 +200,7 @@ async fn damaged_images_are_refused() {
         ("a PNG with a page behind it", behind(files::png(64, 64), b"<script>1</script>"), 422, "unacceptable_image"),
         ("a WebP with more behind it", behind(files::webp(64, 64), b"more"), 422, "unacceptable_image"),
         ("a PNG of noise", files::claiming(64, 64), 422, "unacceptable_image"),
-        ("too small a picture", files::png(15, 64), 422, "unacceptable_image"),
+        ("too small an image", files::png(15, 64), 422, "unacceptable_image"),
         ("a bomb of 30000 by 30000", files::claiming(30_000, 30_000), 422, "unacceptable_image"),
         ("a bomb of 65535 by 65535", files::claiming(65_535, 65_535), 422, "unacceptable_image"),
         ("a bomb of 9999 by 9999", files::claiming(9_999, 9_999), 422, "unacceptable_image"),
@@ -226,7 +226,7 @@ async fn staff_upload_item_images_and_managers_those_of_the_restaurant() {
     let folder = Folder::new();
     let app = app_with(&folder, &[]).await;
     let luigi = app.restaurant("Luigi").opens().await;
-    let (dish, own_image) = (picture_of(&luigi), luigi.path("/image"));
+    let (dish, own_image) = (image_path_of(&luigi), luigi.path("/image"));
     let staff = app.staff_of(&luigi).await;
     sends(&staff, &dish, files::png(20, 20)).await.expect(200);
     sends(&staff, &own_image, files::png(20, 20)).await.refused(403, "forbidden");
@@ -247,7 +247,7 @@ async fn colours_of_other_profiles_are_converted() {
     let folder = Folder::new();
     let app = app_with(&folder, &[]).await;
     let luigi = app.restaurant("Luigi").opens().await;
-    let item = sends(&luigi.owner, &picture_of(&luigi), files::display_p3(64, 64, [200, 100, 50])).await.expect(200);
+    let item = sends(&luigi.owner, &image_path_of(&luigi), files::display_p3(64, 64, [200, 100, 50])).await.expect(200);
     let image::Rgba([red, green, blue, _]) = shown(&app, &item["image"]["hero"]).await.get_pixel(32, 32);
     // The same colour in the smaller space: more red, less green and blue.
     assert!(red > 208 && green < 99 && blue < 40, "{red} {green} {blue}");
@@ -259,8 +259,8 @@ async fn an_unused_image_is_deleted_after_the_grace_period() {
     let app = app_with(&folder, &[("IMAGE_KEEP_IDLE", "1h"), ("IMAGE_COLLECT_INTERVAL", "24h")]).await;
     let luigi = app.restaurant("Luigi").opens().await;
     let app_state = &app.running().app;
-    let first = sends(&luigi.owner, &picture_of(&luigi), files::png(20, 20)).await.expect(200);
-    let second = sends(&luigi.owner, &picture_of(&luigi), files::png(20, 20)).await.expect(200);
+    let first = sends(&luigi.owner, &image_path_of(&luigi), files::png(20, 20)).await.expect(200);
+    let second = sends(&luigi.owner, &image_path_of(&luigi), files::png(20, 20)).await.expect(200);
     assert_ne!(first["image"], second["image"]);
     sends(&luigi.owner, &luigi.path("/image"), files::png(20, 20)).await.expect(200);
     assert_eq!(folder.files(), 12);
@@ -289,7 +289,7 @@ async fn files_left_by_a_crash_are_deleted() {
     let luigi = app.restaurant("Luigi").opens().await;
     let app_state = &app.running().app;
     // A row without files; files without a reference; a deleted image that still has its row.
-    sends(&luigi.owner, &picture_of(&luigi), files::png(20, 20)).await.expect(200);
+    sends(&luigi.owner, &image_path_of(&luigi), files::png(20, 20)).await.expect(200);
     app.execute("update menu_items set image_id = null; update images set shown = null").await;
     app.execute(
         "insert into images (restaurant_id, id, provider, key, created_at)
@@ -314,7 +314,7 @@ async fn images_beyond_the_decoding_limit_are_refused() {
     let folder = Folder::new();
     let app = app_with(&folder, &[("IMAGE_DECODES_AT_ONCE", "1"), ("IMAGE_DECODE_QUEUE", "1")]).await;
     let luigi = app.restaurant("Luigi").opens().await;
-    let (path, file) = (picture_of(&luigi), files::jpeg(3000, 2000));
+    let (path, file) = (image_path_of(&luigi), files::jpeg(3000, 2000));
     let mut crowd = tokio::task::JoinSet::new();
     for _ in 0..12 {
         let (person, path, file) = (luigi.owner.clone(), path.clone(), file.clone());

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::app::TestApp;
 use crate::people::{PASSWORD, Person};
 use crate::reply::Reply;
-use crate::retention::clears;
+use crate::retention::deletes_expired;
 use crate::second_factor::sets_up;
 use crate::shop::Shop;
 
@@ -96,7 +96,7 @@ async fn open_orders_of_a_network_at_a_restaurant_are_limited() {
     assert_of_network(&full, 6);
     assert_eq!(app.count("select count(*) from order_networks").await, 8);
     app.advance_clock(TimeDelta::hours(1));
-    assert_eq!(clears(&app, "order_networks").await, 3, "what is closed; an open order is counted on");
+    assert_eq!(deletes_expired(&app, "order_networks").await, 3, "what is closed; an open order is counted on");
     assert_eq!(app.count("select count(*) from order_networks where closed_at is null").await, 5);
 }
 

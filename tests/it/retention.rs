@@ -10,9 +10,9 @@ use serde_json::json;
 use crate::app::{TestApp, eventually};
 
 /// Deletes the old rows of a table; returns their number.
-pub async fn clears(app: &TestApp, table: &str) -> u64 {
+pub async fn deletes_expired(app: &TestApp, table: &str) -> u64 {
     let rule = RULES.iter().find(|rule| rule.table == table).expect("a rule for it");
-    retention::clear(&app.running().app, rule).await.unwrap()
+    retention::delete_expired_rows(&app.running().app, rule).await.unwrap()
 }
 
 /// Tables without a rule, and what limits their rows.
@@ -110,9 +110,9 @@ async fn a_stored_response_is_repeated_while_its_key_is_kept() {
     };
     let first = adds().await;
     app.execute("update idempotency_keys set created_at = created_at - interval '47 hours'").await;
-    assert_eq!((clears(&app, "idempotency_keys").await, adds().await), (0, first.clone()));
+    assert_eq!((deletes_expired(&app, "idempotency_keys").await, adds().await), (0, first.clone()));
     app.execute("update idempotency_keys set created_at = created_at - interval '2 hours'").await;
-    assert_eq!(clears(&app, "idempotency_keys").await, 1);
+    assert_eq!(deletes_expired(&app, "idempotency_keys").await, 1);
     assert_ne!(adds().await, first, "afterwards it is a new request");
 }
 
@@ -150,7 +150,7 @@ async fn one_node_at_a_time_deletes_expired_rows() {
     app.execute("insert into attempt_limits (key, count, ends_at) values (sha256('a'), 1, '2020-01-01')").await;
     let mut other = app.superuser.begin().await.unwrap();
     sqlx::query("select pg_advisory_xact_lock($1)").bind(0x636f_6d61_6e64_6101_i64).execute(&mut *other).await.unwrap();
-    assert_eq!(clears(&app, "attempt_limits").await, 0, "another node is at it");
+    assert_eq!(deletes_expired(&app, "attempt_limits").await, 0, "another node is at it");
     other.rollback().await.unwrap();
-    assert_eq!(clears(&app, "attempt_limits").await, 1);
+    assert_eq!(deletes_expired(&app, "attempt_limits").await, 1);
 }

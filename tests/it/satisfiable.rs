@@ -8,7 +8,7 @@ use comanda::menu::satisfiable::Satisfiable;
 use comanda::menu::translations::Translations;
 use comanda::menu::{Group, Modifier};
 use comanda::money::Amount;
-use comanda::work;
+use comanda::step_count;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use rand::SeedableRng as _;
@@ -190,13 +190,13 @@ fn the_work_for_a_hostile_menu_is_bounded() {
             })
             .collect();
         let groups: Vec<_> = pools.iter().chain(&tops).cloned().collect();
-        let before = work::counted();
+        let before = step_count::counted();
         let mut satisfiable = Satisfiable::of(&groups);
         for _ in 0..2_000 {
             let asked: Vec<_> = (0..20).map(|_| tops[random.random_range(0..40)].id).collect();
             satisfiable.all(&asked);
         }
-        max = max.max(work::counted() - before);
+        max = max.max(step_count::counted() - before);
     }
     assert!(max < 800_000, "{max} steps");
 }

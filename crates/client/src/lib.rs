@@ -3,12 +3,12 @@
 //! A [`Client`] is the connection to one server; a [`Session`] is one user, which signs in again automatically when
 //! the token expires. Requests are repeated where that is safe, and timed by operation.
 
+mod actions;
 mod call;
 mod latency;
 mod packet;
 mod socket;
 mod wire;
-mod work;
 
 use std::sync::Arc;
 use std::time::Duration;

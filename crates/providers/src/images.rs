@@ -11,7 +11,7 @@ mod webp;
 
 pub use cloudinary::Cloudinary;
 pub use local::LocalDisk;
-pub use prepare::{Bounds, Picture, Refusal, prepare};
+pub use prepare::{Bounds, PreparedImage, Refusal, prepare};
 
 /// The sizes in which every image is available.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,7 +95,7 @@ pub trait StoreImage: Send + Sync + std::fmt::Debug {
     fn provider(&self) -> &'static str;
 
     /// Stores an image under a key of `a–z`, `0–9`, `-` and `/`.
-    fn put<'a>(&'a self, key: &'a str, picture: &'a Picture) -> Outcome<'a, Addresses>;
+    fn put<'a>(&'a self, key: &'a str, image: &'a PreparedImage) -> Outcome<'a, Addresses>;
 
     /// Deletes the image with a key; succeeds if there is none.
     fn remove<'a>(&'a self, key: &'a str) -> Outcome<'a, ()>;

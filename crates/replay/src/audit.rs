@@ -95,7 +95,7 @@ impl Subject {
 
 /// The events of one room.
 #[derive(Default)]
-struct Stream {
+struct RoomEvents {
     last: u64,
     /// The connection over which each event was first received.
     seen: HashMap<u64, u32>,
@@ -103,7 +103,7 @@ struct Stream {
 
 /// The events of one order or delivery.
 #[derive(Default)]
-struct Thread {
+struct ObjectEvents {
     versions: BTreeSet<u64>,
     status: String,
     body: Value,
@@ -112,8 +112,8 @@ struct Thread {
 /// Compares placed orders, deliveries and events.
 #[derive(Default)]
 pub struct Audit {
-    streams: HashMap<String, Stream>,
-    threads: HashMap<(Subject, String), Thread>,
+    rooms: HashMap<String, RoomEvents>,
+    objects: HashMap<(Subject, String), ObjectEvents>,
     ended: HashSet<(Subject, String)>,
     findings: Findings,
 }
@@ -168,8 +168,8 @@ impl Audit {
 
     /// Whether an event is received for the first time in its room.
     fn is_new(&mut self, restaurant: &str, connection: u32, name: &str, seq: u64) -> bool {
-        let stream = self.streams.entry(restaurant.to_owned()).or_default();
-        if let Some(first) = stream.seen.get(&seq) {
+        let room = self.rooms.entry(restaurant.to_owned()).or_default();
+        if let Some(first) = room.seen.get(&seq) {
             if *first < connection {
                 self.findings.repeated += 1;
             } else {
@@ -178,9 +178,9 @@ impl Audit {
             }
             return false;
         }
-        stream.seen.insert(seq, connection);
-        let last = stream.last;
-        stream.last = last.max(seq);
+        room.seen.insert(seq, connection);
+        let last = room.last;
+        room.last = last.max(seq);
         if seq < last {
             self.findings.out_of_order += 1;
             self.note_fault(format!("{name} {seq} was received after {last} in the room of {restaurant}"));
@@ -190,9 +190,9 @@ impl Audit {
 
     /// Applies the version of an event to an order or a delivery.
     fn step(&mut self, subject: Subject, id: &str, version: u64, status: &str, body: &Value) {
-        let thread = self.threads.entry((subject, id.to_owned())).or_default();
-        let last = thread.versions.last().copied().unwrap_or(0);
-        if !thread.versions.insert(version) {
+        let object = self.objects.entry((subject, id.to_owned())).or_default();
+        let last = object.versions.last().copied().unwrap_or(0);
+        if !object.versions.insert(version) {
             self.findings.duplicated += 1;
             return self.note_fault(format!("version {version} of {id} has two sequence numbers"));
         }
@@ -200,8 +200,8 @@ impl Audit {
             self.findings.out_of_order += 1;
             return self.note_fault(format!("version {version} of {id} was received after {last}"));
         }
-        let from = std::mem::replace(&mut thread.status, status.to_owned());
-        thread.body = body.clone();
+        let from = std::mem::replace(&mut object.status, status.to_owned());
+        object.body = body.clone();
         if matches!(status, "DELIVERED" | "CANCELLED" | "FAILED") {
             self.ended.insert((subject, id.to_owned()));
         }
@@ -219,29 +219,29 @@ impl Audit {
     /// Compares the events of an order or a delivery with the response of a GET at the end.
     pub fn compare(&mut self, subject: Subject, id: &str, document: &Value) {
         let (version, status) = (document["version"].as_u64().unwrap_or(0), &document["status"]);
-        let thread = self.threads.remove(&(subject, id.to_owned())).unwrap_or_default();
-        let missing: Vec<_> = (1..=version).filter(|version| !thread.versions.contains(version)).collect();
+        let object = self.objects.remove(&(subject, id.to_owned())).unwrap_or_default();
+        let missing: Vec<_> = (1..=version).filter(|version| !object.versions.contains(version)).collect();
         if !missing.is_empty() {
             self.findings.lost += missing.len() as u64;
             self.note_fault(format!("versions {missing:?} of {id} were not received"));
         }
-        let last = thread.versions.last().copied().unwrap_or(0);
-        if last > version || (last == version && *status != thread.status.as_str()) {
+        let last = object.versions.last().copied().unwrap_or(0);
+        if last > version || (last == version && *status != object.status.as_str()) {
             self.wrong(format!(
                 "{id} ended as {} version {last}, a GET says {status} version {version}",
-                thread.status
+                object.status
             ));
-        } else if subject == Subject::Order && last == version && *document != thread.body {
+        } else if subject == Subject::Order && last == version && *document != object.body {
             self.wrong(format!(
                 "the last event of {id} has another body than a GET: {}",
-                describe_difference(&thread.body, document)
+                describe_difference(&object.body, document)
             ));
         }
     }
 
     /// Ends the audit. Orders that are still open in it were placed by no actor of this run.
     pub fn close(mut self) -> Findings {
-        let strangers: Vec<_> = self.threads.keys().filter(|key| key.0 == Subject::Order).cloned().collect();
+        let strangers: Vec<_> = self.objects.keys().filter(|key| key.0 == Subject::Order).cloned().collect();
         for (_, id) in strangers {
             self.findings.duplicated += 1;
             self.note_fault(format!("{id} was placed by no actor of this run"));

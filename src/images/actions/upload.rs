@@ -21,7 +21,7 @@ use crate::tenancy::RestaurantScope;
 /// 409 `too_many` (`IMAGE_MAX_STORED`), 415 `unsupported_image`, 422 `unacceptable_image`, or 503 while too many are
 /// being decoded or the provider does not answer.
 pub async fn store_image(app: &App, scope: RestaurantScope, Upload(file): Upload) -> Result<ImageId, Problem> {
-    let picture = app.images.decode(scope, file).await?;
+    let image = app.images.decode(scope, file).await?;
     let id = ImageId::new();
     let store = Arc::clone(&app.images.current);
     let key = format!("{}/{id}", scope.restaurant());
@@ -35,9 +35,9 @@ pub async fn store_image(app: &App, scope: RestaurantScope, Upload(file): Upload
             })
         })
         .await?;
-    let at = store.put(&key, &picture).await.map_err(|error| refused(&error))?;
-    let (width, height) = (picture.width, picture.height);
-    let thumbhash = Some(STANDARD.encode(&picture.thumbhash));
+    let at = store.put(&key, &image).await.map_err(|error| refused(&error))?;
+    let (width, height) = (image.width, image.height);
+    let thumbhash = Some(STANDARD.encode(&image.thumbhash));
     let shown = Image { thumb: at.thumb, card: at.card, detail: at.detail, hero: at.hero, width, height, thumbhash };
     let stored =
         app.db.write(scope, move |tx| Box::pin(async move { sql::stored(tx, &scope, id, &shown).await })).await?;

@@ -12,7 +12,7 @@ use crate::cache::{Cache, CacheKey, CachedResponse};
 use crate::config::Menus;
 use crate::content_coding::BothCodings;
 use crate::extract::APPLICATION_JSON;
-use crate::heavy::{Beneficiary, HeavyWork};
+use crate::heavy::{HeavyWork, WorkFor};
 use crate::ids::{CategoryId, RestaurantId};
 use crate::languages::{self, RequestedLanguages};
 use crate::menu::{published, single_category, sql};
@@ -90,7 +90,7 @@ impl Published {
             let _turn = turn.lock().await;
             let cut = self
                 .heavy
-                .run(Beneficiary::Restaurant(restaurant), move || single_category::extract(&whole, category))
+                .run(WorkFor::Restaurant(restaurant), move || single_category::extract(&whole, category))
                 .await?;
             cut.map_err(|error| Problem::internal(&error))?.ok_or_else(Problem::not_found)
         };
@@ -120,7 +120,7 @@ impl Published {
                 let body = serde_json::to_vec(&menu).map_err(|error| Problem::internal(&error))?;
                 Ok(CachedResponse::new(menu.version, until, body))
             };
-            self.heavy.run(Beneficiary::Restaurant(restaurant), work).await?
+            self.heavy.run(WorkFor::Restaurant(restaurant), work).await?
         };
         self.cache.get(key, version, now, build).await
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{MAX_QUANTITY, NestedOption, Pool};
 use crate::menu::configure::MAX_CHOICES;
-use crate::work;
+use crate::step_count;
 
 /// A group of which a number of modifiers that use pools has to be chosen.
 pub(super) struct OpenGroup<'a> {
@@ -45,7 +45,7 @@ impl<'a> PortionSearch<'a> {
         taken.push(size);
         let (pool, sum) = (&self.pools[pool], taken.iter().sum::<u32>());
         self.steps_left = self.steps_left.saturating_sub(1 + pool.left.len());
-        work::step(1 + pool.left.len());
+        step_count::step(1 + pool.left.len());
         let largest = taken.iter().copied().max().unwrap_or(1);
         let largest_ones = u32::try_from(taken.iter().filter(|size| **size == largest).count()).unwrap_or(u32::MAX);
         pool.left.iter().sum::<u32>() >= pool.min * sum && pool.has(largest, pool.min * largest_ones)
@@ -99,7 +99,7 @@ impl<'a> PortionSearch<'a> {
     }
 
     fn may_step(&mut self) -> bool {
-        work::step(1);
+        step_count::step(1);
         self.steps_left = self.steps_left.saturating_sub(1);
         self.steps_left > 0
     }
@@ -148,7 +148,7 @@ impl Packing<'_> {
         let piece = self.sizes[size];
         for bin in from..self.left.len() {
             for count in (1..=(self.left[bin] / piece).min(missing)).rev() {
-                work::step(1);
+                step_count::step(1);
                 *self.steps_left = self.steps_left.saturating_sub(1);
                 if *self.steps_left == 0 {
                     return false;

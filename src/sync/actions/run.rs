@@ -25,7 +25,7 @@ use crate::orders::request::{LineInput, OrderRequest};
 use crate::permission::Operation;
 use crate::problem::{Code, Problem};
 use crate::restaurants::access;
-use crate::sync::kinds::{self, OfflineCartLine, OfflineOrder, OfflineStockChange, ProfileFields, Work};
+use crate::sync::kinds::{self, OfflineCartLine, OfflineOrder, OfflineStockChange, ParsedOperation, ProfileFields};
 use crate::sync::sql::{self, Lease, StoredOperation};
 use crate::sync::{Device, OperationState};
 use crate::tenancy::{RestaurantScope, TenancyContext};
@@ -87,13 +87,13 @@ pub async fn run(app: &App, lease: &Lease, seq: i64, network: Network) -> Result
 async fn perform(app: &App, lease: &Lease, operation: StoredOperation, network: Network) -> Result<bool, Problem> {
     trusted(&operation)?;
     let caller = caller(app, &lease.device, &operation).await?;
-    let unit = Unit { app, lease, seq: operation.seq, network };
-    match kinds::work(&operation.kind, operation.payload.0.get(), app.config.orders.max_choices)? {
-        Work::PlaceOrder(offline) => unit.place(&caller, *offline).await,
-        Work::OrderStatus(payload) => unit.advance(&caller, payload, &operation).await,
-        Work::Stock(payload) => unit.count(&caller, payload).await,
-        Work::OfflineCartLine(line) => unit.write_line(&caller, line, &operation).await,
-        Work::Profile(fields) => unit.write_profile(&caller, fields, &operation).await,
+    let running = OperationRun { app, lease, seq: operation.seq, network };
+    match kinds::parse(&operation.kind, operation.payload.0.get(), app.config.orders.max_choices)? {
+        ParsedOperation::PlaceOrder(offline) => running.place(&caller, *offline).await,
+        ParsedOperation::OrderStatus(payload) => running.advance(&caller, payload, &operation).await,
+        ParsedOperation::Stock(payload) => running.change_stock(&caller, payload).await,
+        ParsedOperation::CartLine(line) => running.write_line(&caller, line, &operation).await,
+        ParsedOperation::Profile(fields) => running.write_profile(&caller, fields, &operation).await,
     }
 }
 
@@ -117,14 +117,14 @@ async fn caller(app: &App, device: &Device, operation: &StoredOperation) -> Resu
 }
 
 /// One operation, and the lease under which it runs.
-struct Unit<'a> {
+struct OperationRun<'a> {
     app: &'a App,
     lease: &'a Lease,
     seq: i64,
     network: Network,
 }
 
-impl Unit<'_> {
+impl OperationRun<'_> {
     /// The transaction: checks the lease and that the operation is pending, runs the effect and stores the result.
     async fn commit<F>(&self, tenancy: impl Into<TenancyContext>, steps: F) -> Result<bool, Problem>
     where
@@ -179,7 +179,7 @@ impl Unit<'_> {
             .await
     }
 
-    async fn count(&self, caller: &Caller, payload: OfflineStockChange) -> Result<bool, Problem> {
+    async fn change_stock(&self, caller: &Caller, payload: OfflineStockChange) -> Result<bool, Problem> {
         let operation = if payload.item_id.is_some() { Operation::SetStock } else { Operation::SetModifierStock };
         let access = access::relations(self.app, caller, payload.restaurant_id).await?;
         let scope = access.scope(operation)?;

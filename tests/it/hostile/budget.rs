@@ -1,5 +1,5 @@
 //! The budget of one request, counted and not timed: memory allocations on the threads that answer requests, and steps
-//! of the pure rules (`src/work.rs`). The restaurants come from the generator; `bin/bench hostile` measures the same
+//! of the pure rules (`src/step_count.rs`). The restaurants come from the generator; `bin/bench hostile` measures the same
 //! requests in milliseconds of an optimised build.
 //!
 //! Whatever reads a row, builds a text or writes JSON allocates, and whatever computes without allocating goes through
@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use comanda::work;
+use comanda::step_count;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use uuid::Uuid;
@@ -58,7 +58,7 @@ impl Counting {
     /// Sends a request; returns its status, and the work that this thread did in the meantime.
     fn counts(&mut self, request: &[u8]) -> (u16, u64) {
         let (address, answer) = (self.app.address(), &mut self.answer);
-        let before = work::counted();
+        let before = step_count::counted();
         let mut filled = 0;
         let allocated = allocation_counter::measure(|| {
             self.runtime.block_on(async {
@@ -74,7 +74,7 @@ impl Counting {
             });
         });
         let status = std::str::from_utf8(&answer[9..12]).unwrap().parse().unwrap();
-        (status, allocated.count_total * STEPS_AN_ALLOCATION + (work::counted() - before))
+        (status, allocated.count_total * STEPS_AN_ALLOCATION + (step_count::counted() - before))
     }
 
     /// Each request of a recipe above the budget, with its work.

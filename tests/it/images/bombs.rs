@@ -128,7 +128,7 @@ fn webp_with(groups: u32) -> Vec<u8> {
     [&b"RIFF"[..], &length(content.len() + 12), b"WEBPVP8L", &length(content.len()), &content].concat()
 }
 
-/// The first chunk of the picture, the one without loss, in another container: of a frame, or as transparency.
+/// The first chunk of the image, the one without loss, in another container: of a frame, or as transparency.
 fn wrapped(lossless: &[u8], name: [u8; 4], header: &[u8]) -> Vec<u8> {
     let length = |bytes: usize| u32::try_from(bytes).unwrap().to_le_bytes();
     let content = [header, &lossless[12..]].concat();
@@ -184,7 +184,7 @@ fn bombs() -> Vec<(&'static str, Vec<u8>)> {
         ("a profile", png_with(&[profile()])),
         ("a text", png_with(&[text()])),
         ("an international text", png_with(&[international()])),
-        ("more picture than there is", png_of(&zeros)),
+        ("more data than the image has", png_of(&zeros)),
         ("ten of each", png_with(&[vec![profile()], vec![text(); 10], vec![international(); 10]].concat())),
     ]
 }
@@ -193,11 +193,11 @@ fn bombs() -> Vec<(&'static str, Vec<u8>)> {
 #[test]
 #[ignore = "is run by the test below, once for each file"]
 #[expect(clippy::disallowed_methods, reason = "what the test below tells its own process is no configuration")]
-fn one_picture() {
+fn one_image() {
     let file = std::fs::read(std::env::var("PICTURE").unwrap()).unwrap();
     let before = peak();
-    let picture = prepare(&file, Bounds { max_pixels: 40_000_000 }).unwrap();
-    writeln!(std::io::stdout(), "took {} kB for {} pixels", peak() - before, picture.width).unwrap();
+    let image = prepare(&file, Bounds { max_pixels: 40_000_000 }).unwrap();
+    writeln!(std::io::stdout(), "took {} kB for {} pixels", peak() - before, image.width).unwrap();
 }
 
 fn peak() -> u64 {
@@ -212,10 +212,10 @@ fn a_small_file_takes_little_memory_whatever_it_unpacks_to() {
     for (name, file) in bombs() {
         assert!(file.len() < 8 << 20, "{name} is small: {}", file.len());
         std::fs::create_dir_all(folder.path()).unwrap();
-        let path = std::path::Path::new(folder.path()).join("picture.png");
+        let path = std::path::Path::new(folder.path()).join("image.png");
         std::fs::write(&path, &file).unwrap();
         let probe = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "images::bombs::one_picture", "--ignored", "--nocapture"])
+            .args(["--exact", "images::bombs::one_image", "--ignored", "--nocapture"])
             .env("PICTURE", &path)
             .output()
             .unwrap();

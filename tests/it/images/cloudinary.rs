@@ -7,11 +7,11 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use comanda::images::actions::delete_unused::delete_unused;
 use comanda_providers::images::cloudinary::{Settings, Signature, sign};
-use comanda_providers::images::{Bounds, Cloudinary, Picture, StoreError, StoreImage as _, prepare};
+use comanda_providers::images::{Bounds, Cloudinary, PreparedImage, StoreError, StoreImage as _, prepare};
 use serde_json::Value;
 
 use super::fake::{CLOUD, Fake, Fault, KEY, PATIENCE, SECRET};
-use super::{Folder, files, picture_of, sends, spec};
+use super::{Folder, files, image_path_of, sends, spec};
 use crate::app::TestApp;
 
 fn client(fake: &Fake, secret: &str) -> Cloudinary {
@@ -28,7 +28,7 @@ fn client(fake: &Fake, secret: &str) -> Cloudinary {
     .unwrap()
 }
 
-fn picture() -> Picture {
+fn image() -> PreparedImage {
     prepare(&files::jpeg(64, 48), Bounds { max_pixels: 1_000_000 }).unwrap()
 }
 
@@ -50,10 +50,10 @@ fn signatures_are_those_of_the_official_vectors() {
 #[tokio::test]
 async fn an_image_is_stored_once_and_served_in_every_size() {
     let fake = Fake::start().await;
-    let (client, picture) = (client(&fake, SECRET), picture());
-    let first = client.put("rst_a/img_b", &picture).await.unwrap();
-    assert_eq!(client.put("rst_a/img_b", &picture).await.unwrap(), first);
-    assert_eq!(fake.pictures(), BTreeMap::from([("rst_a/img_b".to_owned(), picture.hero.clone())]));
+    let (client, image) = (client(&fake, SECRET), image());
+    let first = client.put("rst_a/img_b", &image).await.unwrap();
+    assert_eq!(client.put("rst_a/img_b", &image).await.unwrap(), first);
+    assert_eq!(fake.images(), BTreeMap::from([("rst_a/img_b".to_owned(), image.hero.clone())]));
     let base = "https://res.cloudinary.com/demo-cloud/image/upload";
     assert_eq!(first.thumb, format!("{base}/c_fill,g_auto,h_160,w_160/f_auto,q_auto/v1700000000/rst_a/img_b.jpg"));
     assert_eq!(first.card, format!("{base}/c_fill,g_auto,h_300,w_400/f_auto,q_auto/v1700000000/rst_a/img_b.jpg"));
@@ -61,14 +61,14 @@ async fn an_image_is_stored_once_and_served_in_every_size() {
     assert_eq!(first.hero, format!("{base}/c_limit,h_1600,w_1600/f_auto,q_auto/v1700000000/rst_a/img_b.jpg"));
     client.remove("rst_a/img_b").await.unwrap();
     client.remove("rst_a/img_b").await.unwrap();
-    assert!(fake.pictures().is_empty());
+    assert!(fake.images().is_empty());
     fake.agrees();
 }
 
 #[tokio::test]
 async fn only_temporary_errors_are_retried() {
     let fake = Fake::start().await;
-    let (client, picture) = (client(&fake, SECRET), picture());
+    let (client, image) = (client(&fake, SECRET), image());
     let passing = [
         Fault::Silence,
         Fault::Lost,
@@ -81,16 +81,16 @@ async fn only_temporary_errors_are_retried() {
     for fault in passing {
         let name = format!("{fault:?}");
         fake.fails([fault.clone(), fault.clone()]);
-        client.put("a/b", &picture).await.unwrap_or_else(|error| panic!("{name}: {error}"));
+        client.put("a/b", &image).await.unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(fake.asked(), 3, "{name}");
         fake.fails([fault.clone(), fault.clone(), fault]);
-        let given_up = client.put("a/b", &picture).await.unwrap_err();
+        let given_up = client.put("a/b", &image).await.unwrap_err();
         assert!(matches!(given_up, StoreError::Unavailable(_)), "{name}: {given_up}");
         assert_eq!(fake.asked(), 3, "{name}");
     }
     for fault in [Fault::Forged, Fault::Endless, Fault::Answer(200, "{}".into()), Fault::Answer(302, String::new())] {
         fake.fails([fault.clone()]);
-        let error = client.put("a/b", &picture).await.unwrap_err();
+        let error = client.put("a/b", &image).await.unwrap_err();
         assert!(matches!(error, StoreError::Garbage(_)), "{fault:?}: {error}");
         assert_eq!(fake.asked(), 1, "{fault:?}");
     }
@@ -101,12 +101,12 @@ async fn only_temporary_errors_are_retried() {
 async fn every_refusal_has_a_class() {
     let Some(table) = spec::shared("cloudinary_responses.json") else { return };
     let fake = Fake::start().await;
-    let (client, picture) = (client(&fake, SECRET), picture());
+    let (client, image) = (client(&fake, SECRET), image());
     for case in table["responses"].as_array().unwrap() {
         let status = u16::try_from(case["http"].as_u64().unwrap()).unwrap();
         let tries = if case["action"].as_str().unwrap().starts_with("retry_backoff") { 3 } else { 1 };
         fake.fails(vec![Fault::Answer(status, case["body"].to_string()); tries]);
-        let error = client.put("a/b", &picture).await.unwrap_err();
+        let error = client.put("a/b", &image).await.unwrap_err();
         let fits = match status {
             400 => matches!(error, StoreError::Refused(_)),
             401 => matches!(error, StoreError::Account(_)),
@@ -124,12 +124,12 @@ async fn every_refusal_has_a_class() {
 async fn a_wrong_provider_secret_is_an_account_error_and_not_logged() {
     let fake = Fake::start().await;
     let client = client(&fake, "a wrong secret");
-    for error in [client.put("a/b", &picture()).await.unwrap_err(), client.remove("a/b").await.unwrap_err()] {
+    for error in [client.put("a/b", &image()).await.unwrap_err(), client.remove("a/b").await.unwrap_err()] {
         assert!(matches!(error, StoreError::Account(_)), "{error}");
         assert!(!format!("{error} {error:?} {client:?}").contains("a wrong secret"));
     }
     assert_eq!(fake.asked(), 2);
-    assert!(fake.pictures().is_empty());
+    assert!(fake.images().is_empty());
     fake.agrees();
 }
 
@@ -147,7 +147,7 @@ async fn a_restaurant_shows_images_stored_at_cloudinary() {
     ])
     .await;
     let luigi = app.restaurant("Luigi").opens().await;
-    let path = picture_of(&luigi);
+    let path = image_path_of(&luigi);
     let item = sends(&luigi.owner, &path, files::with_exif(files::jpeg(64, 48), 1)).await.expect(200);
     assert!(
         item["image"]["card"]
@@ -155,7 +155,7 @@ async fn a_restaurant_shows_images_stored_at_cloudinary() {
             .unwrap()
             .starts_with("https://res.cloudinary.com/demo-cloud/image/upload/c_fill")
     );
-    let (name, kept) = fake.pictures().pop_first().unwrap();
+    let (name, kept) = fake.images().pop_first().unwrap();
     assert!(name.starts_with(&format!("{}/img_", luigi.id)));
     assert!(!kept.windows(4).any(|window| window == b"Exif"), "what is kept says where it was taken");
     assert_eq!(folder.files(), 0);
@@ -178,9 +178,9 @@ async fn a_restaurant_shows_images_stored_at_cloudinary() {
     assert_eq!(delete_unused(app_state).await.unwrap(), 0);
     app.advance_clock(TimeDelta::hours(2));
     fake.fails(vec![Fault::Answer(500, String::new()); 3]);
-    assert_eq!((delete_unused(app_state).await.unwrap(), fake.pictures().len()), (0, 1));
+    assert_eq!((delete_unused(app_state).await.unwrap(), fake.images().len()), (0, 1));
     app.advance_clock(TimeDelta::hours(2));
-    assert_eq!((delete_unused(app_state).await.unwrap(), fake.pictures().len()), (1, 0));
+    assert_eq!((delete_unused(app_state).await.unwrap(), fake.images().len()), (1, 0));
     assert_eq!(app.count("select count(*) from images").await, 0);
     fake.agrees();
 }

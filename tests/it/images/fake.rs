@@ -39,7 +39,7 @@ pub enum Fault {
 
 #[derive(Default)]
 struct Memory {
-    pictures: BTreeMap<String, Vec<u8>>,
+    images: BTreeMap<String, Vec<u8>>,
     faults: VecDeque<Fault>,
     requests: usize,
     disagreements: Vec<String>,
@@ -77,8 +77,8 @@ impl Fake {
     }
 
     /// The stored images by name.
-    pub fn pictures(&self) -> BTreeMap<String, Vec<u8>> {
-        self.memory.lock().unwrap().pictures.clone()
+    pub fn images(&self) -> BTreeMap<String, Vec<u8>> {
+        self.memory.lock().unwrap().images.clone()
     }
 
     /// The number of requests since the last call.
@@ -210,11 +210,11 @@ async fn upload(State(fake): State<Fake>, headers: HeaderMap, body: Bytes) -> Re
         return refusal;
     }
     let Some(file) = file else { return fake.refuse(UPLOAD, 400, "Missing required parameter - file") };
-    let Ok(picture) = image::load_from_memory(&file) else {
+    let Ok(image) = image::load_from_memory(&file) else {
         return fake.refuse(UPLOAD, 400, "Invalid image file");
     };
     let (name, bytes) = (sent["public_id"].clone(), file.len());
-    fake.memory.lock().unwrap().pictures.insert(name.clone(), file);
+    fake.memory.lock().unwrap().images.insert(name.clone(), file);
     if matches!(fault, Some(Fault::Lost)) {
         return std::future::pending().await;
     }
@@ -225,7 +225,7 @@ async fn upload(State(fake): State<Fake>, headers: HeaderMap, body: Bytes) -> Re
         "asset_id": "b5e6d2b39ba3e0869d67141ba7dba6cf", "public_id": name, "version": version,
         "version_id": "6ee3e0c5a2f9e5d0ad7f4b9f1ce3d1a4",
         "signature": hash(&format!("public_id={name}&version={version}{secret}")),
-        "width": picture.width(), "height": picture.height(), "format": "jpg", "resource_type": "image",
+        "width": image.width(), "height": image.height(), "format": "jpg", "resource_type": "image",
         "created_at": "2026-11-22T07:00:00Z", "tags": [], "bytes": bytes, "type": "upload", "etag": "e",
         "placeholder": false, "url": address.replace("https", "http"), "secure_url": address,
     });
@@ -255,7 +255,7 @@ async fn destroy(State(fake): State<Fake>, body: Bytes) -> Response {
     if let Some(refusal) = fake.stranger(DESTROY, &sent) {
         return refusal;
     }
-    let was_there = fake.memory.lock().unwrap().pictures.remove(&sent["public_id"]).is_some();
+    let was_there = fake.memory.lock().unwrap().images.remove(&sent["public_id"]).is_some();
     fake.answer(DESTROY, 200, &json!({ "result": if was_there { "ok" } else { "not found" } }))
 }
 

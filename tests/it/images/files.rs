@@ -13,16 +13,16 @@ pub const BLUE: [u8; 3] = [30, 30, 220];
 /// A text in EXIF that must not be served.
 pub const HIDDEN: &str = "44.4938 N, 11.3430 E, taken by Ada";
 
-fn written(picture: &DynamicImage, format: ImageFormat) -> Vec<u8> {
+fn written(image: &DynamicImage, format: ImageFormat) -> Vec<u8> {
     let mut bytes = Cursor::new(Vec::new());
-    picture.write_to(&mut bytes, format).unwrap();
+    image.write_to(&mut bytes, format).unwrap();
     bytes.into_inner()
 }
 
 /// Red on the left, blue on the right.
 pub fn jpeg(width: u32, height: u32) -> Vec<u8> {
-    let picture = RgbImage::from_fn(width, height, |x, _| Rgb(if x < width / 2 { RED } else { BLUE }));
-    written(&picture.into(), ImageFormat::Jpeg)
+    let image = RgbImage::from_fn(width, height, |x, _| Rgb(if x < width / 2 { RED } else { BLUE }));
+    written(&image.into(), ImageFormat::Jpeg)
 }
 
 /// Red on the left, transparent on the right.
@@ -39,11 +39,11 @@ pub fn webp(width: u32, height: u32) -> Vec<u8> {
 
 /// One colour in Display P3, the colour space of phones.
 pub fn display_p3(width: u32, height: u32, colour: [u8; 3]) -> Vec<u8> {
-    let picture = RgbImage::from_pixel(width, height, Rgb(colour));
+    let image = RgbImage::from_pixel(width, height, Rgb(colour));
     let mut bytes = Vec::new();
     let mut encoder = JpegEncoder::new_with_quality(&mut bytes, 100);
     encoder.set_icc_profile(ColorProfile::new_display_p3().encode().unwrap()).unwrap();
-    encoder.write_image(&picture, width, height, image::ExtendedColorType::Rgb8).unwrap();
+    encoder.write_image(&image, width, height, image::ExtendedColorType::Rgb8).unwrap();
     bytes
 }
 

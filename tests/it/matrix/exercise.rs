@@ -66,20 +66,20 @@ pub async fn send(
         Some(body) => request.json(&body),
         None => request,
     };
-    if takes_picture(operation) {
+    if takes_image(operation) {
         request = request.header("content-type", "image/png").body(files::png(20, 20));
     }
     person.send(request).await
 }
 
 /// Whether its body is an image.
-const fn takes_picture(operation: Operation) -> bool {
+const fn takes_image(operation: Operation) -> bool {
     matches!(operation, Operation::SetImage | Operation::SetItemImage)
 }
 
 /// Whether it has a body.
 pub fn has_body(operation: Operation) -> bool {
-    takes_picture(operation) || body(operation, Caller::Admin, Target::A, &Ids::new(), DateTime::UNIX_EPOCH).is_some()
+    takes_image(operation) || body(operation, Caller::Admin, Target::A, &Ids::new(), DateTime::UNIX_EPOCH).is_some()
 }
 
 fn euros(amount: i64) -> Value {

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{op, outcomes, sends};
 use crate::app::TestApp;
 use crate::people::Person;
-use crate::retention::clears;
+use crate::retention::deletes_expired;
 
 async fn names(person: &Person) -> Vec<String> {
     let list = person.get("/api/me/sync-devices").await.expect(200);
@@ -100,8 +100,8 @@ async fn a_history_replayed_after_its_results_were_deleted_changes_nothing() {
     ];
     sends(&ada, "phone", &history).await.expect(200);
     app.execute("update sync_operations set finished_at = finished_at - interval '31 days'").await;
-    assert_eq!(clears(&app, "sync_operations").await, 2, "the one beyond the gap stays until that is closed");
-    assert_eq!(clears(&app, "sync_devices").await, 0);
+    assert_eq!(deletes_expired(&app, "sync_operations").await, 2, "the one beyond the gap stays until that is closed");
+    assert_eq!(deletes_expired(&app, "sync_devices").await, 0);
     let answer = outcomes(&sends(&ada, "phone", &history).await);
     assert_eq!(answer, ["duplicate:null", "duplicate:null", "duplicate:applied"]);
     assert_eq!(app.count("select count(*) from orders").await, 2);

@@ -15,6 +15,7 @@ const SHARED: &[&str] = &[
     "cache",
     "client",
     "clock",
+    "closable_stream",
     "config",
     "content_coding",
     "database",
@@ -44,8 +45,8 @@ const SHARED: &[&str] = &[
     "problem",
     "quota",
     "row_limit",
-    "severable",
     "shares",
+    "step_count",
     "stored_responses",
     "telemetry",
     "tenancy",
@@ -53,7 +54,6 @@ const SHARED: &[&str] = &[
     "timestamp",
     "uow",
     "variables",
-    "work",
     "written",
 ];
 

@@ -14,7 +14,7 @@ use reqwest::{StatusCode, Url};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
-use super::{Addresses, Outcome, Picture, StoreError, StoreImage, Variant};
+use super::{Addresses, Outcome, PreparedImage, StoreError, StoreImage, Variant};
 
 /// The account and its addresses.
 #[derive(Debug, Clone)]
@@ -167,7 +167,7 @@ impl Cloudinary {
         let away = |error: reqwest::Error| StoreError::Unavailable(error.without_url().to_string());
         let request = self.client.post(address);
         let request = if let Some(file) = file {
-            let file = Part::bytes(file.to_vec()).file_name("picture.jpg").mime_str("image/jpeg").map_err(away)?;
+            let file = Part::bytes(file.to_vec()).file_name("image.jpg").mime_str("image/jpeg").map_err(away)?;
             let form = parameters.into_iter().fold(Form::new(), |form, (name, value)| form.text(name, value));
             request.multipart(form.part("file", file))
         } else {
@@ -228,15 +228,15 @@ impl StoreImage for Cloudinary {
         "cloudinary"
     }
 
-    fn put<'a>(&'a self, key: &'a str, picture: &'a Picture) -> Outcome<'a, Addresses> {
+    fn put<'a>(&'a self, key: &'a str, image: &'a PreparedImage) -> Outcome<'a, Addresses> {
         Box::pin(async move {
             let parameters = BTreeMap::from([("public_id", key.to_owned()), ("overwrite", "true".to_owned())]);
-            let uploaded: Uploaded = self.call("upload", &parameters, Some(&picture.hero)).await?;
+            let uploaded: Uploaded = self.call("upload", &parameters, Some(&image.hero)).await?;
             // Signed by Cloudinary with the same secret: a response from somebody else is refused.
             let Uploaded { public_id, version, signature } = uploaded;
             let signed = BTreeMap::from([("public_id", public_id.clone()), ("version", version.to_string())]);
             if public_id != key || signature != sign(self.settings.signature, &signed, self.secret()) {
-                return Err(StoreError::Garbage("an answer that is not signed for this picture".into()));
+                return Err(StoreError::Garbage("an answer that is not signed for this image".into()));
             }
             let Settings { delivery_url, cloud_name, .. } = &self.settings;
             let base = format!("{}/{cloud_name}/image/upload", delivery_url.trim_end_matches('/'));

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Addresses, Outcome, Picture, StoreError, StoreImage, Variant};
+use super::{Addresses, Outcome, PreparedImage, StoreError, StoreImage, Variant};
 
 /// Stores images in a folder, which is served under a configured address.
 #[derive(Debug, Clone)]
@@ -45,7 +45,7 @@ impl StoreImage for LocalDisk {
         "local"
     }
 
-    fn put<'a>(&'a self, key: &'a str, picture: &'a Picture) -> Outcome<'a, Addresses> {
+    fn put<'a>(&'a self, key: &'a str, image: &'a PreparedImage) -> Outcome<'a, Addresses> {
         Box::pin(async move {
             let folder = self.folder(key).ok_or_else(|| no_such_key(key))?;
             tokio::fs::create_dir_all(&folder).await.map_err(|error| failed(&folder, &error))?;
@@ -53,7 +53,7 @@ impl StoreImage for LocalDisk {
                 let path = folder.join(format!("{}.jpg", variant.name()));
                 // Written under another name first, so that a partial image is never served.
                 let whole = folder.join(format!("{}.part", variant.name()));
-                tokio::fs::write(&whole, picture.bytes(variant)).await.map_err(|error| failed(&whole, &error))?;
+                tokio::fs::write(&whole, image.bytes(variant)).await.map_err(|error| failed(&whole, &error))?;
                 tokio::fs::rename(&whole, &path).await.map_err(|error| failed(&path, &error))?;
             }
             Ok(Addresses::of(|variant| format!("{}/{key}/{}.jpg", self.base, variant.name())))

@@ -4,7 +4,7 @@
 //! anything is decoded; other compressed content of the file is ignored (`chunks.rs`). The file must end where its
 //! format says, so that nothing can be hidden after the image. Then the image is decoded, rotated by its EXIF
 //! orientation, converted to sRGB, put on a white background, and encoded as JPEG, without locations, names and other
-//! metadata. Names and sizes of the variants are in [`Variant`]; each is a field of [`Picture`].
+//! metadata. Names and sizes of the variants are in [`Variant`]; each is a field of [`PreparedImage`].
 
 use std::io::Cursor;
 
@@ -52,7 +52,7 @@ impl Bounds {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// It does not begin like a supported format.
-    #[error("must be a JPEG, PNG or WebP picture")]
+    #[error("must be a JPEG, PNG or WebP image")]
     UnknownFormat,
     /// A photo format of phones that is not supported.
     #[error("is HEIC or AVIF, which is not supported: send it as JPEG, PNG or WebP")]
@@ -71,13 +71,13 @@ pub enum Refusal {
     #[error("must have at most {MAX_SCANS} scans: save it as an ordinary JPEG")]
     Scans,
     /// It cannot be decoded; the message of the decoder is for the log.
-    #[error("is damaged: open it in a program for pictures, save it again, and send that")]
+    #[error("is damaged: open it in an image editor, save it again, and send that")]
     Damaged(String),
 }
 
 /// A prepared image: a JPEG for each variant.
 #[derive(Debug, Clone)]
-pub struct Picture {
+pub struct PreparedImage {
     /// The width of the largest variant in pixels.
     pub width: u32,
     /// The height of the largest variant in pixels.
@@ -95,7 +95,7 @@ pub struct Picture {
     pub hero: Vec<u8>,
 }
 
-impl Picture {
+impl PreparedImage {
     /// The bytes of a variant.
     pub fn bytes(&self, variant: Variant) -> &[u8] {
         match variant {
@@ -112,7 +112,7 @@ impl Picture {
 ///
 /// # Errors
 /// [`Refusal`].
-pub fn prepare(file: &[u8], bounds: Bounds) -> Result<Picture, Refusal> {
+pub fn prepare(file: &[u8], bounds: Bounds) -> Result<PreparedImage, Refusal> {
     let is_heif = file.get(4..8) == Some(b"ftyp");
     let format = format_of(file).ok_or(if is_heif { Refusal::Heif } else { Refusal::UnknownFormat })?;
     let bare = (format == ImageFormat::Png).then(|| bare_png(file).ok_or(Refusal::Ending)).transpose()?;
@@ -132,13 +132,13 @@ pub fn prepare(file: &[u8], bounds: Bounds) -> Result<Picture, Refusal> {
         return Err(Refusal::Scans);
     }
     let pixel = if scans.is_progressive { PROGRESSIVE_PIXEL } else { 1 };
-    let (picture, profile) = decode(bare.as_deref().unwrap_or(file), format, bounds, pixel)?;
+    let (image, profile) = decode(bare.as_deref().unwrap_or(file), format, bounds, pixel)?;
     drop(bare);
     // Scaled down first, because fewer pixels are converted then.
-    let hero = within(&picture, HERO_SIDE);
-    drop(picture);
+    let hero = within(&image, HERO_SIDE);
+    drop(image);
     let hero = DynamicImage::from(in_srgb(flatten(&hero), profile.as_deref()));
-    Ok(Picture {
+    Ok(PreparedImage {
         width: hero.width(),
         height: hero.height(),
         thumbhash: thumbhash(&hero),
@@ -172,9 +172,9 @@ fn webp_ends_well(file: &[u8]) -> bool {
 }
 
 /// Scales an image down to this width and height; it is never enlarged.
-fn within(picture: &DynamicImage, side: u32) -> DynamicImage {
-    let fits = picture.width().max(picture.height()) <= side;
-    if fits { picture.clone() } else { picture.resize(side, side, FilterType::Triangle) }
+fn within(image: &DynamicImage, side: u32) -> DynamicImage {
+    let fits = image.width().max(image.height()) <= side;
+    if fits { image.clone() } else { image.resize(side, side, FilterType::Triangle) }
 }
 
 /// The storage of a JPEG (ITU T.81, annex B), as far as its markers describe it.
@@ -248,29 +248,29 @@ fn decode(
     let orientation = decoder.orientation().map_err(damaged)?;
     // A profile that cannot be read or exceeds the limit is ignored.
     let profile = decoder.icc_profile().ok().flatten().filter(|profile| profile.len() <= LARGEST_PROFILE);
-    let mut picture = DynamicImage::from_decoder(decoder).map_err(damaged)?;
-    picture.apply_orientation(orientation);
-    Ok((picture, profile))
+    let mut image = DynamicImage::from_decoder(decoder).map_err(damaged)?;
+    image.apply_orientation(orientation);
+    Ok((image, profile))
 }
 
 /// Converts the colours of a profile to sRGB. An invalid profile is ignored.
-fn in_srgb(picture: RgbImage, profile: Option<&[u8]>) -> RgbImage {
-    let Some(profile) = profile.and_then(|profile| ColorProfile::new_from_slice(profile).ok()) else { return picture };
+fn in_srgb(image: RgbImage, profile: Option<&[u8]>) -> RgbImage {
+    let Some(profile) = profile.and_then(|profile| ColorProfile::new_from_slice(profile).ok()) else { return image };
     let (srgb, options) = (ColorProfile::new_srgb(), TransformOptions::default());
-    let Ok(transform) = profile.create_transform_8bit(Layout::Rgb, &srgb, Layout::Rgb, options) else { return picture };
-    let mut turned = vec![0; picture.len()];
-    match transform.transform(&picture, &mut turned) {
-        Ok(()) => RgbImage::from_raw(picture.width(), picture.height(), turned).unwrap_or(picture),
-        Err(_) => picture,
+    let Ok(transform) = profile.create_transform_8bit(Layout::Rgb, &srgb, Layout::Rgb, options) else { return image };
+    let mut turned = vec![0; image.len()];
+    match transform.transform(&image, &mut turned) {
+        Ok(()) => RgbImage::from_raw(image.width(), image.height(), turned).unwrap_or(image),
+        Err(_) => image,
     }
 }
 
 /// Eight bits a channel, on white.
-fn flatten(picture: &DynamicImage) -> RgbImage {
-    if !picture.color().has_alpha() {
-        return picture.to_rgb8();
+fn flatten(image: &DynamicImage) -> RgbImage {
+    if !image.color().has_alpha() {
+        return image.to_rgb8();
     }
-    let seen = picture.to_rgba8();
+    let seen = image.to_rgba8();
     RgbImage::from_fn(seen.width(), seen.height(), |x, y| {
         let [red, green, blue, alpha] = seen.get_pixel(x, y).0;
         let on_white = |colour: u8| {
@@ -282,15 +282,15 @@ fn flatten(picture: &DynamicImage) -> RgbImage {
 }
 
 /// The placeholder is computed from an image of at most 100 × 100.
-fn thumbhash(picture: &DynamicImage) -> Vec<u8> {
-    let small = picture.thumbnail(100, 100).to_rgba8();
+fn thumbhash(image: &DynamicImage) -> Vec<u8> {
+    let small = image.thumbnail(100, 100).to_rgba8();
     // Both sides are at most 100.
     thumbhash::rgba_to_thumb_hash(small.width() as usize, small.height() as usize, small.as_raw())
 }
 
-fn encode(picture: &DynamicImage) -> Result<Vec<u8>, Refusal> {
+fn encode(image: &DynamicImage) -> Result<Vec<u8>, Refusal> {
     let mut bytes = Vec::new();
     let encoder = JpegEncoder::new_with_quality(&mut bytes, QUALITY);
-    picture.write_with_encoder(encoder).map_err(|error| Refusal::Damaged(error.to_string()))?;
+    image.write_with_encoder(encoder).map_err(|error| Refusal::Damaged(error.to_string()))?;
     Ok(bytes)
 }

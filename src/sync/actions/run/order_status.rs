@@ -1,6 +1,6 @@
 //! Changes the status of an order. A driver may have lost its delivery meanwhile.
 
-use super::{Unit, effect};
+use super::{OperationRun, effect};
 use crate::accounts::Caller;
 use crate::actor::Actor;
 use crate::delivery::actions::late_step;
@@ -17,7 +17,7 @@ use crate::sync::kinds::OfflineStatusUpdate;
 use crate::sync::sql::{self, StoredOperation};
 use crate::tenancy::TenancyContext;
 
-impl Unit<'_> {
+impl OperationRun<'_> {
     /// Changes the status of an order.
     pub(super) async fn advance(
         &self,

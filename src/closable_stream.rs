@@ -10,44 +10,44 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 /// Closes one connection. The listener adds it to every request of the connection.
 #[derive(Debug, Clone, Default)]
-pub struct Sever(CancellationToken);
+pub struct CloseHandle(CancellationToken);
 
-impl Sever {
+impl CloseHandle {
     /// From now on reads find the end of the stream, and writes fail.
-    pub fn sever(&self) {
+    pub fn close(&self) {
         self.0.cancel();
     }
 }
 
-/// A stream that ends when its [`Sever`] says so.
-pub struct Severable<S> {
+/// A stream that ends when its [`CloseHandle`] is used.
+pub struct ClosableStream<S> {
     stream: S,
-    sever: CancellationToken,
-    severed: Pin<Box<WaitForCancellationFutureOwned>>,
+    handle: CancellationToken,
+    closed: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
-impl<S> Severable<S> {
+impl<S> ClosableStream<S> {
     /// Wraps a new connection.
-    pub fn new(stream: S, sever: &Sever) -> Self {
-        let severed = Box::pin(sever.0.clone().cancelled_owned());
-        Self { stream, sever: sever.0.clone(), severed }
+    pub fn new(stream: S, handle: &CloseHandle) -> Self {
+        let closed = Box::pin(handle.0.clone().cancelled_owned());
+        Self { stream, handle: handle.0.clone(), closed }
     }
 
     fn check(&self) -> io::Result<()> {
-        if self.sever.is_cancelled() { Err(io::ErrorKind::BrokenPipe.into()) } else { Ok(()) }
+        if self.handle.is_cancelled() { Err(io::ErrorKind::BrokenPipe.into()) } else { Ok(()) }
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Severable<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for ClosableStream<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.severed.as_mut().poll(cx).is_ready() {
+        if self.closed.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Ok(()));
         }
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Severable<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for ClosableStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.check()?;
         Pin::new(&mut self.stream).poll_write(cx, bytes)
