@@ -28,8 +28,11 @@ create policy own on idempotency_keys
 grant select, insert, update, delete on idempotency_keys to comanda_app;
 
 create function lock_key(of_user uuid, of_operation text, sent text) returns void language plpgsql volatile as $$
+declare
+    -- PL/pgSQL evaluates an assignment without a query plan, which perform needs.
+    ignored boolean;
 begin
-    perform pg_advisory_xact_lock(hashtextextended('key ' || of_user::text || ' ' || of_operation || ' ' || sent, 0));
+    ignored := pg_advisory_xact_lock(hashtextextended('key ' || of_user::text || ' ' || of_operation || ' ' || sent, 0)) is null;
 end $$;
 comment on function lock_key(uuid, text, text) is
     'Serialises transactions that use one key, before they take other locks: a row of the key may be written last.';

@@ -105,18 +105,21 @@ create function open_cart_of(
     out restaurant uuid, out cart_version bigint, out items uuid[], out quantities integer[], out notes text[],
     out chosen jsonb[]
 ) language plpgsql volatile as $$
+declare
+    -- PL/pgSQL evaluates an assignment without a query plan, which perform needs.
+    ignored boolean;
 begin
-    perform set_config('app.user', person::text, true);
-    select c.restaurant_id, c.version into restaurant, cart_version
-    from carts c where c.id = cart and c.user_id = person and c.status = 'OPEN';
-    if found then
-        select coalesce(array_agg(i.menu_item_id order by i.line, i.key), '{}'),
-            coalesce(array_agg(i.quantity order by i.line, i.key), '{}'),
-            coalesce(array_agg(i.note order by i.line, i.key), '{}'),
-            coalesce(array_agg(i.choices order by i.line, i.key), '{}')
-        into items, quantities, notes, chosen
-        from cart_items i where i.restaurant_id = restaurant and i.cart_id = cart and i.quantity > 0;
-    end if;
+    ignored := set_config('app.user', person::text, true) is null;
+    select c.restaurant_id, c.version, lines.items, lines.quantities, lines.notes, lines.chosen
+    into restaurant, cart_version, items, quantities, notes, chosen
+    from carts c
+    cross join lateral (
+        select array_agg(i.menu_item_id) as items, array_agg(i.quantity) as quantities, array_agg(i.note) as notes,
+            array_agg(i.choices) as chosen
+        from (select l.menu_item_id, l.quantity, l.note, l.choices from cart_items l
+              where l.restaurant_id = c.restaurant_id and l.cart_id = c.id and l.quantity > 0
+              order by l.line, l.key) i) lines
+    where c.id = cart and c.user_id = person and c.status = 'OPEN';
 end $$;
 comment on function open_cart_of(uuid, uuid) is
     'The content of a user''s open cart, its lines in their order; all null if the user has no such open cart. Sets the '

@@ -5,14 +5,16 @@ create function take_stock(
     item_ids uuid[], item_portions integer[], modifier_ids uuid[], modifier_portions integer[]
 ) returns boolean language plpgsql volatile as $$
 declare
+    -- PL/pgSQL evaluates an assignment without a query plan, which perform needs.
+    ignored boolean;
     is_enough boolean;
     sold_out boolean := false;
     group_sold_out boolean := false;
 begin
-    -- Transactions that change stock of a restaurant run one after another: locking rows in the order of their ids
-    -- is not enough, because a row with several versions and key-share locks of foreign keys is locked in several
+    -- Transactions that change stock of a restaurant, or its menu, run one after another: locking rows in the order of
+    -- their ids is not enough, because a row with several versions and key-share locks of foreign keys is locked in several
     -- steps, between which two orders can deadlock.
-    perform pg_advisory_xact_lock(hashtextextended('stock ' || restaurant::text, 0));
+    ignored := pg_advisory_xact_lock(hashtextextended('stock ' || restaurant::text, 0)) is null;
     if cardinality(item_ids) > 0 then
         with taken as (
             update menu_items i set stock = i.stock - n.portions, updated_at = taken_at
@@ -55,6 +57,17 @@ comment on function take_stock is
     'Raises QO002 if anything is too low.';
 grant execute on function take_stock to comanda_app;
 
+create function is_current(restaurant uuid, restaurant_version bigint, menu_version bigint) returns boolean
+language plpgsql volatile as $$
+begin
+    return exists (
+        select from restaurants r left join menus m on m.restaurant_id = r.id
+        where r.id = restaurant and r.version = restaurant_version and coalesce(m.version, 1) = menu_version);
+end $$;
+comment on function is_current is
+    'Whether a restaurant and its menu still have these versions, as far as it is committed when this is called.';
+grant execute on function is_current to comanda_app;
+
 create function place_order(
     -- Of a call that is a transaction of its own; null within a transaction that the caller began.
     request_key text, request_fingerprint bytea, operation text, flushes_later boolean,
@@ -77,26 +90,31 @@ create function place_order(
     accept_by timestamptz, lines_size integer,
     lines smallint[], line_items uuid[], line_names text[], line_prices bigint[], line_quantities integer[],
     line_totals bigint[], line_notes text[], line_modifiers text[], line_allergens text[], line_taxes text[],
-    out number integer, out menu_changed boolean
+    out number integer, out menu_changed boolean, out outcome text
 ) language plpgsql volatile as $$
 declare
     is_alone constant boolean := request_key is not null;
-    portions constant integer := (select sum(q.portions) from unnest(line_quantities) as q(portions));
+    -- PL/pgSQL evaluates an assignment without a query plan, which perform needs.
+    ignored boolean;
+    portions integer;
     load record;
     order_json text;
 begin
     menu_changed := false;
+    if maxima is not null or network is not null then
+        portions := (select sum(q.portions) from unnest(line_quantities) as q(portions));
+    end if;
     if is_alone then
-        perform set_config('app.user', customer::text, true), set_config('app.shop', restaurant::text, true);
-        if flushes_later then
-            perform set_config('synchronous_commit', 'off', true);
-        end if;
+        ignored := set_config('app.user', customer::text, true) is null
+            or set_config('app.shop', restaurant::text, true) is null
+            or (flushes_later and set_config('synchronous_commit', 'off', true) is null);
         -- A concurrent request with the same key waits here until this one has ended, before it has taken other locks.
-        perform lock_key(customer, operation, request_key);
+        ignored := lock_key(customer, operation, request_key) is null;
         if exists (select from idempotency_keys k
                    where k.user_id = customer and k.operation = place_order.operation and k.key = request_key)
         then
-            raise exception 'the key was used before' using errcode = 'QO001';
+            outcome := 'DECLINED';
+            return;
         end if;
         if from_cart is not null then
             perform from carts c
@@ -104,8 +122,13 @@ begin
                 and c.version = cart_version
             for no key update;
             if not found then
-                raise exception 'the cart has changed' using errcode = 'QO001';
+                outcome := 'DECLINED';
+                return;
             end if;
+        end if;
+        if not is_current(restaurant, restaurant_version, menu_version) then
+            outcome := 'OUTDATED';
+            return;
         end if;
         if maxima is not null then
             load := order_load(restaurant, customer, recent_since, network, site);
@@ -120,7 +143,8 @@ begin
                 or load.site_recent >= maxima[11] or load.site_unanswered + portions > maxima[12]
                 or load.recent_anywhere >= maxima[13]
             then
-                raise exception 'a limit on orders is reached' using errcode = 'QO001';
+                outcome := 'DECLINED';
+                return;
             end if;
         end if;
     end if;
@@ -187,10 +211,8 @@ begin
             (event_head || order_json || '}')::json, placed_at);
         insert into idempotency_keys (user_id, operation, key, fingerprint, status, body, created_at)
         values (customer, operation, request_key, request_fingerprint, 201, convert_to(order_json, 'UTF8'), placed_at);
-        -- Last, so that it sees what was committed while this call waited for locks.
-        if not exists (select from restaurants r where r.id = restaurant and r.version = restaurant_version)
-            or coalesce((select m.version from menus m where m.restaurant_id = restaurant), 1) <> menu_version
-        then
+        -- Again, so that it sees what was committed while this call waited for locks.
+        if not is_current(restaurant, restaurant_version, menu_version) then
             raise exception 'the restaurant or its menu has changed' using errcode = 'QO002';
         end if;
     end if;
@@ -198,7 +220,8 @@ end $$;
 comment on function place_order is
     'Takes stock, draws the number of the day, writes an order with its lines, closes its cart and uses its quote. With a '
     'key it is a whole request: it also checks the limits on orders, writes the event and the response of the key, and '
-    'compares the versions of restaurant, menu and cart with those that the order was decided on. Raises QO002 if '
-    'restaurant, menu or stock are not as it was decided on, and QO001 if such an order needs a transaction. Without a '
-    'key, number is null if the stock is too low. Called by src/orders/sql/place.rs.';
+    'compares the versions of restaurant, menu and cart with those that the order was decided on. If nothing is written, '
+    'the number is null, and the outcome of an order with a key is DECLINED if it needs a transaction, and OUTDATED if '
+    'restaurant, menu or stock are not as it was decided on. If that is found only after something was written, it '
+    'raises QO001 or QO002 instead. Called by src/orders/sql/place.rs.';
 grant execute on function place_order to comanda_app;

@@ -47,7 +47,8 @@ pub struct Sockets {
     /// `SOCKET_REPLAYS_AT_ONCE`: maximum number of pages of missed events that are read at once (1 to 1000); further
     /// ones wait.
     pub replays_at_once: usize,
-    /// `SOCKET_ROOM_CHECKS_AT_ONCE`: maximum number of sockets whose rooms are checked again at once (1 to 1000).
+    /// `SOCKET_ROOM_CHECKS_AT_ONCE`: maximum number of sockets whose rooms are checked again at once after a change of
+    /// their user's rights, and as many with a new token (1 to 1000).
     pub room_checks_at_once: usize,
     /// `SOCKET_CONNECT_TIMEOUT`: A session that has not been signed in for this time is closed.
     pub connect_timeout: Duration,

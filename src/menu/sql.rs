@@ -113,10 +113,12 @@ pub async fn set_language(tx: &mut Tx, scope: &RestaurantScope, language: Option
     Ok(())
 }
 
-/// Locks the menu until the transaction ends, so that each edit sees the result of the one before.
+/// Locks the menu until the transaction ends, so that each edit sees the result of the one before. Then takes the lock
+/// of `take_stock` (`migrations/0110_place_order.sql`): an edit and an order that both lock many items would deadlock.
 pub async fn lock_menu(tx: &mut Tx, scope: &RestaurantScope) -> Result<(), Problem> {
     sqlx::query!(
-        r#"select pg_advisory_xact_lock(hashtextextended($1::uuid::text, 21)) as "locked!: ()""#,
+        r#"select pg_advisory_xact_lock(hashtextextended($1::uuid::text, 21)) as "locked!: ()",
+               pg_advisory_xact_lock(hashtextextended('stock ' || $1::uuid::text, 0)) as "waited!: ()""#,
         scope.restaurant() as RestaurantId,
     )
     .fetch_one(tx.connection())
@@ -260,7 +262,7 @@ pub(super) fn key_taken() -> Problem {
     Problem::invalid_field("/key", "is already in use")
 }
 
-/// Hides a category and its items. Items are locked in the order of their ids, as by orders.
+/// Hides a category and its items.
 pub async fn delete_category(tx: &mut Tx, scope: &RestaurantScope, id: CategoryId) -> Result<(), Problem> {
     let now = tx.now();
     let hidden = sqlx::query!(

@@ -91,7 +91,8 @@ pub fn start(
         disconnection: disconnection.clone(),
         limits,
         replays: Arc::new(Semaphore::new(app.config.sockets.replays_at_once)),
-        room_checks: Arc::new(Semaphore::new(app.config.sockets.room_checks_at_once)),
+        renewal_checks: Arc::new(Semaphore::new(app.config.sockets.room_checks_at_once)),
+        revocation_checks: Arc::new(Semaphore::new(app.config.sockets.room_checks_at_once)),
     };
     // Subscribed before the first socket connects.
     let received = app.callers.revocations();

@@ -87,6 +87,7 @@ async fn recheck(context: SocketContext, socket: SocketRef) {
 impl SocketContext {
     async fn check(&self, socket: &SocketRef) -> Result<(), Problem> {
         let session = SocketSession::of(socket)?;
+        let _permit = self.revocation_checks.acquire().await.map_err(|_| Problem::busy(1))?;
         let mut rooms = timeout(READ_TIMEOUT, session.rooms.lock()).await.map_err(|_| Problem::busy(1))?;
         session.begin_check();
         let caller = session.caller(&self.app).await?;

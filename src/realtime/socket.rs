@@ -37,8 +37,10 @@ pub struct SocketContext {
     pub limits: Arc<ConnectionLimits>,
     /// Pages of missed events that are read at once.
     pub replays: Arc<Semaphore>,
-    /// Sockets whose rooms are checked again at once.
-    pub room_checks: Arc<Semaphore>,
+    /// Sockets whose rooms are checked again at once with a new token.
+    pub renewal_checks: Arc<Semaphore>,
+    /// The same after a change of rights, which does not wait for renewals.
+    pub revocation_checks: Arc<Semaphore>,
 }
 
 /// The `auth` object of the handshake.
@@ -226,6 +228,8 @@ impl SocketContext {
         let (caller, expires_in) = session.renew(&self.app, token).await?;
         // Changes of rights arrive as revocations as well.
         let left = if is_due {
+            // Taken before the rooms are locked, so that a revocation of this socket waits for one check at most.
+            let _permit = self.renewal_checks.acquire().await.map_err(|_| Problem::busy(1))?;
             self.leave_forbidden(socket, &caller, &mut *session.rooms.lock().await).await?
         } else {
             Vec::new()
@@ -233,7 +237,8 @@ impl SocketContext {
         Ok(Renewed { ok: true, expires_in, left: left.iter().map(Room::to_string).collect() })
     }
 
-    /// Removes a socket from the rooms that its user may not see any more, and returns these rooms.
+    /// Removes a socket from the rooms that its user may not see any more, and returns these rooms. Rooms are checked
+    /// outside of the slots of requests, so the caller has a permit, of which there are few.
     pub async fn leave_forbidden(
         &self,
         socket: &SocketRef,
@@ -245,8 +250,6 @@ impl SocketContext {
         joined.sort_by_key(|(room, _)| !matches!(room, Room::Restaurant(_)));
         let mut left = Vec::new();
         for some in joined.chunks(ROOMS_AT_ONCE) {
-            // Rooms are checked outside of the slots of requests, so few sockets are checked at once.
-            let _permit = self.room_checks.acquire().await.map_err(|_| Problem::busy(1))?;
             let names: Vec<_> = some.iter().map(|(room, _)| *room).collect();
             let accesses = access_to_all(&self.app, caller, &names).await?;
             for ((_, audience), (room, access)) in some.iter().zip(accesses) {

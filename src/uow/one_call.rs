@@ -3,7 +3,8 @@
 //!
 //! In a transaction of several statements each of them is a round trip, and locks are held through all that follow. A
 //! call holds its locks only while PostgreSQL works. What was read may be out of date when it runs, so the function
-//! compares versions and raises [`OUTDATED`]; the request is then decided again.
+//! compares versions; if they have changed, the request is decided again. A function that has written nothing returns
+//! its outcome, because PostgreSQL logs each error; otherwise it raises [`DECLINED`] or [`OUTDATED`].
 
 use std::borrow::Cow;
 use std::pin::Pin;
@@ -16,10 +17,10 @@ use super::{AccessMode, Database, Outcome, Steps, Tx};
 use crate::ids::UserId;
 use crate::problem::Problem;
 
-/// The SQLSTATE by which a function declines: it wrote nothing, because the request needs more than one call.
+/// The SQLSTATE by which a function rolls back because the request needs more than one call.
 const DECLINED: &str = "QO001";
 
-/// The SQLSTATE by which a function says that it wrote nothing because what was read is out of date.
+/// The SQLSTATE by which a function rolls back because what was read is out of date.
 const OUTDATED: &str = "QO002";
 
 /// The result of a request in two steps.
@@ -33,8 +34,19 @@ pub enum OneCall<T> {
     Declined,
 }
 
+impl<T> OneCall<T> {
+    /// The same with another result.
+    pub fn map<U>(self, of: impl FnOnce(T) -> U) -> OneCall<U> {
+        match self {
+            Self::Done(result) => OneCall::Done(of(result)),
+            Self::Outdated => OneCall::Outdated,
+            Self::Declined => OneCall::Declined,
+        }
+    }
+}
+
 /// The call of a function, boxed: `|tx, decided| Box::pin(async move { … })`.
-pub type Call<'t, T> = Pin<Box<dyn Future<Output = Result<T, sqlx::Error>> + Send + 't>>;
+pub type Call<'t, T> = Pin<Box<dyn Future<Output = Result<OneCall<T>, sqlx::Error>> + Send + 't>>;
 
 impl Database {
     /// Decides with statements that are no transaction, and writes with one call. The statements of `decide` see public
@@ -93,7 +105,7 @@ impl Database {
         let unflushed = tx.ticket.is_some().then(|| self.flush.committing());
         // PostgreSQL ends a statement that takes longer than `work`.
         match timeout(self.bounds.work + self.bounds.commit, call(&mut tx, decided)).await {
-            Ok(Ok(answer)) => self.confirm(tx, unflushed, OneCall::Done(answer)).await,
+            Ok(Ok(answer)) => self.confirm(tx, unflushed, answer).await,
             Ok(Err(error @ sqlx::Error::Database(_))) if !connection_is_dead(&error) => {
                 tx.connection.give_back();
                 match sqlstate(&error).as_deref() {

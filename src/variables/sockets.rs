@@ -92,8 +92,8 @@ pub(super) const TABLE: &[Variable] = &[
         LIVE,
         "SOCKET_ROOM_CHECKS_AT_ONCE",
         "2",
-        "Maximum number of sockets whose rooms are checked again at once, after a change of their user's rights or \
-         with a new token (1 to 1000); further ones wait.",
+        "Maximum number of sockets whose rooms are checked again at once after a change of their user's rights, and as \
+         many with a new token (1 to 1000); further ones wait.",
     ),
     plain(LIVE, "SOCKET_CONNECT_TIMEOUT", "10s", "A session that has not been signed in for this time is closed."),
     plain(

@@ -4,6 +4,7 @@
 use axum::http::Method;
 use chrono::{Datelike as _, TimeDelta};
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::app::TestApp;
@@ -194,4 +195,54 @@ async fn a_menu_of_more_items_than_the_cache_holds_is_ordered_from() {
     assert!(largest > 400 << 10, "{largest}");
     // The first ones were removed, and are read again.
     ada.places_order(&shop, &[(&shop.dishes[0], 1), (&shop.dishes[989], 1)]).await;
+}
+
+/// An edit of the menu and an order that both lock many items would deadlock if they did not lock the stock first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn orders_and_edits_of_the_menu_do_not_deadlock() {
+    let app = TestApp::with(&[("ORDER_MAX_OPEN", "500")]).await;
+    let mut shop = app.restaurant("Luigi").opens().await;
+    let menu = |price: i64| {
+        let item = |number: i64| {
+            json!({ "key": number.to_string(), "name": format!("Dish {number}"), "price": euros(price),
+                "stock": 100_000 })
+        };
+        json!({ "language": "it",
+            "categories": [{ "key": "all", "name": "All", "items": (0..90).map(item).collect::<Vec<_>>() }] })
+    };
+    shop.owner.put(&shop.path("/menu"), &menu(100)).await.expect(200);
+    let shown = shop.owner.get(&shop.path("/menu")).await.expect(200);
+    let items = shown["categories"][0]["items"].as_array().unwrap().iter();
+    shop.dishes = items.map(|item| Dish { id: id_of(item).to_owned(), name: item["name"].to_string() }).collect();
+    let mut at_once = JoinSet::new();
+    for customer in app.crowd(4).await {
+        let lines: Vec<_> = shop.dishes.iter().map(|dish| json!({ "itemId": dish.id, "quantity": 1 })).collect();
+        let order = json!({ "restaurantId": shop.id, "fulfilment": "PICKUP", "lines": lines });
+        at_once.spawn(async move {
+            for _ in 0..8 {
+                customer.asks_for_order(&Uuid::new_v4().to_string(), &order).await.expect(201);
+            }
+        });
+    }
+    let edited = shop.clone();
+    at_once.spawn(async move {
+        for price in 101..117 {
+            edited.owner.put(&edited.path("/menu"), &menu(price)).await.expect(200);
+        }
+    });
+    at_once.join_all().await;
+    assert_eq!(app.count("select deadlocks from pg_stat_database where datname = current_database()").await, 0);
+}
+
+#[tokio::test]
+async fn an_outdated_decision_writes_nothing() {
+    let app = TestApp::start().await;
+    let luigi = Luigi::opens(&app).await;
+    let ada = app.customer("Ada").await;
+    luigi.orders_as_quoted(&ada, "at first").await;
+    luigi.shop.owner.patch(&luigi.shop.path(""), &json!({ "deliveryFee": euros(310) })).await.expect(200);
+    luigi.orders_as_quoted(&ada, "after a change").await;
+    // A row that is rolled back leaves a gap in the identities.
+    let gaps = "select max(id) - min(id) + 1 - count(*) from stock_ledger";
+    assert_eq!(app.count(gaps).await, 0);
 }

@@ -48,7 +48,7 @@ macro_rules! replace_links {
     };
 }
 
-/// Locks all items and modifiers in the order of their ids, as orders do, before many of them are changed.
+/// Locks all items and modifiers, so that nobody changes their stock or availability. The menu must be locked.
 pub async fn lock(tx: &mut Tx, scope: &RestaurantScope) -> Result<(), Problem> {
     sqlx::query!(
         "select id from menu_items where restaurant_id = $1 and deleted_at is null order by id for no key update",

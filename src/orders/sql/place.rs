@@ -21,7 +21,7 @@ use crate::place::Place;
 use crate::problem::{OnConstraint as _, Problem};
 use crate::restaurants::tax::{Rate, TaxRoundingLevel, TaxRules};
 use crate::tenancy::RestaurantScope;
-use crate::uow::Tx;
+use crate::uow::{OneCall, Tx};
 use crate::written::MAX_BYTES_OF_OTHERS;
 
 /// The counted stock that all lines together take.
@@ -103,6 +103,7 @@ pub struct DecidedOn {
 struct CallResult {
     number: Option<i32>,
     menu_changed: bool,
+    outcome: Option<String>,
 }
 
 fn column<T>(lines: &[OrderLine], value: impl Fn(&OrderLine) -> T) -> Vec<T> {
@@ -125,25 +126,28 @@ fn by_rate<T>(taxes: &[TaxAt], value: impl Fn(&TaxAt) -> T) -> Vec<T> {
 /// nothing is written and the transaction must be rolled back.
 pub async fn insert(tx: &mut Tx, scope: &RestaurantScope, row: &NewRow<'_>) -> Result<Placed, Problem> {
     let called = call(tx, scope, row, None).await.on_constraint("orders_cart_key", Problem::not_found)?;
-    let CallResult { number, menu_changed } = called;
+    let CallResult { number, menu_changed, .. } = called;
     Ok(number.map_or(Placed::OutOfStock, |number| Placed::Numbered { number, menu_changed }))
 }
 
 /// Writes an order, its event and its stored response, in a transaction of its own; returns the order's number.
 ///
 /// # Errors
-/// `QO001` if the order has to be decided again; see `migrations/0110_place_order.sql`.
+/// Those of PostgreSQL, and those by which the function rolls back (`migrations/0110_place_order.sql`).
 pub async fn insert_in_one_call(
     tx: &mut Tx,
     scope: &RestaurantScope,
     row: &NewRow<'_>,
     request: &WholeRequest<'_>,
-) -> Result<i32, sqlx::Error> {
-    let number = call(tx, scope, row, Some(request)).await?.number.ok_or(sqlx::Error::RowNotFound)?;
+) -> Result<OneCall<i32>, sqlx::Error> {
+    let CallResult { number, outcome, .. } = call(tx, scope, row, Some(request)).await?;
+    let Some(number) = number else {
+        return Ok(if outcome.as_deref() == Some("OUTDATED") { OneCall::Outdated } else { OneCall::Declined });
+    };
     let (event, response) = request.json.size();
     tx.note_bytes(event + response.min(MAX_BYTES_OF_OTHERS));
     tx.note_event();
-    Ok(number)
+    Ok(OneCall::Done(number))
 }
 
 /// The call of `place_order`, in a transaction or as a whole request.
@@ -163,7 +167,7 @@ async fn call(
     let is_flushed_later = tx.is_flushed_later();
     sqlx::query_as!(
         CallResult,
-        r#"select number, menu_changed as "menu_changed!" from place_order(
+        r#"select number, menu_changed as "menu_changed!", outcome from place_order(
                $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
                $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, $44,
                $45, $46, $47, $48, $49, $50, $51, $52, $53, $54, $55, $56, $57, $58, $59, $60, $61, $62, $63, $64, $65,

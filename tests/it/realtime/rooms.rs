@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::TRANSPORTS;
 use super::phone::Phone;
 use super::stage::{Stage, assert_same, token_of};
+use crate::app::eventually;
 use crate::people::id_of;
 
 /// How long tokens live.
@@ -266,6 +267,57 @@ async fn a_former_member_leaves_many_rooms_of_many_sockets() {
         assert_eq!(phone.next().await.1["order"]["id"], own["id"], "the room of their own order stays");
         phone.received_nothing().await;
     }
+}
+
+/// A former member is removed from rooms although all renewals that may be checked at once are stuck.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::disallowed_methods, reason = "a client that waits")]
+async fn a_former_member_is_not_kept_in_rooms_by_renewals() {
+    let patience = [("DATABASE_LOCK_TIMEOUT", "60s"), ("DATABASE_UNIT_TIMEOUT", "60s")];
+    let stage = Stage::set_with(&[&[("SOCKET_ROOM_CHECKS_AT_ONCE", "1")][..], &patience].concat()).await;
+    let staff = stage.app.staff_of(&stage.shop).await;
+    let (mut former, mut owner) =
+        (stage.phone_of(&staff, "websocket").await, stage.phone_of(&stage.shop.owner, "websocket").await);
+    former.join(&stage.room(), None).await;
+    owner.join(&stage.room(), None).await;
+    let order = stage.ada_orders().await;
+    let mut ada = stage.phone_of(&stage.ada, "websocket").await;
+    ada.join(&format!("order:{}", id_of(&order)), None).await;
+    // Reading orders waits from here on. A lock of the table would also hold back the event log.
+    let mut holding = stage.app.superuser.acquire().await.unwrap();
+    let policy = "create function waits() returns boolean language plpgsql volatile as $$
+        begin perform pg_advisory_xact_lock_shared(1); return true; end $$;
+        create policy waits on orders as restrictive for select using (waits());
+        select pg_advisory_lock(1)";
+    sqlx::raw_sql(policy).execute(&mut *holding).await.unwrap();
+    let token = token_of(&stage.ada).to_owned();
+    let renewing = tokio::spawn(async move { ada.ask("auth:renew", &json!([{ "token": token }])).await });
+    eventually("the renewal waits", async || {
+        let waiting = "select count(*) from pg_locks where locktype = 'advisory' and not granted
+            and database = (select oid from pg_database where datname = current_database())";
+        stage.app.count(waiting).await == 1
+    })
+    .await;
+    former.drops_received().await;
+    owner.drops_received().await;
+    stage.shop.owner.delete(&stage.shop.path(&format!("/members/{}", staff.id))).await.expect(204);
+    let item = stage.shop.path(&format!("/items/{}", stage.shop.any_dish().id));
+    let mut price = 1_000;
+    loop {
+        price += 1;
+        let change = json!({ "price": { "amount": price, "currency": "EUR" } });
+        stage.shop.owner.patch(&item, &change).await.expect(200);
+        assert_eq!(owner.next().await.0, "menu:changed");
+        if former.drops_received().await == 0 {
+            break;
+        }
+        assert!(price < 1_500, "the former member still hears the restaurant's events");
+    }
+    sqlx::raw_sql("select pg_advisory_unlock(1); drop policy waits on orders; drop function waits")
+        .execute(&mut *holding)
+        .await
+        .unwrap();
+    assert_eq!(renewing.await.unwrap()["ok"], true);
 }
 
 #[test]

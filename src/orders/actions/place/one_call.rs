@@ -211,13 +211,14 @@ fn only_from_the_server<T>(problem: Problem) -> Result<Option<T>, Problem> {
 }
 
 impl DecidedOrder {
-    async fn write(self, tx: &mut Tx, claim: &Claim) -> Result<IdempotentResponse, sqlx::Error> {
+    async fn write(self, tx: &mut Tx, claim: &Claim) -> Result<OneCall<IdempotentResponse>, sqlx::Error> {
         let Self { scope, order, json, day, taken, tax, network, limits, decided_on, facts } = self;
         let row = NewRow { order: &order, day, taken: &taken, tax: &tax, network };
         let request = WholeRequest { claim, decided_on, limits, json: &json };
-        let number = sql::place::insert_in_one_call(tx, &scope, &row, &request).await.inspect_err(|_| {
+        let called = sql::place::insert_in_one_call(tx, &scope, &row, &request).await;
+        if !matches!(called, Ok(OneCall::Done(_) | OneCall::Declined)) {
             facts.forget(scope.restaurant(), order.items.iter().map(|line| line.item_id));
-        })?;
-        Ok(IdempotentResponse::written(StatusCode::CREATED, json.order(number)))
+        }
+        Ok(called?.map(|number| IdempotentResponse::written(StatusCode::CREATED, json.order(number))))
     }
 }
