@@ -59,7 +59,7 @@ pub async fn serve_memory(file: &str) {
     let http = measure::config("postgres://nowhere", "").http;
     let router = Router::new().route("/api/restaurants/{restaurantId}/menu", get(handler));
     let admission = Admission::new(1, Duration::ZERO);
-    let router = middleware::inside(router, &http, 10 << 20);
+    let router = middleware::inside(router, &http, 10 << 20, tokio_util::task::TaskTracker::new());
     let router = middleware::outside(router, &http, admission, Arc::default());
     let listener = server::listen(&http).await.unwrap();
     println!("{}", listener.local_addr().unwrap());

@@ -10,6 +10,7 @@ use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Version, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use http_body_util::Limited;
+use tokio_util::task::TaskTracker;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::CorsLayer;
 use tracing::Instrument as _;
@@ -33,8 +34,8 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const LONGEST_REQUEST_ID: usize = 128;
 
-/// Middleware of the routes. From the outside in: compression, panics, time limit, body size.
-pub fn inside(router: Router, bounds: &Http, largest_image: usize) -> Router {
+/// Middleware of the routes. From the outside in: compression, panics, time limit, a task for each request, body size.
+pub fn inside(router: Router, bounds: &Http, largest_image: usize, requests: TaskTracker) -> Router {
     let sizes = BodySizes {
         usual: bounds.max_body_bytes,
         menu: bounds.max_menu_bytes,
@@ -45,9 +46,26 @@ pub fn inside(router: Router, bounds: &Http, largest_image: usize) -> Router {
         from_fn_with_state(LargeResponses::new(), compress),
         CatchPanicLayer::custom(panicked),
         from_fn_with_state(Arc::new(bounds.request_timeout), in_time),
+        from_fn_with_state(requests, finish_begun),
         axum::extract::DefaultBodyLimit::disable(),
         from_fn_with_state((sizes, budget), of_bounded_size),
     ))
+}
+
+/// Runs the request in a task of its own, which ends also if the client disconnects or the time limit passes.
+///
+/// The future of a request is dropped when its connection is closed, but its work in the database goes on. With the
+/// future, its slot, its share of a queue and its counts would be lost, and whoever closes connections could have more
+/// than their share.
+async fn finish_begun(State(requests): State<TaskTracker>, request: Request, next: Next) -> Response {
+    match requests.spawn(next.run(request).in_current_span()).await {
+        Ok(response) => response,
+        Err(ended) => match ended.try_into_panic() {
+            // The layer outside of this one makes the response.
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(cancelled) => Problem::internal(&cancelled).into_response(),
+        },
+    }
 }
 
 /// The largest size of a form around an image, in bytes.

@@ -87,7 +87,10 @@ pub fn router(app: &Arc<App>) -> Result<Routes, RouterError> {
         .merge(images::http::routes())
         .fallback(not_found)
         .with_state(Arc::clone(app));
-    Ok(Routes { router: middleware::inside(routes, &app.config.http, app.config.images.max_bytes), operations })
+    Ok(Routes {
+        router: middleware::inside(routes, &app.config.http, app.config.images.max_bytes, app.jobs.clone()),
+        operations,
+    })
 }
 
 /// Reads the operations of the document and compares them with the permission table.
