@@ -3,7 +3,7 @@
 //! The key, a fingerprint of the request and the response are written in the transaction of the effect, so that none
 //! exists without the others. A refusal rolls everything back, the key included. The same key with another request is
 //! refused (`idempotency/claim.rs`). A key and its response are kept for `IDEMPOTENCY_KEY_RETENTION`, and less long
-//! when a user has more than `STORED_ANSWERS_MAX` of them.
+//! when a user has more than `STORED_RESPONSES_MAX` of them.
 
 use axum::body::Bytes;
 use axum::extract::{FromRequestParts, Request};

@@ -11,7 +11,7 @@ const MAX_TRACKED_USERS: usize = 100_000;
 
 /// The most bytes that one write counts whose size somebody else decided: staff who change the status of an order
 /// write an event that contains the whole order, and must not run out of writes because customers order much. Stored
-/// responses count as much at most, because their bytes are limited separately (`STORED_ANSWERS_MAX_BYTES`).
+/// responses count as much at most, because their bytes are limited separately (`STORED_RESPONSES_MAX_BYTES`).
 pub const MAX_BYTES_OF_OTHERS: usize = 8 << 10;
 
 /// Bytes written for users that are not drawn from a limit yet.

@@ -11,7 +11,7 @@ pub struct Retention {
     pub interval: Duration,
     /// `IDEMPOTENCY_KEY_RETENTION`: how long responses under an Idempotency-Key are kept, to be repeated (1d to 3650d).
     pub idempotency_keys: Duration,
-    /// Of one user: `STORED_ANSWERS_MAX`, `STORED_ANSWERS_MAX_BYTES`.
+    /// Of one user: `STORED_RESPONSES_MAX`, `STORED_RESPONSES_MAX_BYTES`.
     pub stored_responses: StoredResponsesLimit,
     /// `SYNC_RETENTION`: how long the results of finished offline operations are kept (1d to 3650d).
     pub sync_operations: Duration,
@@ -26,9 +26,9 @@ pub struct Retention {
 /// Limits for one user, for responses under an `Idempotency-Key` and for results of offline operations.
 #[derive(Debug, Clone, Copy)]
 pub struct StoredResponsesLimit {
-    /// Maximum number of rows (`STORED_ANSWERS_MAX`).
+    /// Maximum number of rows (`STORED_RESPONSES_MAX`).
     pub rows: i64,
-    /// Maximum size in bytes (`STORED_ANSWERS_MAX_BYTES`).
+    /// Maximum size in bytes (`STORED_RESPONSES_MAX_BYTES`).
     pub bytes: i64,
 }
 
@@ -39,8 +39,8 @@ impl Retention {
             interval: reader.duration_between("RETENTION_INTERVAL", Duration::from_secs(1), day),
             idempotency_keys: reader.duration_between("IDEMPOTENCY_KEY_RETENTION", day, day * 3_650),
             stored_responses: StoredResponsesLimit {
-                rows: reader.number("STORED_ANSWERS_MAX", 10, 1_000_000),
-                bytes: reader.number("STORED_ANSWERS_MAX_BYTES", 1 << 16, 1 << 40),
+                rows: reader.number("STORED_RESPONSES_MAX", 10, 1_000_000),
+                bytes: reader.number("STORED_RESPONSES_MAX_BYTES", 1 << 16, 1 << 40),
             },
             sync_operations: reader.duration_between("SYNC_RETENTION", day, day * 3_650),
             sync_devices: reader.duration_between("SYNC_DEVICE_RETENTION", day, day * 3_650),

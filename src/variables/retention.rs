@@ -19,16 +19,17 @@ pub(super) const TABLE: &[Variable] = &[
     ),
     plain(
         RETENTION,
-        "STORED_ANSWERS_MAX",
+        "STORED_RESPONSES_MAX",
         "10000",
         "Maximum number of stored responses of one user, and of results of offline operations (10 to 1000000); the \
          oldest ones beyond it are deleted early.",
     ),
     plain(
         RETENTION,
-        "STORED_ANSWERS_MAX_BYTES",
+        "STORED_RESPONSES_MAX_BYTES",
         "67108864",
-        "Maximum size of each of these, in bytes (65536 to 1099511627776).",
+        "Maximum total size of the stored responses of one user, and of the results of offline operations, in bytes \
+         (65536 to 1099511627776).",
     ),
     plain(
         RETENTION,

@@ -241,7 +241,7 @@ async fn copying_a_menu_costs_what_it_writes() {
 /// Keys are kept for thirty days; for one user at most the configured number, the newest ones.
 #[tokio::test]
 async fn the_oldest_stored_responses_of_a_user_are_deleted() {
-    let app = TestApp::with(&[("STORED_ANSWERS_MAX", "20"), ("PUSH_MAX_DEVICES", "200")]).await;
+    let app = TestApp::with(&[("STORED_RESPONSES_MAX", "20"), ("PUSH_MAX_DEVICES", "200")]).await;
     let (ada, bob) = (app.customer("Ada").await, app.customer("Bob").await);
     let registers = async |person: &Person, key: &str| {
         let body = json!({ "kind": "fcm", "target": format!("{}-{key}", person.id), "locale": "en" });
@@ -265,7 +265,7 @@ async fn the_oldest_stored_responses_of_a_user_are_deleted() {
 
 #[tokio::test]
 async fn the_oldest_offline_results_are_deleted_and_not_run_again() {
-    let app = TestApp::with(&[("STORED_ANSWERS_MAX", "20")]).await;
+    let app = TestApp::with(&[("STORED_RESPONSES_MAX", "20")]).await;
     let (ada, at) = (app.customer("Ada").await, app.clock.now());
     let write = |seq: i64| op(seq, "profile.fields", at, json!({ "name": format!("Ada {seq}") }));
     for batch in 0..8 {
