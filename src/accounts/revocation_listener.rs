@@ -25,7 +25,7 @@ const READ_TIMEOUT: Duration = Duration::from_secs(2);
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// The time between two removals of old rows.
-const SWEEP: Duration = Duration::from_hours(1);
+const DELETE_EVERY: Duration = Duration::from_hours(1);
 
 /// Why the listener was disconnected.
 #[derive(Debug, thiserror::Error)]
@@ -41,7 +41,8 @@ enum ListenerError {
 /// Listens until `stop` is cancelled, and reconnects as often as needed.
 pub async fn follow(app: Arc<App>, options: PgConnectOptions, stop: CancellationToken) {
     let options = options.options([("role", "comanda_app")]).application_name("comanda revocations");
-    let mut listener = RevocationListener { app, options, floor: None, seen: HashSet::new(), swept: Instant::now() };
+    let mut listener =
+        RevocationListener { app, options, floor: None, seen: HashSet::new(), deleted_at: Instant::now() };
     stop.run_until_cancelled(listener.listen_and_reconnect()).await;
 }
 
@@ -52,7 +53,7 @@ struct RevocationListener {
     floor: Option<i64>,
     /// Rows at or above the floor that were read already.
     seen: HashSet<i64>,
-    swept: Instant,
+    deleted_at: Instant,
 }
 
 impl RevocationListener {
@@ -87,7 +88,7 @@ impl RevocationListener {
                     // One reading covers all notifications so far.
                     while connection.next_buffered().is_some() {}
                 }
-                Err(_) => self.sweep(&mut connection).await?,
+                Err(_) => self.delete_old(&mut connection).await?,
             }
         }
     }
@@ -105,10 +106,10 @@ impl RevocationListener {
         Ok(())
     }
 
-    async fn sweep(&mut self, connection: &mut PgListener) -> Result<(), ListenerError> {
-        if self.swept.elapsed() > SWEEP {
-            timeout(READ_TIMEOUT, revocations::sweep(connection)).await??;
-            self.swept = Instant::now();
+    async fn delete_old(&mut self, connection: &mut PgListener) -> Result<(), ListenerError> {
+        if self.deleted_at.elapsed() > DELETE_EVERY {
+            timeout(READ_TIMEOUT, revocations::delete_old(connection)).await??;
+            self.deleted_at = Instant::now();
         }
         Ok(())
     }

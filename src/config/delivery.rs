@@ -17,9 +17,9 @@ pub struct DeliverySettings {
     /// `DRIVER_OFF_DUTY_AFTER`: A driver on duty without activity for this time is set off duty; deliveries not picked
     /// up are waiting again (1m to 24h, at least `DRIVER_PRESENCE`).
     pub off_duty_after: TimeDelta,
-    /// `DRIVER_SWEEP_INTERVAL`: how often each node checks for absent drivers (10ms to 1m); disabled drivers are
+    /// `DRIVER_CHECK_INTERVAL`: how often each node checks for absent drivers (10ms to 1m); disabled drivers are
     /// checked at once, too.
-    pub sweep_interval: Duration,
+    pub check_interval: Duration,
     /// `DRIVER_MAX_SPEED`, in metres a second.
     pub max_speed: f64,
 }
@@ -35,7 +35,7 @@ impl DeliverySettings {
             search_radius: f64::from(reader.number("DRIVER_SEARCH_RADIUS", 100_u32, 500_000)),
             presence,
             off_duty_after: off_duty_after.max(presence),
-            sweep_interval: reader.duration_between("DRIVER_SWEEP_INTERVAL", Duration::from_millis(10), minute),
+            check_interval: reader.duration_between("DRIVER_CHECK_INTERVAL", Duration::from_millis(10), minute),
             max_speed: f64::from(reader.number("DRIVER_MAX_SPEED", 10_u32, 100_000)) / 3.6,
         }
     }

@@ -12,9 +12,9 @@ pub struct Orders {
     /// `ORDER_ACCEPT_WITHIN`: how long a restaurant has to accept an order (acceptBy) before the system cancels it,
     /// unless the restaurant sets acceptMinutes (1m to 2h).
     pub accept_within: Duration,
-    /// `ORDER_SWEEP_INTERVAL`: how often each node checks for orders past acceptBy (10ms to 1m); a cancellation may be
+    /// `ORDER_CHECK_INTERVAL`: how often each node checks for orders past acceptBy (10ms to 1m); a cancellation may be
     /// late by this time.
-    pub sweep_interval: Duration,
+    pub check_interval: Duration,
     /// `ORDER_LONGEST_DELAY`: how far ahead the promised time of an order may be postponed (1m to 24h).
     pub longest_delay: Duration,
     /// `ORDER_BULK_MAX`: maximum number of orders in one bulk status update (1 to 1000).
@@ -108,7 +108,7 @@ impl Orders {
         };
         Self {
             accept_within: reader.duration_between("ORDER_ACCEPT_WITHIN", minute, hour * 2),
-            sweep_interval: reader.duration_between("ORDER_SWEEP_INTERVAL", Duration::from_millis(10), minute),
+            check_interval: reader.duration_between("ORDER_CHECK_INTERVAL", Duration::from_millis(10), minute),
             longest_delay: reader.duration_between("ORDER_LONGEST_DELAY", minute, hour * 24),
             bulk_max: reader.number("ORDER_BULK_MAX", 1, 1_000),
             max_choices: reader.number("CART_MAX_CHOICES", 100, 10_000),

@@ -91,7 +91,7 @@ struct BucketLevel<'a> {
 }
 
 /// Number of draws after which full buckets are deleted; a full bucket is the same as none.
-const SWEEP_EVERY: u32 = 8_192;
+const DELETE_EVERY: u32 = 8_192;
 
 impl Buckets {
     pub(super) fn new(policy: Policy, quota: Quota, sites: SiteFactor, clock: &Clock) -> Self {
@@ -114,7 +114,7 @@ impl Buckets {
 
     /// Draws several at once on this node; more than the quota are never allowed.
     pub(super) fn draw_many(&self, subject: Subject, count: u32) -> LimitDecision {
-        self.sweep_if_due();
+        self.delete_unused_if_due();
         let count = NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN);
         let mut decision = LimitDecision::unlimited(self.quota);
         for BucketLevel { part, quota, store } in self.levels(subject) {
@@ -149,8 +149,8 @@ impl Buckets {
         }
     }
 
-    fn sweep_if_due(&self) {
-        if self.drawn.fetch_add(1, Ordering::Relaxed) % SWEEP_EVERY == SWEEP_EVERY - 1 {
+    fn delete_unused_if_due(&self) {
+        if self.drawn.fetch_add(1, Ordering::Relaxed) % DELETE_EVERY == DELETE_EVERY - 1 {
             self.store.retain_recent();
             self.of_sites.retain_recent();
         }

@@ -35,7 +35,7 @@ pub(super) const TABLE: &[Variable] = &[
     ),
     plain(
         DELIVERY,
-        "DRIVER_SWEEP_INTERVAL",
+        "DRIVER_CHECK_INTERVAL",
         "5s",
         "How often each node checks for absent drivers (10ms to 1m); disabled drivers are checked at once, too.",
     ),

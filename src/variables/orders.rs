@@ -14,7 +14,7 @@ pub(super) const TABLE: &[Variable] = &[
     ),
     plain(
         ORDERS,
-        "ORDER_SWEEP_INTERVAL",
+        "ORDER_CHECK_INTERVAL",
         "1s",
         "How often each node checks for orders past acceptBy (10ms to 1m); a cancellation may be late by this time.",
     ),

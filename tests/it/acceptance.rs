@@ -12,7 +12,7 @@ use crate::app::{TestApp, eventually};
 use crate::people::{Person, delivery_details, id_of};
 
 /// An interval so long that only the test starts the job.
-const SELDOM: (&str, &str) = ("ORDER_SWEEP_INTERVAL", "1m");
+const SELDOM: (&str, &str) = ("ORDER_CHECK_INTERVAL", "1m");
 
 fn time(body: &Value, field: &str) -> DateTime<Utc> {
     body[field].as_str().unwrap_or_else(|| panic!("no {field} in {body}")).parse().unwrap()
@@ -24,7 +24,7 @@ async fn promises(person: &Person, order: &Value, at: DateTime<Utc>) -> crate::r
 
 #[tokio::test]
 async fn an_order_that_nobody_accepts_is_cancelled_by_the_system() {
-    let app = TestApp::with(&[("ORDER_SWEEP_INTERVAL", "10ms"), ("ORDER_ACCEPT_WITHIN", "5m")]).await;
+    let app = TestApp::with(&[("ORDER_CHECK_INTERVAL", "10ms"), ("ORDER_ACCEPT_WITHIN", "5m")]).await;
     let luigi = app.restaurant("Luigi").sells_counted("Tiramisù", 600, 5).opens().await;
     let ada = app.customer("Ada").await;
     let order = ada.places_order(&luigi, &[(luigi.any_dish(), 2)]).await;
@@ -82,15 +82,15 @@ async fn an_order_is_either_accepted_or_cancelled_by_the_system() {
         let owner = luigi.owner.clone();
         work.spawn(async move { usize::from(owner.tries_to_move(&order, "CONFIRMED", None).await.status == 200) });
     }
-    let mut sweeps = JoinSet::new();
+    let mut checks = JoinSet::new();
     for _ in 0..3 {
         let app = Arc::clone(&app);
-        sweeps.spawn(async move { overdue::sweep(&app.running().app).await.unwrap() });
+        checks.spawn(async move { overdue::cancel_overdue_orders(&app.running().app).await.unwrap() });
     }
     let confirmed: usize = work.join_all().await.into_iter().sum();
-    let mut cancelled: usize = sweeps.join_all().await.into_iter().sum();
+    let mut cancelled: usize = checks.join_all().await.into_iter().sum();
     // Orders that another transaction had locked are found in the next run.
-    cancelled += overdue::sweep(&app.running().app).await.unwrap();
+    cancelled += overdue::cancel_overdue_orders(&app.running().app).await.unwrap();
     assert_eq!(confirmed + cancelled, orders.len());
     assert_eq!(luigi.stock_of(luigi.any_dish()).await, Some(100 - i64::try_from(confirmed).unwrap()));
     for order in &orders {
@@ -112,11 +112,11 @@ async fn an_overdue_order_that_cannot_be_cancelled_delays_no_other() {
     )
     .await;
     app.advance_clock(TimeDelta::minutes(11));
-    assert_eq!(overdue::sweep(&app.running().app).await.unwrap(), 1);
+    assert_eq!(overdue::cancel_overdue_orders(&app.running().app).await.unwrap(), 1);
     assert_eq!(ada.reads_order(&stuck).await["status"], "PENDING");
     assert_eq!(ada.reads_order(&other).await["status"], "CANCELLED");
     app.execute("drop trigger refuse on orders").await;
-    assert_eq!(overdue::sweep(&app.running().app).await.unwrap(), 1);
+    assert_eq!(overdue::cancel_overdue_orders(&app.running().app).await.unwrap(), 1);
     assert_eq!(ada.reads_order(&stuck).await["status"], "CANCELLED");
 }
 

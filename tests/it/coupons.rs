@@ -152,7 +152,7 @@ async fn a_coupon_for_each_customer_requires_a_verified_address_or_number() {
 
 #[tokio::test]
 async fn a_cancelled_order_returns_its_coupon() {
-    let app = TestApp::with(&[("ORDER_SWEEP_INTERVAL", "10ms")]).await;
+    let app = TestApp::with(&[("ORDER_CHECK_INTERVAL", "10ms")]).await;
     let luigi = app.restaurant("Luigi").opens().await;
     let coupon = json!({ "code": "ONCE", "kind": "PERCENT", "basisPoints": 1000, "limitTotal": 1, "limitPerUser": 1 });
     let coupon = luigi.path(&format!("/coupons/{}", id_of(&makes_coupon(&luigi, coupon).await)));

@@ -42,7 +42,7 @@ async fn a_driver_on_the_way_keeps_the_delivery_without_a_sign_of_life() {
     scene.luigi.owner.makes_steps(&order, &["PREPARING", "READY"]).await;
     scene.mario.brings(&delivery, "PICKED_UP").await;
     scene.app.advance_clock(TimeDelta::hours(1));
-    assert_eq!(presence::sweep(&scene.app.running().app).await.unwrap(), 0);
+    assert_eq!(presence::set_absent_drivers_off_duty(&scene.app.running().app).await.unwrap(), 0);
     scene.mario.brings(&delivery, "DELIVERED").await;
 }
 

@@ -201,7 +201,7 @@ async fn carts_of_a_guest_and_guests_of_an_address_are_limited() {
 
 #[tokio::test]
 async fn a_guest_is_deleted_a_week_after_the_last_write() {
-    let app = TestApp::with(&[("ORDER_SWEEP_INTERVAL", "1m")]).await;
+    let app = TestApp::with(&[("ORDER_CHECK_INTERVAL", "1m")]).await;
     let luigi = app.restaurant("Luigi").opens().await;
     let (quiet, busy) = (a_guest(&app).await, a_guest(&app).await);
     writes(&quiet, &luigi, "a", 1, None).await;

@@ -21,7 +21,7 @@ async fn places(person: &Person, luigi: &Shop, details: Value) -> Value {
 
 #[tokio::test]
 async fn orders_are_found_by_status_time_kind_and_text() {
-    let app = TestApp::with(&[("ORDER_SWEEP_INTERVAL", "1m")]).await;
+    let app = TestApp::with(&[("ORDER_CHECK_INTERVAL", "1m")]).await;
     let luigi = app.restaurant("Luigi").opens().await;
     let (ada, bob) = (app.customer("Ada Lovelace").await, app.customer("Bob 100%").await);
     let first = places(&ada, &luigi, delivery_details()).await;
@@ -92,7 +92,7 @@ async fn invalid_queries_of_lists_are_refused_with_the_reason() {
 
 #[tokio::test]
 async fn pages_stay_what_they_are_while_orders_arrive() {
-    let app = TestApp::with(&[("ORDER_SWEEP_INTERVAL", "1m")]).await;
+    let app = TestApp::with(&[("ORDER_CHECK_INTERVAL", "1m")]).await;
     let luigi = app.restaurant("Luigi").opens().await;
     let ada = app.customer("Ada").await;
     for _ in 0..7 {
@@ -142,7 +142,7 @@ fn reads_of_lines(plan: &Value) -> i64 {
 
 #[tokio::test]
 async fn a_page_of_orders_is_read_from_an_index() {
-    let mut app = TestApp::with(&[("ORDER_SWEEP_INTERVAL", "1m")]).await;
+    let mut app = TestApp::with(&[("ORDER_CHECK_INTERVAL", "1m")]).await;
     app.without_check();
     let luigi = app.restaurant("Luigi").opens().await;
     let ada = app.customer("Ada").await;

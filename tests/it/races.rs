@@ -35,7 +35,7 @@ const AT_ONCE: usize = 200;
 async fn server() -> TestApp {
     let unhurried = [
         ("RATE_LIMIT_USER", "off"),
-        ("ORDER_SWEEP_INTERVAL", "1m"),
+        ("ORDER_CHECK_INTERVAL", "1m"),
         ("ORDER_ACCEPT_WITHIN", "2h"),
         ("DATABASE_POOL", "8"),
         ("DATABASE_ACQUIRE_TIMEOUT", "60s"),

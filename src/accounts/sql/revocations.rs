@@ -50,7 +50,7 @@ pub async fn since(line: &mut PgListener, floor: Option<i64>) -> Result<Revocati
 }
 
 /// Deletes revocations older than a day, which every node has read.
-pub async fn sweep(line: &mut PgListener) -> Result<(), sqlx::Error> {
+pub async fn delete_old(line: &mut PgListener) -> Result<(), sqlx::Error> {
     sqlx::query!("delete from revocations where at < now() - interval '1 day'").execute(line).await?;
     Ok(())
 }

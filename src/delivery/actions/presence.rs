@@ -24,7 +24,7 @@ const ABSENT: &str = "The driver cannot be reached.";
 
 /// Checks at an interval, and after each revocation, until the server stops.
 pub async fn run(app: Arc<App>, stop: CancellationToken) {
-    let mut ticks = interval(app.config.delivery.sweep_interval);
+    let mut ticks = interval(app.config.delivery.check_interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut revocations = app.callers.revocations();
     let watch = async {
@@ -35,7 +35,7 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) {
                 // was lost in the channel does no harm.
                 _ = revocations.recv() => {}
             }
-            if let Err(problem) = sweep(&app).await {
+            if let Err(problem) = set_absent_drivers_off_duty(&app).await {
                 tracing::warn!(%problem, "the check for absent drivers failed; it runs again at the next interval");
             }
         }
@@ -48,7 +48,7 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) {
 ///
 /// # Errors
 /// When the database does not answer. A delivery that cannot be taken back is logged, and does not delay others.
-pub async fn sweep(app: &App) -> Result<usize, Problem> {
+pub async fn set_absent_drivers_off_duty(app: &App) -> Result<usize, Problem> {
     let last_seen_before = app.clock.now() - app.config.delivery.off_duty_after;
     let platform = PlatformScope::proven_by("absent drivers", None);
     let found = app.db.read(platform, move |tx| Box::pin(sql::drivers::abandoned(tx, last_seen_before, PAGE))).await?;

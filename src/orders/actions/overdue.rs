@@ -23,14 +23,14 @@ pub const REASON: &str = "The restaurant did not answer in time.";
 /// The number of orders that are read at once.
 const PAGE: i64 = 100;
 
-/// Cancels overdue orders at every `ORDER_SWEEP_INTERVAL`, until the server stops.
+/// Cancels overdue orders at every `ORDER_CHECK_INTERVAL`, until the server stops.
 pub async fn run(app: Arc<App>, stop: CancellationToken) {
-    let mut ticks = interval(app.config.orders.sweep_interval);
+    let mut ticks = interval(app.config.orders.check_interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let watch = async {
         loop {
             ticks.tick().await;
-            if let Err(problem) = sweep(&app).await {
+            if let Err(problem) = cancel_overdue_orders(&app).await {
                 tracing::warn!(%problem, "the check for orders past acceptBy failed; it runs again at the next \
                                           interval");
             }
@@ -43,7 +43,7 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) {
 ///
 /// # Errors
 /// When the database does not answer. An order that cannot be cancelled is logged, and does not delay others.
-pub async fn sweep(app: &App) -> Result<usize, Problem> {
+pub async fn cancel_overdue_orders(app: &App) -> Result<usize, Problem> {
     let platform = PlatformScope::proven_by("orders that nobody answered", None);
     let (mut cancelled, mut last) = (0, None);
     loop {

@@ -28,7 +28,7 @@ async fn carried(scene: &Scene) -> (Value, Value) {
 /// The driver is absent for 20 minutes, and the delivery is taken back.
 async fn disappears(scene: &Scene, delivery: &Value) {
     scene.app.advance_clock(TimeDelta::minutes(20));
-    presence::sweep(&scene.app.running().app).await.unwrap();
+    presence::set_absent_drivers_off_duty(&scene.app.running().app).await.unwrap();
     let now = scene.luigi.owner.get(&format!("/api/deliveries/{}", id_of(delivery))).await.expect(200);
     assert_eq!((&now["status"], &now["driver"]), (&json!("WAITING"), &Value::Null));
 }
