@@ -50,67 +50,57 @@ pub enum NotificationStatus {
     Skipped,
 }
 
-/// The kinds of notifications about an account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NotificationKind {
+/// Defines the kinds of notifications from one list.
+macro_rules! notification_kinds {
+    ($($(#[$doc:meta])* $kind:ident = $name:literal;)+) => {
+        /// The kinds of notifications about an account. The text of a kind is in `notifications/text.rs`, its limit in
+        /// `within_limit` of `notifications/worker.rs`.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum NotificationKind {
+            $($(#[$doc])* $kind,)+
+        }
+
+        impl NotificationKind {
+            /// All kinds of notifications.
+            pub const ALL: &[Self] = &[$(Self::$kind,)+];
+
+            /// The value of the column `kind`.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$kind => $name,)+ }
+            }
+        }
+    };
+}
+
+notification_kinds! {
     /// A code to reset the password.
-    ResetCode,
+    ResetCode = "account.reset-code";
     /// A code that verifies a phone number.
-    PhoneCode,
+    PhoneCode = "account.phone-code";
     /// A code that verifies an e-mail address.
-    EmailCode,
+    EmailCode = "account.email-code";
     /// The phone number was changed or removed.
-    PhoneChanged,
+    PhoneChanged = "account.phone-changed";
     /// The phone number was verified, so codes to reset the password may be sent to it.
-    PhoneConfirmed,
+    PhoneConfirmed = "account.phone-confirmed";
     /// The account was created.
-    Welcome,
+    Welcome = "account.welcome";
     /// There was a sign-up with this address, which has an account.
-    AlreadySignedUp,
+    AlreadySignedUp = "account.already-signed-up";
     /// The password was changed.
-    PasswordChanged,
+    PasswordChanged = "account.password-changed";
     /// A second factor is required from now on.
-    SecondFactorAdded,
+    SecondFactorAdded = "account.second-factor-added";
     /// The second factor of the account was removed.
-    SecondFactorRemoved,
+    SecondFactorRemoved = "account.second-factor-removed";
     /// A recovery code was used instead of the second factor.
-    RecoveryCodeUsed,
+    RecoveryCodeUsed = "account.recovery-code-used";
 }
 
 impl NotificationKind {
-    /// The value of the column `kind`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::ResetCode => "account.reset-code",
-            Self::PhoneCode => "account.phone-code",
-            Self::EmailCode => "account.email-code",
-            Self::PhoneChanged => "account.phone-changed",
-            Self::PhoneConfirmed => "account.phone-confirmed",
-            Self::Welcome => "account.welcome",
-            Self::AlreadySignedUp => "account.already-signed-up",
-            Self::PasswordChanged => "account.password-changed",
-            Self::SecondFactorAdded => "account.second-factor-added",
-            Self::SecondFactorRemoved => "account.second-factor-removed",
-            Self::RecoveryCodeUsed => "account.recovery-code-used",
-        }
-    }
-
     /// The kind of a column value.
     pub fn by_name(name: &str) -> Option<Self> {
-        let all = [
-            Self::ResetCode,
-            Self::PhoneCode,
-            Self::EmailCode,
-            Self::PhoneChanged,
-            Self::PhoneConfirmed,
-            Self::Welcome,
-            Self::AlreadySignedUp,
-            Self::PasswordChanged,
-            Self::SecondFactorAdded,
-            Self::SecondFactorRemoved,
-            Self::RecoveryCodeUsed,
-        ];
-        all.into_iter().find(|kind| kind.as_str() == name)
+        Self::ALL.iter().copied().find(|kind| kind.as_str() == name)
     }
 
     /// The priority of its messages: codes come first, because the recipient waits for them.
