@@ -219,6 +219,13 @@ impl Problem {
         self
     }
 
+    /// The same problem with another detail.
+    #[must_use]
+    pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = detail.into();
+        self
+    }
+
     /// Adds a member to the body, such as the current state.
     #[must_use]
     pub fn with(mut self, name: &str, fact: impl Serialize) -> Self {

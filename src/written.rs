@@ -9,9 +9,9 @@ use crate::ids::UserId;
 /// The most users whose bytes are counted; beyond it all counts start at zero again, in favour of the users.
 const MAX_TRACKED_USERS: usize = 100_000;
 
-/// The most bytes that one write counts whose size somebody else decided: staff who change the status of an order
-/// write an event that contains the whole order, and must not run out of writes because customers order much. Stored
-/// responses count as much at most, because their bytes are limited separately (`STORED_RESPONSES_MAX_BYTES`).
+/// The maximum number of bytes counted for one write if another user decided its size: staff who change the status of
+/// an order write an event that contains the whole order, and must not run out of writes because customers order much.
+/// Stored responses count as much at most, because their bytes are limited separately (`STORED_RESPONSES_MAX_BYTES`).
 pub const MAX_BYTES_OF_OTHERS: usize = 8 << 10;
 
 /// Bytes written for users that are not drawn from a limit yet.

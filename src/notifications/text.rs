@@ -29,10 +29,10 @@ pub fn message_text(kind: NotificationKind, channel: Channel, secret: Option<&st
         NotificationKind::PhoneCode | NotificationKind::EmailCode => {
             let code = secret.unwrap_or("(the code is not kept)");
             let body = format!(
-                "{code} is your code to confirm that this is yours. It can be used once, within 10 minutes. We \
-                 will never ask you for it. If you did not ask for it, do nothing."
+                "{code} is your code to confirm this phone number or e-mail address. It can be used once, within 10 \
+                 minutes. We will never ask you for it. If you did not ask for it, do nothing."
             );
-            ("Your code to confirm your address", body)
+            ("Your code to confirm your contact", body)
         }
         NotificationKind::PhoneChanged => (
             "The phone number of your account was changed",
@@ -45,7 +45,8 @@ pub fn message_text(kind: NotificationKind, channel: Channel, secret: Option<&st
         NotificationKind::Welcome => (
             "Welcome",
             "Your account is ready. Sign in with this address and your password. If you did not sign up, ask for a \
-             code with “forgot password”, by e-mail: what was set before is then dropped, and the account is yours."
+             code with “forgot password”, by e-mail: the password and phone number that somebody else set are then \
+             removed."
                 .to_owned(),
         ),
         NotificationKind::AlreadySignedUp => (
@@ -56,7 +57,7 @@ pub fn message_text(kind: NotificationKind, channel: Channel, secret: Option<&st
         ),
         NotificationKind::PasswordChanged => (
             "Your password was changed",
-            format!("Your password was changed, and every device was signed out. {SECURITY_ADVICE}"),
+            format!("Your password was changed, and all other sessions were ended. {SECURITY_ADVICE}"),
         ),
         NotificationKind::SecondFactorAdded => (
             "Signing in requires a second factor now",

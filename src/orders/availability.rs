@@ -114,7 +114,7 @@ pub struct AvailabilityQuery<'a> {
     pub exceptions: &'a [Exception],
     /// The fulfilment of the order.
     pub fulfilment: Fulfilment,
-    /// From ready to the delivery address, in minutes; 0 for pickup and dine-in.
+    /// Travel time to the delivery address, in minutes, once the order is ready; 0 for pickup and dine-in.
     pub lead_minutes: i16,
     /// The time of the decision.
     pub now: DateTime<Utc>,

@@ -2,7 +2,8 @@
 //!
 //! An order is a snapshot of names, prices and taxes; afterwards only its status, its times and its version change, and
 //! only along the table in `status.rs`. Every change is one transaction with its event. This feature does not depend on
-//! sockets, notifications or drivers: they read the event log.
+//! sockets or deliveries: sockets read the event log, and deliveries follow events in the same transaction
+//! (`publish.rs`).
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,7 @@
-//! The state machine of an order, as data. The program has no other definition of the allowed transitions. A test
-//! (`tests/it/status.rs`) compares the table with `docs/orders.md`, with the console, and with a second table that is
-//! written in the test.
+//! The state machine of an order, as data. The server has no other definition of the allowed transitions, but
+//! `comanda replay` checks events against its own (`crates/replay/src/audit.rs`). A test (`tests/it/status.rs`)
+//! compares the table with `docs/orders.md`, with the console, and with a second table that is written in the test.
+//! `sql/status.rs` stores a change, and does what follows a cancellation.
 //!
 //! A new status is also a value of the type `order_status` (in a new migration; its constraints are in
 //! `migrations/0050_orders.sql`), in `OrderStatus::ALL`, in `console/format.js`, in `console/status.js` (`OPEN`), and
@@ -126,7 +127,7 @@ pub const STEPS: &[Step] = &[
     cancelled_early(Pending, &[Customer, Staff, System], "By the system when acceptBy has passed. Stock returns."),
     step(Confirmed, Preparing, &[Staff], "Cooking begins."),
     cancelled_early(Confirmed, &[Staff, Customer], "By the customer within the cancel window. Stock returns."),
-    step(Preparing, Ready, &[Staff], "It can be fetched."),
+    step(Preparing, Ready, &[Staff], "Ready for pickup, serving or delivery."),
     to_delivery(Preparing, OnTheWay, &[Driver, Staff], "Delivery; implies ready."),
     cancelled_late(Preparing, &[Staff], "A reason is required; stock returns only with returnStock."),
     to_delivery(Ready, OnTheWay, &[Driver, Staff], "Delivery only."),

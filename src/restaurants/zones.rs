@@ -67,7 +67,7 @@ pub struct DeliveryZone {
     pub fee: FeeRule,
     /// The least that the lines must cost; `None`: the restaurant's minimum.
     pub minimum_order: Option<Amount>,
-    /// From ready to the delivery address, in minutes.
+    /// Travel time to the delivery address, in minutes, once the order is ready.
     pub lead_minutes: i16,
 }
 
@@ -80,7 +80,7 @@ pub struct Terms {
     pub fee: Amount,
     /// The least that the lines must cost.
     pub minimum_order: Amount,
-    /// From ready to the delivery address, in minutes.
+    /// Travel time to the delivery address, in minutes, once the order is ready.
     pub lead_minutes: i16,
 }
 

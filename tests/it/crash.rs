@@ -233,8 +233,8 @@ pub async fn build() -> World {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "how often to kill")]
 /// The number of kills.
+#[expect(clippy::disallowed_methods, reason = "how often to kill")]
 pub fn crashes() -> u32 {
     std::env::var("COMANDA_CRASHES").ok().and_then(|text| text.parse().ok()).unwrap_or(20)
 }

@@ -1,5 +1,5 @@
 //! The program and PostgreSQL are killed while devices send offline operations: none is lost or run twice.
-//! `COMANDA_CRASHES` is the number of kills, for all tests of this kind.
+//! A quarter of `COMANDA_CRASHES` is the number of kills.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -1,4 +1,5 @@
-//! Changes the status of an order. A driver may have lost its delivery meanwhile.
+//! Changes the status of an order. A driver may have lost its delivery meanwhile (`delivery/actions/late_step.rs`). An
+//! outdated `version` is a conflict: it is checked as `If-Match` is (`extract/version.rs`).
 
 use super::{OperationRun, effect};
 use crate::accounts::Caller;
@@ -46,7 +47,7 @@ impl OperationRun<'_> {
                 effect(&order.without_customer_details())
             })
         });
-        done.await.map_err(without_current)
+        done.await.map_err(|problem| conflict_of_operation(problem, false))
     }
 
     /// Changes the status with the permissions that the user has now.
@@ -68,7 +69,7 @@ impl OperationRun<'_> {
                 effect(&if is_customer { order } else { order.without_customer_details() })
             })
         });
-        done.await.map_err(|problem| if is_customer { problem } else { without_current(problem) })
+        done.await.map_err(|problem| conflict_of_operation(problem, is_customer))
     }
 
     /// The order that an earlier operation placed.
@@ -92,13 +93,14 @@ impl OperationRun<'_> {
     }
 }
 
-/// A version conflict without the current order, because the stored result may be repeated to a user who may not see
-/// the order any more.
-fn without_current(problem: Problem) -> Problem {
-    match problem.code() {
-        Code::VersionConflict => {
-            Problem::new(Code::VersionConflict, "Get the order, and repeat the request with its current version.")
-        }
-        _ => problem,
+/// A version conflict with the detail for an operation, whose stored result is returned again for the same `opId`. The
+/// current order is only for the customer: the result may be repeated to a user who may not see the order any more.
+fn conflict_of_operation(problem: Problem, is_customer: bool) -> Problem {
+    if problem.code() != Code::VersionConflict {
+        return problem;
     }
+    let detail = "Get the order. If the change is still wanted, send it as a new operation, with a new opId and the \
+                  current version.";
+    let problem = problem.with_detail(detail);
+    if is_customer { problem } else { problem.without_facts() }
 }
