@@ -1,4 +1,9 @@
 //! The role of the actor of a change of an order, and the roles at a restaurant.
+//!
+//! What a role at a restaurant may do: `relations` in `restaurants/access.rs`, and `permission.rs`. Who may grant it:
+//! `restaurants/http/members.rs`, and `may_still_invite` of `migrations/0100_permission.sql`. A new role is also a
+//! value of the type `member_role`, which is ordered by rank, in a new migration, and in `relations`, `min_role_for`
+//! and `as_str` of `restaurants/access.rs`.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

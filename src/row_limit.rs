@@ -2,7 +2,8 @@
 //!
 //! Every such limit is checked here: `count_owned` (`migrations/0095_row_limits.sql`) first takes a lock for the kind
 //! and the owner until the end of the transaction, so that each of several concurrent requests counts the rows of those
-//! before it. docs/security.md lists the tables that callers can make grow, and the limit of each.
+//! before it. A new limit is a variant of [`RowLimit`], a case of `count_owned` and a setting, with a test in
+//! `tests/it/row_limits.rs`. docs/security.md lists the tables that callers can make grow, and the limit of each.
 
 use uuid::Uuid;
 

@@ -66,20 +66,15 @@ pub async fn send(
         Some(body) => request.json(&body),
         None => request,
     };
-    if takes_image(operation) {
+    if operation.takes_image() {
         request = request.header("content-type", "image/png").body(files::png(20, 20));
     }
     person.send(request).await
 }
 
-/// Whether its body is an image.
-const fn takes_image(operation: Operation) -> bool {
-    matches!(operation, Operation::SetImage | Operation::SetItemImage)
-}
-
 /// Whether it has a body.
 pub fn has_body(operation: Operation) -> bool {
-    takes_image(operation) || body(operation, Caller::Admin, Target::A, &Ids::new(), DateTime::UNIX_EPOCH).is_some()
+    operation.takes_image() || body(operation, Caller::Admin, Target::A, &Ids::new(), DateTime::UNIX_EPOCH).is_some()
 }
 
 fn euros(amount: i64) -> Value {
