@@ -142,7 +142,7 @@ pub mod database;
 pub mod config;
 /// The table of all variables.
 pub mod variables;
-/// Logs and metrics.
+/// The log: its format, level and files.
 pub mod telemetry;
 /// The consistency check of the database (`comanda check`).
 pub mod check;

@@ -4,6 +4,9 @@
 //! does not answer in time, the node continues with its own counters, so an outage of Redis does not refill any limit.
 //! On the routes that take passwords and codes, every request then counts twice. Attempts at passwords and codes are
 //! also counted in PostgreSQL (`accounts/attempt_limits`), which survives any outage of Redis.
+//!
+//! Which bucket a request draws from is decided in `middleware/rate_limit.rs`; the routes that take passwords and codes
+//! are `is_credential_attempt` of `permission.rs`.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,6 @@
 //! Permissions: one table of operations and the relations that may use them, checked by handlers, sockets and jobs with
-//! one function.
+//! one function. The relations that a role at a restaurant gives are in `restaurants/access.rs` (`relations`), the
+//! roles in `actor.rs`.
 //!
 //! A route is registered under its operation. An operation without a row here does not compile; with a route without an
 //! operation the server does not start (`router.rs`).

@@ -1,4 +1,5 @@
-//! Logging: one line for each event, text or JSON, to standard error or to a daily file.
+//! Logging: one line for each event, text or JSON, to standard error or to a daily file. The line of a
+//! request and its id are written in `middleware.rs`.
 
 use std::io::IsTerminal as _;
 

@@ -1,8 +1,10 @@
 //! Row level security: on whose behalf a transaction acts.
 //!
-//! A permission check returns a scope, and every statement on a restaurant's rows requires one. The id of the scope is
-//! the first argument of the statement, and the same ids are set on the transaction for row level security, so that
-//! even a statement without the condition shows no rows of another tenant.
+//! A permission check (`restaurants/access.rs`, `orders/access.rs`, `delivery/access.rs`) returns a scope, and every
+//! statement on a restaurant's rows requires one. The id of the scope is the first argument of the statement, and the
+//! same ids are set on the transaction for row level security, so that even a statement without the condition shows no
+//! rows of another tenant. The policies are in the migration of each table; `tests/it/tenancy.rs` checks that every
+//! such table has them.
 
 use std::fmt::Write as _;
 

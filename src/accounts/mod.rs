@@ -1,6 +1,7 @@
 //! Accounts: sign-up, sign-in, sessions, and the authentication of requests.
 //!
-//! A sign-up is always a CUSTOMER; STAFF, DRIVER and ADMIN are granted by others. An access token is short-lived and
+//! A sign-up is always a CUSTOMER; STAFF, DRIVER and ADMIN are granted by others (`restaurants/http/members.rs`,
+//! `delivery/http/drivers.rs`, `users/http/admin.rs`). An access token is short-lived and
 //! names a session; permissions are read from the database, never from the token. No response shows whether an e-mail
 //! address has an account.
 //!

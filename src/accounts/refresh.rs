@@ -3,7 +3,7 @@
 //!
 //! A refresh increments the number. A client that sends the previous number either did not receive the response, in
 //! which case the new tokens have not been used, or has a copy of the token. An older number is always a copy, and ends
-//! the session (RFC 9700, section 4.14.2).
+//! the session (RFC 9700, section 4.14.2). The statement that compares it is `refresh` in `sql/sessions.rs`.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -3,7 +3,9 @@
 //! A cart holds items and quantities, never prices: each reading returns the current prices of the menu and says
 //! what cannot be ordered. It is closed by the order that is placed from it, and the next write opens another.
 //! Each line has the time of its last write, by the writing client's clock. Of two writes the later wins,
-//! whichever arrives first, so that devices that were offline end up with the same cart.
+//! whichever arrives first, so that devices that were offline end up with the same cart (`sql/lines.rs`). A cart does
+//! not expire: a user has at most `CART_MAX_OPEN` of them, and when another is opened, the one written longest ago is
+//! deleted (`sql/open_carts.rs`). The carts of a guest are deleted with the guest.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! The listener and its bounds.
+//! The listener and its bounds. The maximum size of a body is applied in `middleware.rs` (`BodySizes`).
 
 use std::net::IpAddr;
 use std::time::Duration;

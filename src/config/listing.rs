@@ -7,9 +7,10 @@ use crate::variables::VARIABLES;
 
 /// `.env.example`: every variable with its meaning and default. A test compares the file with this.
 pub fn example_file() -> String {
-    let mut text =
-        String::from("# Comanda's configuration. Copy to .env and change what you need; nothing has to be set in \
-                       development.\n");
+    let mut text = String::from(
+        "# Comanda's configuration. Copy to .env and change what you need; nothing has to be set in \
+                       development.\n",
+    );
     let mut section = "";
     for variable in VARIABLES {
         if variable.section != section {

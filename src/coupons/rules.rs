@@ -1,4 +1,5 @@
-//! Why a coupon cannot be used, and what it saves. Pure. The kinds of coupons are in `mod.rs`.
+//! Why a coupon cannot be used, and what it saves. Pure. The kinds of coupons are in `mod.rs`. Uses are counted in
+//! `sql.rs` (`redeem`), under the lock of the coupon's row.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};

@@ -1,5 +1,5 @@
 //! Checks of reported driver locations: which of two is newer, and whether a vehicle can get from one to the other.
-//! Pure.
+//! Pure. They are reported in `http/drivers.rs`; who sees them is decided in `disclosure.rs`.
 
 use chrono::{DateTime, TimeDelta, Utc};
 

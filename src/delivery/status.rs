@@ -1,4 +1,5 @@
-//! The state machine of a delivery, as data.
+//! The state machine of a delivery, as data. Who may change it: `permission.rs` and `access.rs`; the change itself,
+//! with that of the order, is in `actions/status.rs`.
 //!
 //! A new status is also a value of the type `delivery_status` (in a new migration; its constraints are in
 //! `migrations/0061_deliveries.sql`), in the rule of `check/rules.rs` on the time of pickup, in `console/format.js` and

@@ -1,4 +1,5 @@
-//! Images over HTTP: their upload, and `/images/…`, which serves those on the local disk.
+//! Images over HTTP: their upload, and `/images/…`, which serves those on the local disk. The routes that upload are in
+//! `restaurants/http/image.rs` and `menu/http/image.rs`.
 
 use std::sync::Arc;
 
@@ -16,7 +17,8 @@ use crate::extract::{Path, unreadable};
 use crate::ids::{ImageId, RestaurantId};
 use crate::problem::{Code, Problem};
 
-/// A file in a request: the body itself, or the one part of a form that is a file.
+/// A file in a request: the body itself, or the one part of a form that is a file. Its format and size in pixels are
+/// checked when it is decoded (`crates/providers/src/images/prepare.rs`).
 pub struct Upload(pub(super) Bytes);
 
 impl FromRequest<Arc<App>> for Upload {

@@ -1,5 +1,7 @@
 //! The menu: categories, their items, and the modifier groups of items.
 //!
+//! A new field of an entity is also part of documents and tables: CONTRIBUTING.md, "Add a column", lists the files.
+//!
 //! Every change that customers can see gives the menu a new version. Deleted entities are hidden, because past orders
 //! refer to them. Stock is taken by `orders`. A count changes the menu only if it may change what can be ordered
 //! (`menu_shows_stock`): customers see whether anything is left, staff see how many.

@@ -1,4 +1,5 @@
-//! Whether one portion of an item can be ordered now, and why not. Pure.
+//! Whether one portion of an item can be ordered now, and why not. Pure. An item that is switched off until an instant
+//! is read as available from then on (`sql/items.rs`), without a job. The times of day are in `dayparts.rs`.
 
 use serde::Serialize;
 use utoipa::ToSchema;

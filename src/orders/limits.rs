@@ -1,7 +1,8 @@
 //! Limits on the orders of one customer, and of all customers of a network together, at one restaurant, because
 //! accounts cost nothing; and on those of one customer at all restaurants together. Pure.
 //!
-//! Members of the restaurant are not limited, because they place orders for guests.
+//! Members of the restaurant are not limited, because they place orders for guests. Orders are counted by `order_load`
+//! (`migrations/0051_order_limits.sql`), which takes a lock; it is called in `actions/place.rs` and by `place_order`.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The filter of lists of orders, read from the query. Pure.
+//! The filter of lists of orders, read from the query. Pure. The statements are in `sql/list.rs`.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Deserializer};

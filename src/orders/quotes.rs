@@ -1,7 +1,8 @@
 //! Quotes: the price of a basket, line by line, and until when it is valid. Pure.
 //!
 //! A quote stores the lines with their prices, tax rates, fees, tip and discount. Its sums are calculated from them
-//! each time (`pricing.rs`). Stock and availability are not stored.
+//! each time (`pricing.rs`). Stock and availability are not stored. Whether a quote is expired, used or does not match
+//! the request is decided in `actions/accept_quote.rs`.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -51,7 +52,7 @@ pub struct QuoteContent {
     pub saving: Option<Saving>,
     /// The name of the delivery zone; `None` for pickup and dine-in, and at a restaurant without zones.
     pub zone: Option<String>,
-    /// From ready to the delivery address, in minutes; 0 for pickup and dine-in.
+    /// Travel time to the delivery address, in minutes, once the order is ready; 0 for pickup and dine-in.
     pub lead_minutes: i16,
 }
 

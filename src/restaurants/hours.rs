@@ -1,7 +1,8 @@
 //! Opening hours: weekly spans in local time and exceptions on dates. Spans are half-open and may end after midnight.
 //!
 //! A span belongs to the day on which it opens: an exception on a date replaces the spans that would have opened on it,
-//! and a span of the day before runs to its end.
+//! and a span of the day before runs to its end. Members set both in `http/hours.rs`; orders are decided with them in
+//! `last_orders.rs`.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,5 @@
-//! The service fee of a restaurant: a share of the lines, with a cap, and a fixed amount. Pure.
+//! The service fee of a restaurant: a share of the lines, with a cap, and a fixed amount. It is set in
+//! `restaurants/http.rs`, and added to an order in `orders/pricing.rs`. Pure.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

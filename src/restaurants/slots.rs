@@ -1,7 +1,8 @@
 //! Slots: the time slots of scheduled orders. Pure.
 //!
 //! Slots begin at local midnight and follow each other without gap or overlap, also when clocks change. A scheduled
-//! order is due in one of them; which ones are available is decided by `orders/availability.rs`.
+//! order is due in one of them; which ones are available is decided by `orders/availability.rs`. Their length, capacity
+//! and horizon are set in `restaurants/http.rs`; capacity is taken in `orders/sql/slots.rs`.
 
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use chrono_tz::Tz;

@@ -1,4 +1,5 @@
-//! Delivery zones: their shapes and fees, and the zone of a delivery address. Pure.
+//! Delivery zones: their shapes and fees, and the zone of a delivery address. Pure. `orders/context.rs` uses them for
+//! an order, and `orders/priced_order.rs` refuses one below the minimum.
 
 use super::geometry::{Point, Polygon};
 use crate::money::{Amount, Overflow, Rounding};

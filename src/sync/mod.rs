@@ -4,6 +4,10 @@
 //! device's sequence numbers, each in one transaction with its result. Lines of carts and fields of profiles run when
 //! they arrive, and the latest write of each wins. The worker of a device holds a lease, which each transaction checks
 //! and prolongs; after it has expired, another worker continues. The contract is in `docs/sync.md`.
+//!
+//! Conflicts: an outdated `version` of an order is refused as `If-Match` is (`extract/version.rs`). Of two writes of a
+//! cart line or a field of a profile the later `at` wins (`cart/sql/lines.rs`, `accounts/sql/profile.rs`); times in the
+//! future are limited by `clamp` of `clock.rs`. Who may do what is decided when an operation runs (`actions/run.rs`).
 
 use serde::Serialize;
 

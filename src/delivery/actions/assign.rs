@@ -1,4 +1,6 @@
-//! Assigning a delivery to a given driver, or to the nearest available one.
+//! Assigning a delivery to a given driver, or to the nearest available one: on duty, active within `DRIVER_PRESENCE`
+//! and without a delivery (`free` in `delivery/sql/drivers.rs`). A driver has one delivery at a time: a constraint of
+//! `migrations/0061_deliveries.sql`.
 
 use crate::app::App;
 use crate::delivery::access::DeliveryAccess;

@@ -1,5 +1,5 @@
-//! Cancels orders that the restaurant has not answered by `acceptBy`, so that customers learn in time that they have to
-//! order elsewhere.
+//! Cancels orders that the restaurant has not answered by `acceptBy` (set by `accept_by` in `place.rs`), so that
+//! customers learn in time that they have to order elsewhere.
 //!
 //! Every node does it, without a lease: each order is one transaction, which skips the order if another one has locked
 //! it, checks again that it is not answered, and cancels it as an update by a user would. So either the staff's answer

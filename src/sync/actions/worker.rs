@@ -1,5 +1,5 @@
 //! The worker of a device's operations, under a lease. The request that sent them runs them; after its end, the next
-//! node that checks. Redis is not used.
+//! node that checks. Redis is not used. The statements on leases are in `sync/sql/lease.rs`.
 
 use std::sync::Arc;
 

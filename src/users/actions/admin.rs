@@ -1,4 +1,5 @@
-//! Changes of an account by an administrator or an operator.
+//! Changes of an account by an administrator or an operator. A disabled driver loses deliveries that are not picked up
+//! (`delivery/actions/presence.rs`).
 
 use crate::accounts::sql::sessions::RevocationReason;
 use crate::accounts::{Account, UserRole, sql};
