@@ -37,7 +37,7 @@ pub(super) const TABLE: &[Variable] = &[
         "WRITES_PER_USER",
         "auto",
         "What a user may write on one node: each request that may write costs one, and one more for each whole \
-         kilobyte of its body, images aside; each kilobyte of the orders, quotes, events and stored answers that it \
+         kilobyte of its body, images aside; each kilobyte of the orders, quotes, events and stored responses that it \
          wrote costs one with the user's next request; or off. All at once, refilled over the time, so that within the \
          first day it may be twice as much. auto: 100000/24h in production, 5000000/24h in development. Beyond it: \
          429.",
