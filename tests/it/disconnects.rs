@@ -1,5 +1,5 @@
-//! Clients that disconnect while they place orders: every acknowledged order is stored, none is stored twice, and
-//! repeating a request with its key settles those without a response.
+//! Clients that disconnect: every acknowledged order is stored, none is stored twice, repeating a request with its key
+//! settles those without a response; and their requests keep their share of the slots.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,6 +7,7 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use serde_json::{Value, json};
+use sqlx::Connection as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -192,4 +193,34 @@ async fn no_order_is_lost_or_doubled_when_clients_disconnect() {
     let left_open = "select count(*) from pg_stat_activity
         where datname = current_database() and state like 'idle in transaction%'";
     assert_eq!(app.count(left_open).await, 0);
+}
+
+/// A customer whose connections are closed while PostgreSQL works has no more slots than one who waits.
+#[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::disallowed_methods, reason = "clients that disconnect")]
+async fn requests_of_a_client_that_disconnects_keep_their_slots() {
+    let app = TestApp::with(&[("REQUESTS_AT_ONCE", "8"), ("DATABASE_LOCK_TIMEOUT", "20s")]).await;
+    let luigi = app.restaurant("Luigi").opens().await;
+    let (ada, ben) = (app.customer("Ada").await, app.customer("Ben").await);
+    ada.get(&luigi.path("/cart")).await.expect(200);
+    let mut holder = sqlx::PgConnection::connect(&app.database_url).await.unwrap();
+    let mut lock = holder.begin().await.unwrap();
+    sqlx::query("lock table carts in access exclusive mode").execute(&mut *lock).await.unwrap();
+    let waiting = "select count(*) from pg_locks where not granted and relation = 'carts'::regclass";
+    for _ in 0..5 {
+        let mut clients = Vec::new();
+        for _ in 0..2 {
+            let (ada, cart) = (ada.clone(), luigi.path("/cart"));
+            clients.push(tokio::spawn(async move { ada.get(&cart).await.status }));
+        }
+        eventually("her share waits for the lock", async || app.count(waiting).await >= 2).await;
+        for _ in 0..10 {
+            ben.get("/api/orders").await.expect(200);
+        }
+        clients.iter().for_each(tokio::task::JoinHandle::abort);
+    }
+    assert_eq!(app.count(waiting).await, 2, "her share is a quarter of the slots");
+    assert_eq!(app.running().app.admission.load().0, 2);
+    lock.rollback().await.unwrap();
+    eventually("every slot is free again", async || app.running().app.admission.load() == (0, 0)).await;
 }

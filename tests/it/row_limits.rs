@@ -263,6 +263,31 @@ async fn the_oldest_stored_responses_of_a_user_are_deleted() {
     assert!(registers(&bob, "0").await, "nobody else's");
 }
 
+/// Responses count also if their client disconnects before it receives them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::disallowed_methods, reason = "clients that disconnect")]
+async fn stored_responses_of_a_client_that_disconnects_are_limited() {
+    let app = TestApp::with(&[("STORED_RESPONSES_MAX", "10"), ("PUSH_MAX_DEVICES", "200")]).await;
+    let ada = app.customer("Ada").await;
+    let stored = "select count(*) from idempotency_keys";
+    let written = "select count(*) from push_devices";
+    for number in 0..24 {
+        app.advance_clock(TimeDelta::milliseconds(1));
+        let mut holding = app.superuser.acquire().await.unwrap();
+        sqlx::raw_sql("begin; lock table push_devices in share mode").execute(&mut *holding).await.unwrap();
+        let body = json!({ "kind": "fcm", "target": format!("phone-{number}"), "locale": "en" });
+        let request = ada.request(Method::POST, "/api/me/devices").header("idempotency-key", number.to_string());
+        let client = ada.clone();
+        let client = tokio::spawn(async move { client.send(request.json(&body)).await });
+        let waiting = "select count(*) from pg_locks where not granted and relation = 'push_devices'::regclass";
+        eventually("the request waits", async || app.count(waiting).await == 1).await;
+        client.abort();
+        sqlx::raw_sql("commit").execute(&mut *holding).await.unwrap();
+        eventually("the device is registered", async || app.count(written).await == number + 1).await;
+    }
+    eventually("the oldest are gone", async || app.count(stored).await <= 12).await;
+}
+
 #[tokio::test]
 async fn the_oldest_offline_results_are_deleted_and_not_run_again() {
     let app = TestApp::with(&[("STORED_RESPONSES_MAX", "20")]).await;
