@@ -1,4 +1,4 @@
--- Members of restaurants: who works where, with which rank, and who is invited.
+-- Members of restaurants: who works where, in which role, and who is invited.
 
 create type member_role as enum ('OWNER', 'MANAGER', 'STAFF');
 comment on type member_role is 'Rank within one restaurant, from the highest to the lowest.';
@@ -9,11 +9,11 @@ create table memberships (
     role            member_role not null,
     created_at      timestamptz not null,
 
-    -- One rank for each user and restaurant.
+    -- One role for each user and restaurant.
     constraint memberships_pkey primary key (restaurant_id, user_id)
 );
 comment on table memberships is
-    'Who works for which restaurant, and with which rank. Permissions of staff come from this row only.';
+    'Who works for which restaurant, and in which role. Permissions of staff come from this row only.';
 create index memberships_user_id_idx on memberships (user_id);
 
 create function count_memberships() returns trigger language plpgsql as $$

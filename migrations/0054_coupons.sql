@@ -1,7 +1,7 @@
 -- Coupons: discounts for customers who enter a code.
 
 create type coupon_kind as enum ('PERCENT', 'AMOUNT', 'FREE_DELIVERY');
-comment on type coupon_kind is 'A PERCENTage of the lines, an AMOUNT off the lines, or no delivery fee.';
+comment on type coupon_kind is 'PERCENT: a share of the lines; AMOUNT: an amount off the lines; FREE_DELIVERY: the delivery fee.';
 
 create table coupons (
     restaurant_id   uuid        not null references restaurants on delete cascade,

@@ -43,11 +43,11 @@ begin
     end if;
     -- Ranks are listed from the highest to the lowest.
     if held > lowest then
-        raise exception 'the rank does not suffice' using errcode = 'QP403';
+        raise exception 'the role does not suffice' using errcode = 'QP403';
     end if;
 end $$;
 comment on function require_member(uuid, uuid, member_role, boolean) is
-    'Checks that the person works for the restaurant with this rank or a higher one; else QP404 or QP403.';
+    'Checks that the person works for the restaurant in this role or a higher one; else QP404 or QP403.';
 
 create function require_admin(person uuid, with_factor boolean, changing boolean) returns void
 language plpgsql volatile as $$
@@ -142,5 +142,5 @@ returns boolean language sql stable
             or (m.role = 'OWNER' or (m.role = 'MANAGER' and wanted <> 'OWNER'))
                and second_factor_suffices(restaurant, inviter)));
 comment on function may_still_invite(uuid, uuid, member_role, boolean) is
-    'Whether somebody may invite to this rank at the restaurant now: owners and administrators to any, managers to all '
+    'Whether somebody may invite to this role at the restaurant now: owners and administrators to any, managers to all '
     'but OWNER; nobody who lacks a required second factor.';

@@ -2,8 +2,10 @@
 //!
 //! What a role at a restaurant may do: `relations` in `restaurants/access.rs`, and `permission.rs`. Who may grant it:
 //! `restaurants/http/members.rs`, and `may_still_invite` of `migrations/0100_permission.sql`. A new role is also a
-//! value of the type `member_role`, which is ordered by rank, in a new migration, and in `relations`, `min_role_for`
-//! and `as_str` of `restaurants/access.rs`.
+//! value of the type `member_role` in a new migration, and in `relations`, `min_role_for` and `as_str` of
+//! `restaurants/access.rs`. Values and variants are in the same order, from the highest role to the lowest, because
+//! roles are compared. `tests/it/matrix/callers.rs` (`CALLERS`, `rank`) and `world.rs` need a caller with the role, or
+//! the matrix does not try it. If operations distinguish it, it is also a `Relation` in `permission.rs`.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

@@ -67,7 +67,7 @@ impl ToSchema for CouponCode {}
 
 // A new kind is also a value of the type `coupon_kind` and a case of the constraint `coupons_kind_whole` (in a new
 // migration, see `migrations/README.md`), and a case in `requests.rs`, in `rules.rs`, in `check/rules.rs` (the rule on
-// redeemed coupons) and in `tests/it/money_model.rs`.
+// redeemed coupons), in `tests/it/money_model.rs`, and in `docs/orders.md` (Coupons).
 /// What a coupon takes off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]

@@ -55,7 +55,7 @@ pub enum InvalidReport {
          right, say so with PUT /api/drivers/me/availability"
     )]
     Jump {
-        /// The distance from the last known location, in metres along the surface of the earth.
+        /// The distance from the last known location, in kilometres along the surface of the earth.
         kilometres: f64,
         /// The time since the last known location.
         seconds: i64,

@@ -2,8 +2,9 @@
 //! with that of the order, is in `actions/status.rs`.
 //!
 //! A new status is also a value of the type `delivery_status` (in a new migration; its constraints are in
-//! `migrations/0061_deliveries.sql`), in the rule of `check/rules.rs` on the time of pickup, in `console/format.js` and
-//! `console/driver.js`, and in `crates/replay/src/audit.rs`.
+//! `migrations/0061_deliveries.sql`), in the rule of `check/rules.rs` on the time of pickup, in `DeliveryStatus` of
+//! `crates/client/src/wire.rs`, in `console/format.js`, `console/driver.js` and `console/status.js` (`nextOfDelivery`,
+//! `beforePickup`), and in `crates/replay/src/audit.rs`.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};

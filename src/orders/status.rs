@@ -4,8 +4,9 @@
 //! `sql/status.rs` stores a change, and does what follows a cancellation.
 //!
 //! A new status is also a value of the type `order_status` (in a new migration; its constraints are in
-//! `migrations/0050_orders.sql`), in `OrderStatus::ALL`, in `console/format.js`, in `console/status.js` (`OPEN`), and
-//! in `crates/replay/src/audit.rs`.
+//! `migrations/0050_orders.sql`), in `OrderStatus::ALL`, in `OrderStatus` of `crates/client/src/wire.rs` (the demo and
+//! `comanda replay` read orders with it), in `OPEN` of `src/demo/simulator/staff.rs`, in `console/format.js`, in
+//! `console/status.js` (`OPEN`, `label`), in `console/console.css` (columns), and in `crates/replay/src/audit.rs`.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
@@ -126,7 +127,7 @@ pub const STEPS: &[Step] = &[
     ),
     cancelled_early(Pending, &[Customer, Staff, System], "By the system when acceptBy has passed. Stock returns."),
     step(Confirmed, Preparing, &[Staff], "Cooking begins."),
-    cancelled_early(Confirmed, &[Staff, Customer], "By the customer within the cancel window. Stock returns."),
+    cancelled_early(Confirmed, &[Staff, Customer], "By the customer within the cancellation window. Stock returns."),
     step(Preparing, Ready, &[Staff], "Ready for pickup, serving or delivery."),
     to_delivery(Preparing, OnTheWay, &[Driver, Staff], "Delivery; implies ready."),
     cancelled_late(Preparing, &[Staff], "A reason is required; stock returns only with returnStock."),

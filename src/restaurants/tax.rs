@@ -49,7 +49,7 @@ impl Rate {
         self.0.unsigned_abs()
     }
 
-    /// The tax on a price without tax.
+    /// The share of an amount, such as the tax on a price without tax.
     ///
     /// # Errors
     /// When it leaves the range of 64 bits.

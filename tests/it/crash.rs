@@ -313,7 +313,7 @@ async fn settle(world: &World, histories: Vec<Arc<Mutex<Vec<OrderAttempt>>>>) {
                     };
                     assert_eq!(again, order);
                     let doubled = expected.insert(id_of(&order).to_owned(), order);
-                    assert!(doubled.is_none(), "one order answers two requests");
+                    assert!(doubled.is_none(), "two requests returned the same order");
                 }
                 OrderOutcome::Refused(status) => {
                     assert!(status.is_client_error(), "{status}");

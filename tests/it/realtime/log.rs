@@ -4,7 +4,8 @@ use serde_json::json;
 use sqlx::Connection as _;
 
 use super::TRANSPORTS;
-use super::stage::{Stage, assert_same, write_events};
+use super::phone::Phone;
+use super::stage::{Stage, assert_same, token_of, write_events};
 
 #[tokio::test]
 async fn an_older_transaction_delays_later_events_and_none_is_skipped() {
@@ -19,7 +20,7 @@ async fn an_older_transaction_delays_later_events_and_none_is_skipped() {
 
     // Joining after the order's event makes the relay read, and the acknowledgement says that the event is not final
     // yet.
-    let mut other = stage.phone("websocket").await;
+    let mut other = Phone::signed_in(stage.url(), "websocket", token_of(&stage.shop.owner)).await;
     let early = other.try_join(&stage.room(), Some(newer)).await;
     assert_eq!(early["error"]["errors"][0]["pointer"], "/after", "{early}");
     phone.received_nothing().await;
@@ -64,7 +65,8 @@ async fn joining_during_many_events_misses_none() {
         let (mut watching, begin) = stage.watching(transport).await;
         let mut joining = Vec::new();
         for _ in 0..5 {
-            joining.push((stage.phone(transport).await, begin, 0));
+            let phone = Phone::signed_in(stage.url(), transport, token_of(&stage.shop.owner)).await;
+            joining.push((phone, begin, 0));
         }
         let mut waiting = joining.iter_mut();
         let mut pen = stage.pen().await;

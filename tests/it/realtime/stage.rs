@@ -43,8 +43,10 @@ impl Stage {
         self.phone_of(&self.shop.owner, transport).await
     }
 
-    /// A user's client, connected.
+    /// A user's client, connected once every event so far is final: those that are not final when it joins a room would
+    /// be sent to it, and transactions of other tests hold them back.
     pub async fn phone_of(&self, person: &Person, transport: &str) -> Phone {
+        self.app.wait_for_final_log().await;
         Phone::signed_in(self.url(), transport, token_of(person)).await
     }
 
