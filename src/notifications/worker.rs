@@ -163,7 +163,7 @@ fn content(app: &App, message: &ClaimedMessage, kind: NotificationKind, channel:
         .as_ref()
         .map(|secret| app.encryption.decrypt(KeyPurpose::Outbox, notification.as_bytes(), secret));
     let secret = opened.transpose()?.map(|secret| String::from_utf8_lossy(&secret).into_owned());
-    // In production, administrators must not be able to read codes on the outbox page.
+    // In production, administrators must not be able to read codes in the list of messages.
     let secret = secret.map(|secret| if app.config.mode == Mode::Development { secret } else { MASK.to_owned() });
     let text = super::text::message_text(kind, channel, secret.as_deref());
     let content = serde_json::to_vec(&(text.subject, text.body)).map_err(|error| Problem::internal(&error))?;

@@ -163,7 +163,7 @@ pub async fn finish(tx: &mut Tx, message: &ClaimedMessage, ending: &MessageOutco
     Ok(())
 }
 
-/// A message as the outbox page shows it.
+/// A message as the list for administrators shows it.
 pub struct OutboxRow {
     /// The message's id.
     pub id: MessageId,

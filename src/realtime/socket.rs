@@ -1,4 +1,7 @@
 //! The messages of a client over its socket: the handshake, `join`, `leave` and `auth:renew`.
+//!
+//! A socket is in no room until it sends `join`: `catchup.rs` (`join_room`) checks the access and sends missed events,
+//! and `relay.rs` adds it to the room.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -99,8 +99,9 @@ pub struct UnreadVariable {
     pub instead: &'static str,
 }
 
-const NO_PUSH: &str = "push messages through Firebase are not available in this version and go to the outbox page";
-const NO_SMS: &str = "text messages through Twilio are not available in this version and go to the outbox page";
+const NO_PUSH: &str =
+    "push messages through Firebase are not available in this version; GET /api/admin/outbox lists them";
+const NO_SMS: &str = "text messages through Twilio are not available in this version; GET /api/admin/outbox lists them";
 
 /// Variables that are not read. They are not in `.env.example`, and the server does not start if one is set, because
 /// its operator expects messages to be sent.

@@ -14,7 +14,6 @@ use crate::idempotency::Claim;
 use crate::ids::{CartId, OrderId, QuoteId, RestaurantId, UserId};
 use crate::money::{Amount, Currency, Rounding};
 use crate::orders::event::PlacedJson;
-
 use crate::orders::limits::{MaxOrders, RECENT, StoredNetwork};
 use crate::orders::{Order, OrderLine, TaxAt};
 use crate::place::Place;

@@ -193,13 +193,14 @@ async fn a_slow_client_is_disconnected_and_resumes_with_the_rest() {
     let (mut phone, begin) = stage.watching("websocket").await;
     let (mut awake, _) = stage.watching("websocket").await;
     phone.fall_asleep().await;
-    // More than the kernel's buffers hold.
+    // More than the kernel's buffers hold. Events that become final together are sent together, so the awake client
+    // receives each part before the next one is written.
     for _ in 0..10 {
         stage.write_events(200, 8_000).await;
+        let last = *stage.numbers().await.last().unwrap();
+        while awake.next().await.1["seq"] != last {}
     }
     let awaited = stage.numbers_after(begin).await;
-    let last = *awaited.last().unwrap();
-    while awake.next().await.1["seq"] != last {}
     phone.wake_up().await;
     assert_eq!(phone.ended().await, "io server disconnect");
     let mut seen = phone.received_numbers();
