@@ -42,3 +42,16 @@ create policy append on stock_ledger for insert
     with check (restaurant_id = app_tenant() or restaurant_id = app_shop() or app_platform());
 
 grant select, insert on stock_ledger to comanda_app;
+
+create function lock_stock(restaurant uuid) returns void language plpgsql volatile as $$
+declare
+    -- PL/pgSQL evaluates an assignment without a query plan, which perform needs.
+    ignored boolean;
+begin
+    ignored := pg_advisory_xact_lock(hashtextextended('stock ' || restaurant::text, 0)) is null;
+end $$;
+comment on function lock_stock(uuid) is
+    'Serialises transactions that change the stock of a restaurant''s items and modifiers, or its menu. Locking rows in '
+    'the order of their ids is not enough: a row with several versions and key-share locks of foreign keys is locked in '
+    'several steps, between which two orders can deadlock.';
+grant execute on function lock_stock(uuid) to comanda_app;

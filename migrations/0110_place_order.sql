@@ -11,10 +11,7 @@ declare
     sold_out boolean := false;
     group_sold_out boolean := false;
 begin
-    -- Transactions that change stock of a restaurant, or its menu, run one after another: locking rows in the order of
-    -- their ids is not enough, because a row with several versions and key-share locks of foreign keys is locked in several
-    -- steps, between which two orders can deadlock.
-    ignored := pg_advisory_xact_lock(hashtextextended('stock ' || restaurant::text, 0)) is null;
+    ignored := lock_stock(restaurant) is null;
     if cardinality(item_ids) > 0 then
         with taken as (
             update menu_items i set stock = i.stock - n.portions, updated_at = taken_at

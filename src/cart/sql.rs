@@ -29,7 +29,7 @@ pub use content::content;
 pub use line_items::line_items;
 pub use open_carts::{LockedCart, lock_or_open};
 pub use priced_lines::LoadedGroups;
-use priced_lines::{LineContent, PricingTime, named, priced_lines};
+use priced_lines::{KeyedLine, PricingTime, named, priced_lines};
 
 /// A cart without its lines.
 #[derive(Debug, Clone)]
@@ -169,7 +169,7 @@ struct CartLineRow {
 }
 
 impl CartLineRow {
-    fn into_parts(self, items: &mut LineItems) -> LineContent {
+    fn into_parts(self, items: &mut LineItems) -> KeyedLine {
         // Made once for each item: a cart may have a hundred lines of one.
         items.entry(self.item_id).or_insert_with(|| {
             Arc::new(LineItem {
@@ -189,7 +189,7 @@ impl CartLineRow {
             })
         });
         let Self { key, item_id, quantity, note, choices, .. } = self;
-        LineContent { key, item_id, quantity, choices: choices.0, note }
+        KeyedLine { key, line: RequestedLine { item_id, quantity, choices: choices.0, note } }
     }
 }
 
@@ -243,14 +243,8 @@ pub async fn priced(
     if let Some(index) = requested.iter().position(|line| !items.contains_key(&line.item_id)) {
         return Err(Problem::invalid_field(format!("/lines/{index}/itemId"), "is not on this restaurant's menu"));
     }
-    let content = |(index, RequestedLine { item_id, quantity, choices, note }): (usize, RequestedLine)| LineContent {
-        key: (index + 1).to_string(),
-        item_id,
-        quantity,
-        choices,
-        note,
-    };
-    let lines = requested.iter().cloned().enumerate().map(content).collect();
+    let keyed = |(index, line): (usize, RequestedLine)| KeyedLine { key: (index + 1).to_string(), line };
+    let lines = requested.iter().cloned().enumerate().map(keyed).collect();
     priced_lines(tx, scope, lines, items, PricingTime { zone, at }, LoadedGroups::default()).await
 }
 

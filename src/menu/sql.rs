@@ -113,12 +113,12 @@ pub async fn set_language(tx: &mut Tx, scope: &RestaurantScope, language: Option
     Ok(())
 }
 
-/// Locks the menu until the transaction ends, so that each edit sees the result of the one before. Then takes the lock
-/// of `take_stock` (`migrations/0110_place_order.sql`): an edit and an order that both lock many items would deadlock.
+/// Locks the menu until the transaction ends, so that each edit sees the result of the one before. Then locks
+/// the stock (`lock_stock`): an edit and an order that both change many items would deadlock.
 pub async fn lock_menu(tx: &mut Tx, scope: &RestaurantScope) -> Result<(), Problem> {
     sqlx::query!(
         r#"select pg_advisory_xact_lock(hashtextextended($1::uuid::text, 21)) as "locked!: ()",
-               pg_advisory_xact_lock(hashtextextended('stock ' || $1::uuid::text, 0)) as "waited!: ()""#,
+               lock_stock($1) as "waited!: ()""#,
         scope.restaurant() as RestaurantId,
     )
     .fetch_one(tx.connection())

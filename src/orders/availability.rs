@@ -12,7 +12,7 @@ use crate::fulfilment::Fulfilment;
 use crate::money::Overflow;
 use crate::problem::{Code, Problem};
 use crate::restaurants::Restaurant;
-use crate::restaurants::hours::{Exception, Schedule};
+use crate::restaurants::hours::Schedule;
 use crate::restaurants::last_orders::{LeadTimes, NoPromise, OrderTimes, Promise};
 use crate::restaurants::slots::Slot;
 
@@ -106,12 +106,12 @@ pub fn last_day(now: DateTime<Utc>) -> NaiveDate {
 /// Everything that decides for which times a restaurant accepts an order of one fulfilment.
 #[derive(Clone, Copy)]
 pub struct AvailabilityQuery<'a> {
-    /// The restaurant, with its weekly hours, its pause and its rules for slots.
+    /// The restaurant, with its pause and its rules for slots.
     pub restaurant: &'a Restaurant,
     /// The restaurant's time zone.
     pub zone: Tz,
-    /// Dates with other hours, at least from two days ago to [`last_day`].
-    pub exceptions: &'a [Exception],
+    /// Its hours, with the exceptions at least from two days ago to [`last_day`].
+    pub schedule: &'a Schedule,
     /// The fulfilment of the order.
     pub fulfilment: Fulfilment,
     /// Travel time to the delivery address, in minutes, once the order is ready; 0 for pickup and dine-in.
@@ -128,12 +128,8 @@ impl<'a> AvailabilityQuery<'a> {
 
     fn calendar(self) -> Calendar<'a> {
         let (restaurant, now) = (self.restaurant, self.now);
-        let schedule = Schedule {
-            always: restaurant.always_open,
-            weekly: restaurant.hours.clone(),
-            exceptions: self.exceptions.to_vec(),
-        };
-        let orders = OrderTimes::of(&schedule, self.zone, self.fulfilment, self.lead_times(), (now, now + LOOK_AHEAD));
+        let orders =
+            OrderTimes::of(self.schedule, self.zone, self.fulfilment, self.lead_times(), (now, now + LOOK_AHEAD));
         let paused_until = restaurant.pause.as_ref().map_or(now, |pause| pause.until.max(now));
         Calendar { query: self, orders, paused_until }
     }

@@ -12,7 +12,7 @@ use crate::money::Amount;
 use crate::place::Place;
 use crate::problem::{Code, Problem};
 use crate::restaurants::Restaurant;
-use crate::restaurants::hours::Exception;
+use crate::restaurants::hours::Schedule;
 use crate::restaurants::order_rules::OrderRules;
 use crate::restaurants::zones::{self, DeliveryZone, NotDelivered};
 
@@ -22,8 +22,8 @@ pub struct OrderContext {
     pub restaurant: Restaurant,
     /// The restaurant's time zone.
     pub zone: Tz,
-    /// Dates with other opening hours, as far as a decision depends on them (`availability::last_day`).
-    pub exceptions: Arc<[Exception]>,
+    /// Its hours, with the exceptions on which a decision can depend (`availability::last_day`).
+    pub schedule: Arc<Schedule>,
     /// How the order reaches the customer.
     pub fulfilment: Fulfilment,
     /// The delivery address; `None` for pickup and dine-in.
@@ -45,7 +45,7 @@ impl OrderContext {
     /// # Errors
     /// When the stored name of the time zone is unknown.
     pub fn of(
-        OrderRules { restaurant, exceptions, zones }: OrderRules,
+        OrderRules { restaurant, schedule, zones }: OrderRules,
         fulfilment: Fulfilment,
         place: Option<Place>,
         bounds: config::Orders,
@@ -54,7 +54,7 @@ impl OrderContext {
         Ok(Self {
             zone: restaurant.zone()?,
             restaurant,
-            exceptions,
+            schedule,
             fulfilment,
             place,
             delivery_zones: zones,
@@ -69,7 +69,7 @@ impl OrderContext {
         AvailabilityQuery {
             restaurant: &self.restaurant,
             zone: self.zone,
-            exceptions: &self.exceptions,
+            schedule: &self.schedule,
             fulfilment: self.fulfilment,
             lead_minutes: self.lead_minutes(),
             now: self.now,

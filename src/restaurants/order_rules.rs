@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 
-use super::hours::{Exception, Schedule};
+use super::hours::Schedule;
 use super::zones::{BoundingBox, DeliveryZone, Shape};
 use super::{Pause, Restaurant};
 use crate::cache::CachedValue;
@@ -16,8 +16,8 @@ use crate::problem::Problem;
 pub struct OrderRules {
     /// The restaurant, with its weekly hours.
     pub restaurant: Restaurant,
-    /// Dates with other hours, from two days ago to the requested date.
-    pub exceptions: Arc<[Exception]>,
+    /// The hours of the restaurant, with the exceptions from two days ago to the requested date.
+    pub schedule: Arc<Schedule>,
     /// The delivery zones whose bounding box contains the delivery address, in the restaurant's sequence. `None`: the
     /// restaurant has no zones, or there is no delivery address.
     pub zones: Option<Vec<DeliveryZone>>,
@@ -30,8 +30,7 @@ pub struct RulesOfDay {
     /// Open or not as at the instant of reading.
     restaurant: Restaurant,
     zone: Tz,
-    schedule: Schedule,
-    exceptions: Arc<[Exception]>,
+    schedule: Arc<Schedule>,
     pause: Option<Pause>,
     zones: Option<Vec<(BoundingBox, DeliveryZone)>>,
 }
@@ -49,8 +48,7 @@ impl RulesOfDay {
         pause: Option<Pause>,
         zones: Option<Vec<(BoundingBox, DeliveryZone)>>,
     ) -> Result<Self, Problem> {
-        let (zone, exceptions) = (restaurant.zone()?, schedule.exceptions.clone().into());
-        Ok(Self { day, restaurant, zone, schedule, exceptions, pause, zones })
+        Ok(Self { day, zone: restaurant.zone()?, restaurant, schedule: Arc::new(schedule), pause, zones })
     }
 
     /// The UTC day for which they are valid.
@@ -66,7 +64,7 @@ impl RulesOfDay {
         };
         OrderRules {
             restaurant: self.restaurant.clone().at(self.zone, &self.schedule, self.pause.as_ref(), now),
-            exceptions: Arc::clone(&self.exceptions),
+            schedule: Arc::clone(&self.schedule),
             zones: place.and_then(around),
         }
     }
@@ -89,6 +87,6 @@ impl CachedValue for RulesOfDay {
         };
         let zones = self.zones.iter().flatten().map(|(_, zone)| ZONE + POINT * points(zone)).sum::<usize>();
         let description = self.restaurant.description.as_ref().map_or(0, String::len);
-        RESTAURANT + description + 2 * EXCEPTION * self.exceptions.len() + zones
+        RESTAURANT + description + EXCEPTION * self.schedule.exceptions.len() + zones
     }
 }

@@ -1,5 +1,7 @@
 //! Every statement on restaurants; in this file those that read them.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
 use sqlx::types::Json;
@@ -225,7 +227,7 @@ pub async fn order_rules(
     let Some(mut row) = row else { return Ok(None) };
     let zones = row.zones.take().map(|zones| zones.0.into_iter().map(StoredZone::into_zone).collect());
     let (restaurant, schedule) = row.into_restaurant_and_schedule(now)?;
-    Ok(Some(OrderRules { restaurant, exceptions: schedule.exceptions.into(), zones: zones.transpose()? }))
+    Ok(Some(OrderRules { restaurant, schedule: Arc::new(schedule), zones: zones.transpose()? }))
 }
 
 /// Reads a restaurant with everything at it that orders depend on, for all instants of the current UTC day. `None`:

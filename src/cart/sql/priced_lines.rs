@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
+use super::RequestedLine;
 use crate::cart::line_item::{ItemAvailability, LineItems};
 use crate::cart::lines::UnpricedLine;
 use crate::cart::{PricedLine, shortage};
@@ -51,14 +52,11 @@ pub(super) fn named(choices: &[Choice]) -> impl Iterator<Item = ModifierId> {
     choices.iter().flat_map(move |choice| std::iter::once(choice.modifier_id).chain(nested(choice)))
 }
 
-/// A line without its item.
-pub(super) struct LineContent {
+/// A line under its key.
+pub(super) struct KeyedLine {
     /// The client's key of the line.
     pub(super) key: String,
-    pub(super) item_id: ItemId,
-    pub(super) quantity: i32,
-    pub(super) choices: Vec<Choice>,
-    pub(super) note: Option<String>,
+    pub(super) line: RequestedLine,
 }
 
 /// The instant for which lines are priced, in the restaurant's time zone.
@@ -73,14 +71,14 @@ pub(super) struct PricingTime {
 pub(super) async fn priced_lines(
     tx: &mut Tx,
     scope: &RestaurantScope,
-    lines: Vec<LineContent>,
+    lines: Vec<KeyedLine>,
     items: &LineItems,
     PricingTime { zone, at }: PricingTime,
     known: LoadedGroups,
 ) -> Result<Vec<PricedLine>, Problem> {
-    let used = || lines.iter().filter_map(|line| items.get(&line.item_id));
+    let used = || lines.iter().filter_map(|keyed| items.get(&keyed.line.item_id));
     let group_ids: HashSet<_> = used().flat_map(|item| item.group_ids.iter().copied()).collect();
-    let chosen: HashSet<_> = lines.iter().flat_map(|line| named(&line.choices)).collect();
+    let chosen: HashSet<_> = lines.iter().flat_map(|keyed| named(&keyed.line.choices)).collect();
     let known = if group_ids.is_subset(&known.group_ids) && chosen.is_subset(&known.chosen) {
         known
     } else {
@@ -90,7 +88,8 @@ pub(super) async fn priced_lines(
     // Computed once for each item: a cart may have a hundred lines of one.
     let mut availabilities: HashMap<ItemId, ItemAvailability> = HashMap::new();
     let mut priced = Vec::with_capacity(lines.len());
-    for LineContent { key, item_id, quantity, choices, note } in lines {
+    for KeyedLine { key, line } in lines {
+        let RequestedLine { item_id, quantity, choices, note } = line;
         let Some(item) = items.get(&item_id) else { continue };
         let availability = *availabilities.entry(item_id).or_insert_with(|| item.availability(zone, at, &time));
         priced.push(UnpricedLine { key, item, quantity, choices, note, availability }.priced(&groups)?);

@@ -76,7 +76,7 @@ async fn return_stock(tx: &mut Tx, scope: &RestaurantScope, order: OrderId) -> R
     let now = tx.now();
     let returned = sqlx::query!(
         r#"with turn as materialized (
-               select pg_advisory_xact_lock(hashtextextended('stock ' || $1::uuid::text, 0))
+               select lock_stock($1)
            ), taken as materialized (
                select item_id, modifier_id, -sum(delta)::int as portions from stock_ledger
                where restaurant_id = $1 and order_id = $2 group by item_id, modifier_id having sum(delta) < 0
