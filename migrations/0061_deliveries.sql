@@ -126,3 +126,34 @@ create policy place on order_items for insert with check (
     restaurant_id = app_tenant() or (restaurant_id = app_shop() and customer_id = app_user()) or app_platform());
 
 grant select, insert, update, delete on deliveries to comanda_app;
+
+create function follow_order(
+    restaurant uuid, ordered uuid, customer uuid, driver uuid, changed_at timestamptz, change json
+) returns boolean language plpgsql volatile as $$
+begin
+    if change ->> 'version' is null then
+        insert into deliveries (restaurant_id, id, order_id, customer_id, status, created_at, updated_at)
+        values (restaurant, (change ->> 'id')::uuid, ordered, customer, (change ->> 'status')::delivery_status,
+            changed_at, changed_at);
+    else
+        update deliveries d
+        set status = (change ->> 'status')::delivery_status, version = d.version + 1, updated_at = changed_at,
+            picked_up_at = coalesce((change ->> 'pickedUpAt')::timestamptz, d.picked_up_at),
+            closed_at = (change ->> 'closedAt')::timestamptz, reason = null
+        where d.restaurant_id = restaurant and d.order_id = ordered and d.id = (change ->> 'id')::uuid
+            and d.version = (change ->> 'version')::bigint;
+        if not found then
+            return false;
+        end if;
+    end if;
+    if driver is not null then
+        -- Locked after the delivery.
+        update drivers p set seen_at = changed_at where p.id = driver;
+    end if;
+    return true;
+end $$;
+comment on function follow_order is
+    'Opens the delivery of an order (no version), or changes its status if it still has the version. A driver who made '
+    'the change was active. False: the delivery has changed meanwhile. The change was decided in '
+    'src/delivery/actions/follow.rs; change_order_status calls this.';
+grant execute on function follow_order to comanda_app;

@@ -144,3 +144,63 @@ returns boolean language sql stable
 comment on function may_still_invite(uuid, uuid, member_role, boolean) is
     'Whether somebody may invite to this role at the restaurant now: owners and administrators to any, managers to all '
     'but OWNER; nobody who lacks a required second factor.';
+
+-- On whose behalf a statement runs that is a transaction of its own: the same that the unit of work sets after BEGIN in
+-- other transactions (`src/tenancy.rs`).
+create type grant_kind as enum ('MEMBER', 'ADMIN', 'CARRIER', 'FORMER_CARRIER', 'CUSTOMER', 'SESSION');
+comment on type grant_kind is 'What entitles a statement; each kind is checked by a function above.';
+
+create type acting as (
+    person          uuid,
+    tenant          uuid,
+    shop            uuid,
+    driver          uuid,
+    guest           uuid,
+    platform        boolean,
+    -- The grant that entitles it; null: none is needed.
+    grant_kind      grant_kind,
+    -- The restaurant of the grant; the order or the session that it is about.
+    restaurant      uuid,
+    about           uuid,
+    lowest          member_role,
+    with_factor     boolean
+);
+comment on type acting is
+    'The user, driver, guest or platform that a statement runs for, the restaurant, and the grant that entitles it.';
+
+create function act_as(acting acting, writing boolean) returns boolean language plpgsql volatile as $$
+declare
+    -- PL/pgSQL evaluates an assignment without a query plan, which perform needs.
+    ignored boolean;
+begin
+    ignored := (acting.person is not null and set_config('app.user', acting.person::text, true) is null)
+        or (acting.tenant is not null and set_config('app.tenant', acting.tenant::text, true) is null)
+        or (acting.shop is not null and set_config('app.shop', acting.shop::text, true) is null)
+        or (acting.driver is not null and set_config('app.driver', acting.driver::text, true) is null)
+        or (acting.guest is not null and set_config('app.guest', acting.guest::text, true) is null)
+        or (acting.platform and set_config('app.platform', 'on', true) is null);
+    if acting.grant_kind is null then
+        return true;
+    end if;
+    case acting.grant_kind
+        when 'MEMBER' then
+            ignored := require_member(acting.restaurant, acting.person, acting.lowest, false) is null;
+        when 'ADMIN' then
+            ignored := require_admin(acting.person, acting.with_factor, false) is null;
+        when 'CARRIER' then
+            ignored := require_assigned_driver(
+                acting.restaurant, acting.about, acting.driver, acting.person, writing) is null;
+        when 'FORMER_CARRIER' then
+            ignored := require_former_driver(acting.restaurant, acting.about, acting.driver, acting.person) is null;
+        when 'CUSTOMER' then
+            ignored := require_customer(acting.restaurant, acting.about, acting.person) is null;
+        when 'SESSION' then
+            ignored := require_session(acting.about, acting.person) is null;
+    end case;
+    return true;
+end $$;
+comment on function act_as(acting, boolean) is
+    'Sets the context for row level security until the transaction ends, and checks the grant; true, or QP401, QP403 '
+    'or QP404. A statement that reads rows of a tenant without a transaction around it reads them in a lateral '
+    'subquery that depends on the result, so that they are read after the context was set.';
+grant execute on function act_as(acting, boolean) to comanda_app;

@@ -108,7 +108,7 @@ where
 {
     let reached = DatabaseServer::find(config).await?;
     reached.migrate().await?;
-    let db = reached.open(config, Clock::System, publish::follow).await?;
+    let db = reached.open(config, Clock::System, publish::FOLLOWERS).await?;
     let scope = PlatformScope::proven_by("an operator at the machine", None);
     let outcome = db.write(scope, move |tx| steps(tx, scope)).await;
     db.close().await;

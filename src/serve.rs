@@ -103,7 +103,7 @@ impl Running {
 /// When a secret, the address or the routes are invalid.
 pub async fn start(config: Config, reached: &DatabaseServer, clock: Clock, demo: bool) -> Result<Running, ServeError> {
     let listener = server::listen(&config.http).await?;
-    let db = reached.open(&config, clock.clone(), publish::follow).await?;
+    let db = reached.open(&config, clock.clone(), publish::FOLLOWERS).await?;
     let (tokens, refresh_tokens, encryption) =
         keys(&config).map_err(|error| ServeError::DataDir(config.data_dir.display().to_string(), error))?;
     password::warm_up();

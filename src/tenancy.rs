@@ -12,6 +12,10 @@ use crate::actor::Actor;
 use crate::actor::MemberRole;
 use crate::ids::{DriverId, GuestId, OrderId, RestaurantId, SessionId, UserId};
 
+mod acting;
+
+pub use acting::Acting;
+
 /// The grant that entitles a transaction. It was valid when the permission was decided; PostgreSQL checks it again in
 /// the transaction that uses it (`migrations/0100_permission.sql`), in the round trip of BEGIN.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

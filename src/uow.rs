@@ -19,28 +19,26 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
 use crate::clock::Clock;
-use crate::events::Event;
 use crate::flush::{self, Durable, Flush, Ticket, Unflushed};
 use crate::ids::UserId;
 use crate::problem::{Code, Problem};
-use crate::tenancy::{RestaurantScope, TenancyContext};
+use crate::tenancy::TenancyContext;
 use crate::written::WrittenBytes;
 use held::HeldConnection;
 use outcome::{connection_is_dead, is_refusal, outcome_unknown};
 
+mod followers;
 mod held;
 mod one_call;
 mod outcome;
 mod reader;
 
+pub use followers::Followers;
 pub use one_call::{Call, OneCall};
-pub use reader::PlatformReader;
+pub use reader::{PlatformReader, Statement};
 
 /// The steps of a unit, boxed, borrowing its transaction: `|tx| Box::pin(async move { … })`.
 pub type Steps<'t, T> = Pin<Box<dyn Future<Output = Result<T, Problem>> + Send + 't>>;
-
-/// Runs the effects of an event in its transaction; the table is in `publish.rs`.
-pub type Followers = for<'t> fn(&'t mut Tx, &'t RestaurantScope, &'t Event<'t>) -> Steps<'t, ()>;
 
 /// The most events that a transaction can append: the position of an event within its transaction has ten bits.
 pub const EVENTS_PER_TRANSACTION: i32 = 1024;
@@ -316,16 +314,7 @@ impl Database {
             let opened = sqlx::raw_sql(AssertSqlSafe(begin.as_str())).execute(&mut *connection).await;
             match opened {
                 Ok(_) => {
-                    return Ok(Tx {
-                        connection,
-                        now: self.clock.now(),
-                        events: 0,
-                        kind,
-                        ticket,
-                        followers: self.followers,
-                        user: tenancy.user,
-                        written: 0,
-                    });
+                    return Ok(self.tx(connection, kind, ticket, tenancy.user));
                 }
                 // The grant was refused; the connection is intact.
                 Err(error) if is_refusal(&error) => {
@@ -344,6 +333,11 @@ impl Database {
                 }
             }
         }
+    }
+
+    fn tx(&self, connection: HeldConnection, kind: AccessMode, ticket: Option<Ticket>, user: Option<UserId>) -> Tx {
+        let (now, followers) = (self.clock.now(), self.followers);
+        Tx { connection, now, events: 0, kind, ticket, followers, user, written: 0 }
     }
 
     async fn commit<T>(&self, mut tx: Tx, answer: T) -> Outcome<T> {

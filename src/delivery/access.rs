@@ -38,9 +38,9 @@ impl DeliveryAccess {
     /// 404 for a delivery that does not exist or that the caller may not see, 403 where the caller's role does not
     /// allow the operation.
     pub async fn of(app: &App, caller: &Caller, delivery: DeliveryId, operation: Operation) -> Result<Self, Problem> {
-        let (user, driver) = (caller.user, caller.driver);
-        let found = app.db.read(caller.tenancy(), move |tx| {
-            Box::pin(async move { sql::relations_to_all(tx, &[delivery], user, driver).await })
+        let (user, driver, acting) = (caller.user, caller.driver, Some(caller.tenancy().into()));
+        let found = app.db.read_once(move |connection| {
+            Box::pin(async move { sql::relations_to_all(connection, acting, &[delivery], user, driver).await })
         });
         Self::by(&found.await?.pop().ok_or_else(Problem::not_found)?, caller, operation)
     }

@@ -9,14 +9,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::events;
-use crate::fulfilment::Fulfilment;
 use crate::ids::{DeliveryId, DriverId, OrderId, RestaurantId, UserId};
-use crate::orders::{Order, OrderStatus};
 use crate::place::Place;
-use crate::problem::{Code, Problem};
-use crate::tenancy::RestaurantScope;
-use crate::uow::Tx;
 
 pub mod disclosure;
 pub mod event;
@@ -29,8 +23,6 @@ pub mod sql;
 pub mod status;
 
 pub use status::DeliveryStatus;
-
-use status::NoSuchStep;
 
 /// The vehicle of a driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -161,41 +153,4 @@ pub struct Delivery {
     pub updated_at: DateTime<Utc>,
     /// When the delivery was delivered, failed or cancelled.
     pub closed_at: Option<DateTime<Utc>>,
-}
-
-/// Changes the delivery of an order after a change of the order's status, in the same transaction. If its driver made
-/// the change, the driver was active.
-///
-/// # Errors
-/// `illegal_transition` when the status of the delivery does not allow it: a failed delivery delivers no order.
-pub async fn follow(tx: &mut Tx, scope: &RestaurantScope, order: &Order) -> Result<(), Problem> {
-    if order.fulfilment != Fulfilment::Delivery {
-        return Ok(());
-    }
-    if order.status == OrderStatus::Confirmed {
-        let opened = sql::open(tx, scope, order).await?;
-        return events::publish(tx, scope, opened.status_changed_event()?).await;
-    }
-    if !matches!(order.status, OrderStatus::OnTheWay | OrderStatus::Delivered | OrderStatus::Cancelled) {
-        return Ok(());
-    }
-    let Some(delivery) = sql::lock_of_order(tx, scope, order.id).await? else { return Ok(()) };
-    if let Some(driver) = scope.driver_id() {
-        sql::drivers::seen(tx, driver).await?;
-    }
-    let change = match delivery.follow_order(order.status, tx.now()) {
-        Ok(Some(change)) => change,
-        Ok(None) => return Ok(()),
-        Err(NoSuchStep) => {
-            let detail = match delivery.status {
-                DeliveryStatus::Failed => "The delivery failed: cancel the order, with a reason.",
-                _ => "The delivery does not allow this status: get the delivery first.",
-            };
-            return Err(Problem::new(Code::IllegalTransition, detail)
-                .with("requestedStatus", order.status)
-                .with("deliveryStatus", delivery.status));
-        }
-    };
-    let saved = sql::save_status(tx, scope, &delivery, &change, order.cancel_reason.as_deref()).await?;
-    events::publish(tx, scope, saved.status_changed_event()?).await
 }

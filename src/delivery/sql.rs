@@ -6,19 +6,20 @@ use serde_json::Value;
 use super::disclosure::belongs_to_trip;
 use super::status::DeliveryChange;
 use super::{Carrier, Delivery, DeliveryStatus, Stop};
-use crate::actor::MemberRole;
 use crate::ids::{DeliveryId, DriverId, OrderId, RestaurantId, UserId};
 use crate::orders::Order;
-use crate::orders::sql::OrderRelations;
 use crate::paging::Page;
 use crate::place::Place;
 use crate::problem::{Code, OnConstraint as _, Problem};
-use crate::tenancy::RestaurantScope;
+use crate::tenancy::{Acting, RestaurantScope};
 use crate::uow::Tx;
 
 pub mod drivers;
 pub mod history;
 pub mod past_assignments;
+pub mod relations;
+
+pub use relations::{DeliveryRelations, relations_to_all};
 
 /// A delivery's row, with pickup and destination.
 struct Row {
@@ -110,61 +111,6 @@ macro_rules! deliveries {
             $($argument),+
         )
     };
-}
-
-/// The relations of a caller to a delivery.
-pub struct DeliveryRelations {
-    /// The id of the delivery.
-    pub delivery: DeliveryId,
-    /// The restaurant of the delivery.
-    pub restaurant: RestaurantId,
-    /// The order of the delivery.
-    pub order: OrderId,
-    /// Whether the caller placed the order.
-    pub is_customer: bool,
-    /// The caller's role at the restaurant; `None`: not a member.
-    pub member_role: Option<MemberRole>,
-    /// Whether the caller is its driver, also after it was closed.
-    pub is_carrier: bool,
-    /// Whether it is closed.
-    pub is_closed: bool,
-    /// Events numbered below this had happened when this was read.
-    pub as_of: i64,
-}
-
-impl DeliveryRelations {
-    /// The relations to the order, for its permissions.
-    pub fn to_order(&self) -> OrderRelations {
-        let Self { order, restaurant, is_customer, member_role, is_carrier, as_of, .. } = *self;
-        OrderRelations { order, restaurant, is_customer, member_role, is_carrier, as_of }
-    }
-}
-
-/// The relations of a user to several deliveries, in any sequence, without those that do not exist or that the user may
-/// not see.
-pub async fn relations_to_all(
-    tx: &mut Tx,
-    deliveries: &[DeliveryId],
-    user: UserId,
-    driver: Option<DriverId>,
-) -> Result<Vec<DeliveryRelations>, Problem> {
-    let relations = sqlx::query_as!(
-        DeliveryRelations,
-        r#"select d.id as delivery, d.restaurant_id as restaurant, d.order_id as "order",
-                  d.customer_id = $2 as "is_customer!",
-                  m.role as "member_role?: MemberRole", coalesce(d.driver_id = $3, false) as "is_carrier!",
-                  d.closed_at is not null as "is_closed!", (select event_horizon()) as "as_of!"
-           from deliveries d
-           left join memberships m on m.restaurant_id = d.restaurant_id and m.user_id = $2
-               and second_factor_suffices(m.restaurant_id, m.user_id)
-           where d.id = any($1)"#,
-        &deliveries.iter().map(|id| id.uuid()).collect::<Vec<_>>(),
-        user as UserId,
-        driver as Option<DriverId>,
-    )
-    .fetch_all(tx.connection())
-    .await?;
-    Ok(relations)
 }
 
 /// A delivery as the event of its hand-back showed it.
@@ -285,6 +231,33 @@ pub async fn lock_of_order(tx: &mut Tx, scope: &RestaurantScope, order: OrderId)
     .fetch_optional(tx.connection())
     .await?;
     Ok(row.map(Into::into))
+}
+
+/// The delivery of an order, read with one statement that runs for the scope, outside of a transaction.
+pub async fn of_order(tx: &mut Tx, scope: &RestaurantScope, order: OrderId) -> Result<Option<Delivery>, Problem> {
+    let row = deliveries!(
+        ["select s.* from act_as($3, false) as context(is_set) cross join lateral (" +] from "deliveries d",
+        "where context.is_set and d.restaurant_id = $1 and d.order_id = $2 offset 0) s",
+        scope.restaurant() as RestaurantId,
+        order as OrderId,
+        Acting::from(*scope) as Acting,
+    )
+    .fetch_optional(tx.connection())
+    .await?;
+    Ok(row.map(Into::into))
+}
+
+/// Where the restaurant hands over its deliveries.
+pub async fn pickup(tx: &mut Tx, scope: &RestaurantScope) -> Result<Stop, Problem> {
+    let row = sqlx::query!(
+        "select name, address, latitude, longitude from restaurants where id = $1",
+        scope.restaurant() as RestaurantId,
+    )
+    .fetch_optional(tx.connection())
+    .await?
+    .ok_or_else(Problem::not_found)?;
+    let place = Place::new(row.latitude, row.longitude).ok();
+    Ok(Stop { name: Some(row.name), address: Some(row.address), place })
 }
 
 /// Opens the delivery of an order.

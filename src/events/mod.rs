@@ -30,8 +30,31 @@ pub use kind::{Aggregate, EventKind};
 /// Those of PostgreSQL, such as a version of the aggregate that has an event already, and those of the effects.
 pub async fn publish(tx: &mut Tx, scope: &RestaurantScope, event: Event<'_>) -> Result<(), Problem> {
     sql::append(tx, scope, &event).await?;
-    let follow = tx.followers();
+    let follow = tx.followers().follow;
     follow(tx, scope, &event).await
+}
+
+/// The effects of an event, prepared for one call that writes them together with it (`uow/one_call.rs`).
+#[derive(Debug, Default)]
+pub struct PreparedEffects {
+    /// The change of the order's delivery, as the argument of `follow_order`
+    /// (`migrations/0111_change_order_status.sql`); `None`: the delivery is not concerned.
+    pub delivery: Option<Box<RawValue>>,
+    /// The events of the effects, in their order.
+    pub events: Vec<sql::PreparedEvent>,
+}
+
+/// Prepares the effects of an event, without a transaction. `None`: they need one, in which [`publish`] runs them.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn prepare_effects(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    event: &Event<'_>,
+) -> Result<Option<PreparedEffects>, Problem> {
+    let prepare = tx.followers().prepare;
+    prepare(tx, scope, event).await
 }
 
 /// An event of the past, for imported orders.

@@ -6,7 +6,7 @@ use serde::ser::SerializeMap as _;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::{Event, PastEvent};
+use super::{Concerns, Event, PastEvent};
 use crate::actor::Actor;
 use crate::ids::{DriverId, OrderId, RestaurantId, UserId};
 use crate::problem::Problem;
@@ -59,25 +59,61 @@ pub fn head(scope: &RestaurantScope, event: &Event<'_>, at: DateTime<Utc>) -> Re
     head.map(str::to_owned).ok_or_else(|| Problem::internal(&"the payload is not the end of an event"))
 }
 
+/// An event as its row, for functions of the database that append it.
+#[derive(Debug)]
+pub struct PreparedEvent {
+    /// `order` or `delivery`: the kind of object that it is about.
+    pub aggregate: &'static str,
+    /// The id of that object.
+    pub id: Uuid,
+    /// The version of that object after the event.
+    pub version: i64,
+    /// The name of the event.
+    pub name: &'static str,
+    /// The other objects that it concerns.
+    pub concerns: Concerns,
+    /// The stored body, without the number.
+    pub payload: Box<RawValue>,
+}
+
+impl PreparedEvent {
+    /// The row of an event that happens at `at`.
+    ///
+    /// # Errors
+    /// When the body cannot be written as JSON.
+    pub fn of(scope: &RestaurantScope, event: &Event<'_>, at: DateTime<Utc>) -> Result<Self, Problem> {
+        let (restaurant, actor) = (scope.restaurant(), scope.actor());
+        let payload = EventBody { event, restaurant, at, actor }.written()?;
+        let row = event.kind.row();
+        let (id, version, concerns) = (event.id, event.version, event.concerns);
+        Ok(Self { aggregate: row.about.as_str(), id, version, name: row.name, concerns, payload })
+    }
+
+    /// The number of bytes that count for the write limits of the user who acts.
+    pub fn counted_bytes(&self, scope: &RestaurantScope) -> usize {
+        let is_own = self.concerns.customer.is_none_or(|customer| scope.actor_id() == Some(customer));
+        self.payload.get().len().min(if is_own { usize::MAX } else { MAX_BYTES_OF_OTHERS })
+    }
+}
+
 /// Appends an event that happens in this transaction.
 pub async fn append(tx: &mut Tx, scope: &RestaurantScope, event: &Event<'_>) -> Result<(), Problem> {
     let (restaurant, at, actor) = (scope.restaurant(), tx.now(), scope.actor());
-    let payload = EventBody { event, restaurant, at, actor }.written()?;
-    let (row, concerns) = (event.kind.row(), event.concerns);
+    let event = PreparedEvent::of(scope, event, at)?;
     let index = tx.next_event_index()?;
-    let is_own = concerns.customer.is_none_or(|customer| scope.actor_id() == Some(customer));
-    tx.note_bytes(payload.get().len().min(if is_own { usize::MAX } else { MAX_BYTES_OF_OTHERS }));
+    tx.note_bytes(event.counted_bytes(scope));
+    let PreparedEvent { aggregate, id, version, name, concerns, payload } = event;
     sqlx::query!(
         "insert into events (seq, restaurant_id, aggregate, aggregate_id, order_id, version, name, actor, actor_id,
                              customer_id, driver_id, former_driver_id, closed, payload, at)
          values (event_seq($2), $1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
         restaurant as RestaurantId,
         index,
-        row.about.as_str(),
-        event.id,
+        aggregate,
+        id,
         concerns.order as Option<OrderId>,
-        event.version,
-        row.name,
+        version,
+        name,
         actor as Actor,
         scope.actor_id() as Option<UserId>,
         concerns.customer as Option<UserId>,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use chrono::TimeDelta;
 
 use crate::accounts::Caller;
 use crate::accounts::caller::{authenticate, operation, path_parameter};
@@ -14,7 +15,7 @@ use crate::orders::{Order, sql};
 use crate::permission::{self, Operation, Relation};
 use crate::problem::Problem;
 use crate::tenancy::RestaurantScope;
-use crate::uow::Tx;
+use crate::uow::Database;
 
 /// Access to the order in the path (`{orderId}`), by a caller who may perform the operation on it.
 pub struct OrderAccess {
@@ -33,34 +34,34 @@ impl OrderAccess {
     /// 404 for an order that does not exist or that the caller may not see, 403 where the caller's role does not allow
     /// the operation.
     pub async fn of(app: &App, caller: &Caller, order: OrderId, operation: Operation) -> Result<Self, Problem> {
-        let caller = *caller;
-        let work = app
-            .db
-            .read(caller.tenancy(), move |tx| Box::pin(async move { allowed(tx, &caller, order, operation).await }));
-        let (scope, as_of) = work.await?;
+        let (user, driver, acting) = (caller.user, caller.driver, Some(caller.tenancy().into()));
+        let read = app.db.read_once(move |connection| {
+            Box::pin(async move { sql::relations_to_all(connection, acting, &[order], user, driver).await })
+        });
+        let found = read.await?.pop().ok_or_else(Problem::not_found)?;
+        let (scope, as_of) = (scope_for(&found, caller, operation)?, found.as_of);
         Ok(Self { order, scope, as_of })
     }
 }
 
-/// A caller and the order in the path, with the caller's access if they have any: for changes of its status, so that a
-/// driver who lost its delivery meanwhile gets an error that says so.
-pub struct StatusAccess {
+/// A caller and the order in the path whose status they request to change. Access is not checked yet: it is read
+/// together with the order (`actions/status.rs`).
+pub struct StatusRequest {
     /// The signed-in caller.
     pub caller: Caller,
     /// The order in the path.
     pub order: OrderId,
-    /// What the caller may do with it, or the refusal.
-    pub access: Result<OrderAccess, Problem>,
+    /// The operation of the route.
+    pub operation: Operation,
 }
 
-impl FromRequestParts<Arc<App>> for StatusAccess {
+impl FromRequestParts<Arc<App>> for StatusRequest {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         let caller = authenticate(parts, app).await?;
         let order = path_parameter(parts, app, "orderId").await?;
-        let access = OrderAccess::of(app, &caller, order, operation(parts)?).await;
-        Ok(Self { caller, order, access })
+        Ok(Self { caller, order, operation: operation(parts)? })
     }
 }
 
@@ -70,15 +71,30 @@ pub struct VisibleOrder {
     pub order: Order,
 }
 
-/// Reads the caller's relations to the order, and checks the permission table.
-async fn allowed(
-    tx: &mut Tx,
-    caller: &Caller,
-    order: OrderId,
-    operation: Operation,
-) -> Result<(RestaurantScope, i64), Problem> {
-    let found = sql::relations_to(tx, order, caller.user, caller.driver).await?.ok_or_else(Problem::not_found)?;
-    Ok((scope_for(&found, caller, operation)?, found.as_of))
+/// An order that the caller may perform the operation on, read together with the caller's relations.
+pub struct ReadableOrder {
+    /// The order as it is stored.
+    pub order: Order,
+    /// The scope of its restaurant, in the caller's strongest role.
+    pub scope: RestaurantScope,
+    /// The preparation time of the restaurant, from confirmation to ready.
+    pub preparation: TimeDelta,
+}
+
+impl ReadableOrder {
+    /// Reads an order, and checks the access of the caller.
+    ///
+    /// # Errors
+    /// As [`OrderAccess::of`].
+    pub async fn read(db: &Database, caller: &Caller, order: OrderId, operation: Operation) -> Result<Self, Problem> {
+        let (user, driver, acting) = (caller.user, caller.driver, caller.tenancy().into());
+        let read = db.read_once(move |connection| {
+            Box::pin(async move { sql::seen(connection, acting, order, user, driver).await })
+        });
+        let sql::SeenOrder { order, relations, preparation } = read.await?.ok_or_else(Problem::not_found)?;
+        let scope = scope_for(&relations, caller, operation)?;
+        Ok(Self { order, scope, preparation })
+    }
 }
 
 /// Checks whether the relations to an order, or to its delivery, allow the operation, and returns its scope: that of
@@ -134,14 +150,8 @@ impl FromRequestParts<Arc<App>> for VisibleOrder {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         let caller = authenticate(parts, app).await?;
         let order = path_parameter(parts, app, "orderId").await?;
-        let operation = operation(parts)?;
-        let work = app.db.read(caller.tenancy(), move |tx| {
-            Box::pin(async move {
-                let (scope, _) = allowed(tx, &caller, order, operation).await?;
-                let found = sql::get(tx, &scope, order).await?;
-                Ok(found.map(|order| order.shown_to(&scope)))
-            })
-        });
-        Ok(Self { order: work.await?.ok_or_else(Problem::not_found)? })
+        let ReadableOrder { order, scope, .. } =
+            ReadableOrder::read(&app.db, &caller, order, operation(parts)?).await?;
+        Ok(Self { order: order.shown_to(&scope) })
     }
 }

@@ -8,8 +8,8 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::access::{OrderAccess, StatusAccess, VisibleOrder};
-use super::actions::status::{advance, parse_update};
+use super::access::{OrderAccess, StatusRequest, VisibleOrder};
+use super::actions::status::{self, parse_update};
 use super::former_driver::{NamedBy, explain};
 use super::list::OrderQuery;
 use super::sql::{self, list};
@@ -127,17 +127,14 @@ struct OrderStatusUpdate {
 ))]
 async fn update_order_status(
     State(app): State<Arc<App>>,
-    StatusAccess { caller, order, access }: StatusAccess,
+    StatusRequest { caller, order, operation }: StatusRequest,
     if_match: IfMatch,
     Body(body): Body<OrderStatusUpdate>,
 ) -> Result<Versioned<Order>, Problem> {
     let to = body.status;
     let done = async {
-        let scope = access?.scope;
         let update = parse_update(to, body.reason, body.return_stock)?;
-        let work =
-            app.db.write(scope, move |tx| Box::pin(async move { advance(tx, &scope, order, if_match, update).await }));
-        Ok(work.await?.shown_to(&scope))
+        status::request(&app.db, &caller, operation, order, if_match, update).await
     };
     match done.await {
         Ok(body) => Ok(Versioned { version: body.version, body }),

@@ -6,11 +6,10 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::{Order, OrderLine, OrderStatus, SoldModifier, TaxAt, Totals};
-use crate::actor::MemberRole;
 use crate::coupons::CouponCode;
 use crate::events::Recorded;
 use crate::fulfilment::Fulfilment;
-use crate::ids::{CartId, DriverId, ItemId, OrderId, QuoteId, RestaurantId, UserId};
+use crate::ids::{CartId, ItemId, OrderId, QuoteId, RestaurantId, UserId};
 use crate::menu::allergens::Effective;
 use crate::money::{Amount, Currency};
 use crate::place::Place;
@@ -24,7 +23,7 @@ use crate::uow::Tx;
 /// parameter; the lines of later orders are not read.
 macro_rules! orders {
     ([$($which:tt)+], $($argument:expr),+ $(,)?) => {
-        orders!(from ["orders o " + $($which)+], $($argument),+)
+        orders!(from ["orders o " + $($which)+] caller ["null"], $($argument),+)
     };
     (page [$($which:tt)+] of $max:literal, $($argument:expr),+ $(,)?) => {
         orders!(
@@ -34,11 +33,11 @@ macro_rules! orders {
                 + $($which)+
                 + ") o where coalesce(size_before, 0) < "
                 + $max
-                + " order by placed_at desc, id desc"],
+                + " order by placed_at desc, id desc"] caller ["null"],
             $($argument),+
         )
     };
-    (from [$($from:tt)+], $($argument:expr),+ $(,)?) => {
+    (from [$($from:tt)+] caller [$($caller:tt)+], $($argument:expr),+ $(,)?) => {
         sqlx::query_as!(
             Row,
             r#"select id, number, restaurant_id, customer_id, cart_id, quote_id, fulfilment, status, version, currency,
@@ -49,7 +48,8 @@ macro_rules! orders {
                       ready_from, ready_until,
                       cancellable_until, cancel_reason, placed_at, updated_at, closed_at, lines_size,
                       (select json_agg(i order by i.line) from order_items i
-                       where i.restaurant_id = o.restaurant_id and i.order_id = o.id) as "lines: _"
+                       where i.restaurant_id = o.restaurant_id and i.order_id = o.id) as "lines: _",
+                      "# + $($caller)+ + r#" as "caller: _"
                from "# + $($from)+,
             $($argument),+
         )
@@ -64,9 +64,11 @@ pub mod overdue;
 pub mod place;
 pub mod promise;
 pub mod quotes;
+pub mod relations;
 pub mod slots;
 pub mod status;
 
+pub use relations::{OrderRelations, SeenOrder, relations_to_all, seen};
 pub use status::save_status;
 
 /// An order's row.
@@ -114,6 +116,8 @@ struct Row {
     closed_at: Option<DateTime<Utc>>,
     lines_size: i32,
     lines: Option<Json<Vec<OrderLineRow>>>,
+    /// Only of an order that is read with the relations of a caller.
+    caller: Option<Json<relations::CallerRow>>,
 }
 
 /// A line's row.
@@ -200,60 +204,6 @@ impl Row {
             closed_at: self.closed_at,
         }
     }
-}
-
-/// The relations of a caller to an order.
-pub struct OrderRelations {
-    /// The id of the order.
-    pub order: OrderId,
-    /// The restaurant of the order.
-    pub restaurant: RestaurantId,
-    /// Whether the caller placed it.
-    pub is_customer: bool,
-    /// The role of the caller at the restaurant; `None`: no member.
-    pub member_role: Option<MemberRole>,
-    /// Whether the caller is the driver of its open delivery.
-    pub is_carrier: bool,
-    /// Events numbered below this had happened when the relations were read.
-    pub as_of: i64,
-}
-
-/// The relations of a user to an order; `None` for an order that does not exist or that they may not see.
-pub async fn relations_to(
-    tx: &mut Tx,
-    order: OrderId,
-    user: UserId,
-    driver: Option<DriverId>,
-) -> Result<Option<OrderRelations>, Problem> {
-    Ok(relations_to_all(tx, &[order], user, driver).await?.pop())
-}
-
-/// The relations of a user to several orders, in any sequence, without orders that do not exist or that they may not
-/// see.
-pub async fn relations_to_all(
-    tx: &mut Tx,
-    orders: &[OrderId],
-    user: UserId,
-    driver: Option<DriverId>,
-) -> Result<Vec<OrderRelations>, Problem> {
-    let relations = sqlx::query_as!(
-        OrderRelations,
-        r#"select o.id as "order", o.restaurant_id as restaurant, o.customer_id = $2 as "is_customer!",
-                  m.role as "member_role?: MemberRole", d.id is not null as "is_carrier!",
-                  (select event_horizon()) as "as_of!"
-           from orders o
-           left join memberships m on m.restaurant_id = o.restaurant_id and m.user_id = $2
-               and second_factor_suffices(m.restaurant_id, m.user_id)
-           left join deliveries d on d.restaurant_id = o.restaurant_id and d.order_id = o.id and d.driver_id = $3
-               and d.closed_at is null
-           where o.id = any($1)"#,
-        &orders.iter().map(|id| id.uuid()).collect::<Vec<_>>(),
-        user as UserId,
-        driver as Option<DriverId>,
-    )
-    .fetch_all(tx.connection())
-    .await?;
-    Ok(relations)
 }
 
 /// Reads one order with its lines; `None`: the restaurant has none with this id.

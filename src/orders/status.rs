@@ -7,7 +7,7 @@
 //! `migrations/0050_orders.sql`), in `OrderStatus::ALL`, in `OrderStatus` of `crates/client/src/wire.rs` (the demo and
 //! `comanda replay` read orders with it), in `OPEN` of `src/demo/simulator/staff.rs`, in `console/format.js`, in
 //! `console/status.js` (`OPEN`, `label`), in `console/console.css` (columns), in `crates/replay/src/audit.rs`, and for
-//! deliveries in `WITH_ORDER` of `src/delivery/status.rs`. Decide also in `follow` of `src/delivery/mod.rs`, in
+//! deliveries in `WITH_ORDER` of `src/delivery/status.rs`. Decide also in `src/delivery/actions/follow.rs`, in
 //! `is_unanswered` below (and in `order_load`, in a new migration), and in `promise.rs` (and in the rule on transitions
 //! of `src/check/rules.rs`): they have a default, so that the compiler does not ask.
 

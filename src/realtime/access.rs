@@ -64,15 +64,15 @@ impl Relations {
         let (user, driver) = (caller.user, caller.driver);
         let mut found = Self::default();
         if !restaurants.is_empty() {
-            let found_at = restaurants::sql::member_access_at(tx, &restaurants, user).await?;
+            let found_at = restaurants::sql::member_access_at(tx.connection(), None, &restaurants, user).await?;
             found.restaurants.extend(found_at.into_iter().map(|access| (access.restaurant, access)));
         }
         if !orders.is_empty() {
-            let relations = orders::sql::relations_to_all(tx, &orders, user, driver).await?;
+            let relations = orders::sql::relations_to_all(tx.connection(), None, &orders, user, driver).await?;
             found.orders.extend(relations.into_iter().map(|relations| (relations.order, relations)));
         }
         if !deliveries.is_empty() {
-            let relations = delivery::sql::relations_to_all(tx, &deliveries, user, driver).await?;
+            let relations = delivery::sql::relations_to_all(tx.connection(), None, &deliveries, user, driver).await?;
             found.deliveries.extend(relations.into_iter().map(|relations| (relations.delivery, relations)));
         }
         Ok(found)

@@ -96,13 +96,11 @@ impl MemberRole {
 /// 404 when there is no such restaurant.
 pub async fn relations(app: &App, caller: &Caller, restaurant: RestaurantId) -> Result<StaffAccess, Problem> {
     let user = caller.user;
-    let found = app
-        .db
-        .read(TenancyContext::user(user), move |tx| {
-            Box::pin(async move { sql::member_access(tx, restaurant, user).await })
-        })
-        .await?
-        .ok_or_else(Problem::not_found)?;
+    let acting = Some(TenancyContext::user(user).into());
+    let read = app.db.read_once(move |connection| {
+        Box::pin(async move { sql::member_access_at(connection, acting, &[restaurant], user).await })
+    });
+    let found = read.await?.pop().ok_or_else(Problem::not_found)?;
     Ok(StaffAccess::by(&found, caller))
 }
 

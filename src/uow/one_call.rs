@@ -83,16 +83,7 @@ impl Database {
             Ok(Err(error)) => return Outcome::RolledBack(error.into()),
             Err(_) => return Outcome::RolledBack(Problem::busy(1)),
         };
-        let mut tx = Tx {
-            connection,
-            now: self.clock.now(),
-            events: 0,
-            kind: AccessMode::Write,
-            ticket,
-            followers: self.followers,
-            user: Some(user),
-            written: 0,
-        };
+        let mut tx = self.tx(connection, AccessMode::Write, ticket, Some(user));
         let decided = match timeout(self.bounds.work, decide(&mut tx)).await {
             Ok(Ok(Some(decided))) => decided,
             Ok(Ok(None)) => {

@@ -1,5 +1,6 @@
-//! A connection for one reader that reads again and again for the platform: each statement is one round trip, without a
-//! transaction around it.
+//! Reading with one statement, without a transaction around it: one round trip. [`Database::read_once`] reads on behalf
+//! of a caller, in the context that the statement sets itself (`tenancy/acting.rs`); a [`PlatformReader`] has a
+//! connection of its own, and reads again and again for the platform.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -9,8 +10,9 @@ use sqlx::postgres::PgPoolOptions;
 use sqlx::{PgConnection, PgPool};
 use tokio::time::timeout;
 
-use super::Database;
 use super::held::HeldConnection;
+use super::outcome::connection_is_dead;
+use super::{AccessMode, Database, Outcome};
 use crate::problem::Problem;
 use crate::tenancy::PlatformScope;
 
@@ -35,6 +37,57 @@ impl Database {
         // The pool has one connection. If it is lost, one reading fails, and the next one opens another connection.
         let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(self.bounds.work).test_before_acquire(false);
         PlatformReader { pool: pool.connect_lazy_with(options), limit: self.bounds.work }
+    }
+}
+
+impl Database {
+    /// Runs one statement that reads, over a connection of the pool. If the connection is broken, it runs again over
+    /// another one. It sees public rows only, unless it sets a context with `act_as`.
+    ///
+    /// # Errors
+    /// Those of PostgreSQL; `busy` when it does not answer in time.
+    pub async fn read_once<T, F>(&self, statement: F) -> Result<T, Problem>
+    where
+        F: for<'c> Fn(&'c mut PgConnection) -> Statement<'c, T>,
+    {
+        match timeout(self.bounds.work, self.read_over_pool(statement)).await {
+            Ok(Ok(Outcome::Committed(answer))) => Ok(answer),
+            Ok(Ok(Outcome::RolledBack(problem))) => Err(problem),
+            Ok(Err(error)) => Err(error.into()),
+            // Unknown: what was read may not be on disk.
+            Ok(Ok(Outcome::Unknown)) | Err(_) => Err(Problem::busy(1)),
+        }
+    }
+
+    async fn read_over_pool<T, F>(&self, statement: F) -> Result<Outcome<T>, sqlx::Error>
+    where
+        F: for<'c> Fn(&'c mut PgConnection) -> Statement<'c, T>,
+    {
+        // Taken before reading, see `flush.rs`.
+        let ticket = self.flush.ticket();
+        let mut attempts_left = self.pool.size() + 1;
+        loop {
+            let mut connection = HeldConnection::new(self.pool.acquire().await?);
+            match statement(&mut connection).await {
+                Ok(answer) => {
+                    let tx = self.tx(connection, AccessMode::Read, ticket, None);
+                    return Ok(self.confirm(tx, None, answer).await);
+                }
+                Err(error) if connection_is_dead(&error) => {
+                    drop(connection);
+                    attempts_left -= 1;
+                    if attempts_left == 0 {
+                        return Err(error);
+                    }
+                }
+                Err(error) => {
+                    if matches!(error, sqlx::Error::Database(_)) {
+                        connection.give_back();
+                    }
+                    return Err(error);
+                }
+            }
+        }
     }
 }
 

@@ -22,7 +22,10 @@ pub struct Scene {
 
 impl Scene {
     pub async fn set() -> Self {
-        let app = TestApp::start().await;
+        Self::set_in(TestApp::start().await).await
+    }
+
+    pub async fn set_in(app: TestApp) -> Self {
         let luigi = app.restaurant("Luigi").opens().await;
         let (ada, mario) = (app.customer("Ada").await, app.driver("Mario").await);
         let profile = mario.goes_online(44.4960, 11.3400).await;

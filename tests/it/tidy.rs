@@ -58,6 +58,8 @@ const STATEMENTS: &[(&str, &str)] = &[
         "from deliveries d left join memberships",
         "the relations of a user to a delivery; policies show it to related users only",
     ),
+    ("(select * from orders where context.is_set and id = $2", "one order, which policies show to the caller"),
+    ("context.is_set and r.id = any($1)", "the caller's roles at restaurants"),
     ("from events where seq > $1 and seq < l.horizon", "the relay reads for the rooms of all restaurants"),
     ("former_driver_id = $2 and driver_id is null", "the event of a hand-back; policies show it to that driver"),
     (

@@ -45,7 +45,7 @@ pub async fn advance(
     }
     let shown = delivery.clone().shown_to(&scope);
     let is_repeated = delivery.status == to;
-    // A change of the order records the driver's activity itself (`delivery::follow`).
+    // A change of the order records the driver's activity itself (`follow.rs`).
     if let Some(driver) = scope.driver_id().filter(|_| is_repeated || order_status.is_none()) {
         sql::drivers::seen(tx, driver).await?;
     }

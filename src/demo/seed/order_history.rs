@@ -121,7 +121,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Changes the delivery after its order, as `delivery::follow` does.
+    /// Changes the delivery after its order, as `delivery/actions/follow.rs` does.
     fn follow(&mut self, id: DeliveryId, at: DateTime<Utc>) -> Result<Option<Delivery>, Problem> {
         let order = &self.order;
         let to = match order.status {

@@ -1,17 +1,25 @@
-//! Changes the status of an order: for staff and drivers over HTTP, for offline operations and for the system.
+//! Changes the status of an order: for staff and drivers over HTTP, for offline operations and for the system. A
+//! request over HTTP that changes one order is usually one call, without a transaction of several statements
+//! (`one_call.rs`).
 
 use chrono::TimeDelta;
 
 use super::slots::move_slot;
+use crate::accounts::Caller;
 use crate::extract::IfMatch;
 use crate::ids::OrderId;
 use crate::orders::status::{CannotAdvance, StatusUpdate};
 use crate::orders::{Order, OrderStatus, sql};
+use crate::permission::Operation;
 use crate::problem::{Code, Problem};
 use crate::restaurants;
 use crate::tenancy::RestaurantScope;
 use crate::text::MultiLine;
-use crate::uow::Tx;
+use crate::uow::{Database, Tx};
+
+mod one_call;
+
+use one_call::Attempt;
 
 /// Reads the fields of a request body.
 ///
@@ -54,6 +62,31 @@ pub async fn advance(
         None => order,
     };
     sql::save_status(tx, scope, &order, change).await
+}
+
+/// The request of a caller to change the status of one order, as a unit of work of its own; returns the order as the
+/// caller may see it.
+///
+/// # Errors
+/// 404 for an order that does not exist or that the caller may not see, and those of [`advance`].
+pub async fn request(
+    db: &Database,
+    caller: &Caller,
+    operation: Operation,
+    id: OrderId,
+    if_match: IfMatch,
+    update: StatusUpdate,
+) -> Result<Order, Problem> {
+    let attempt = one_call::advance(db, caller, operation, id, if_match, update.clone()).await?;
+    let (scope, order) = match attempt {
+        (scope, Attempt::Changed(order)) => (scope, *order),
+        (scope, Attempt::NeedsTransaction) => {
+            let work =
+                db.write(scope, move |tx| Box::pin(async move { advance(tx, &scope, id, if_match, update).await }));
+            (scope, work.await?)
+        }
+    };
+    Ok(order.shown_to(&scope))
 }
 
 fn problem(refusal: CannotAdvance, order: &Order, to: OrderStatus) -> Problem {

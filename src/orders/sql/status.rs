@@ -1,16 +1,22 @@
 //! Statements on an order's status, and on what a cancellation returns.
 
+use std::iter;
+
+use uuid::Uuid;
+
 use super::slots;
+use crate::actor::Actor;
 use crate::coupons;
-use crate::events;
-use crate::ids::{OrderId, RestaurantId};
+use crate::events::sql::PreparedEvent;
+use crate::events::{self, PreparedEffects};
+use crate::ids::{DriverId, OrderId, RestaurantId, UserId};
 use crate::menu;
 use crate::menu::stock::LARGEST_STOCK;
 use crate::orders::status::StatusChange;
 use crate::orders::{Order, OrderStatus};
 use crate::problem::Problem;
-use crate::tenancy::RestaurantScope;
-use crate::uow::Tx;
+use crate::tenancy::{Acting, RestaurantScope};
+use crate::uow::{OneCall, Tx};
 
 /// Saves a change of status that the state machine allowed, and appends the event. A cancellation also returns the
 /// slot, the coupon and, if the change says so, the stock:
@@ -54,6 +60,62 @@ pub async fn save_status(
     }
     events::publish(tx, scope, changed.status_changed_event()?).await?;
     Ok(changed)
+}
+
+/// Saves a change of status that the state machine allowed, with its event and `effects`, in a transaction of its own.
+/// [`OneCall::Outdated`]: the order or its delivery has changed since it was read.
+///
+/// # Errors
+/// Those of PostgreSQL.
+pub async fn save_in_one_call(
+    tx: &mut Tx,
+    scope: &RestaurantScope,
+    (order, changed): (&Order, &Order),
+    event: &PreparedEvent,
+    effects: &PreparedEffects,
+) -> Result<OneCall<()>, sqlx::Error> {
+    let events: Vec<_> = iter::once(event).chain(&effects.events).collect();
+    let saved = sqlx::query_scalar!(
+        r#"select change_order_status($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
+                                      $19, $20, $21, $22, $23) as "is_saved!""#,
+        Acting::from(*scope) as Acting,
+        tx.is_flushed_later(),
+        scope.restaurant() as RestaurantId,
+        order.id as OrderId,
+        order.version,
+        order.status as OrderStatus,
+        changed.closed_at.is_some() || (order.is_unanswered() && !changed.is_unanswered()),
+        changed.status as OrderStatus,
+        changed.promised_at,
+        changed.cancellable_until,
+        changed.closed_at,
+        changed.updated_at,
+        effects.delivery.as_ref().map(|change| change.get()),
+        scope.actor() as Actor,
+        &column(&events, |event| event.aggregate.to_owned()),
+        &column(&events, |event| event.id),
+        &column(&events, |event| event.version),
+        &column(&events, |event| event.name.to_owned()),
+        &column(&events, |event| event.concerns.customer.map(UserId::uuid)) as &[Option<Uuid>],
+        &column(&events, |event| event.concerns.driver.map(DriverId::uuid)) as &[Option<Uuid>],
+        &column(&events, |event| event.concerns.former_driver.map(DriverId::uuid)) as &[Option<Uuid>],
+        &column(&events, |event| event.concerns.is_closed),
+        &column(&events, |event| event.payload.get().to_owned()),
+    )
+    .fetch_one(tx.connection())
+    .await?;
+    if !saved {
+        return Ok(OneCall::Outdated);
+    }
+    for event in events {
+        tx.note_event();
+        tx.note_bytes(event.counted_bytes(scope));
+    }
+    Ok(OneCall::Done(()))
+}
+
+fn column<T>(events: &[&PreparedEvent], value: impl Fn(&PreparedEvent) -> T) -> Vec<T> {
+    events.iter().map(|event| value(event)).collect()
 }
 
 /// Returns what the order took, in the sequence in which it was taken (`orders/actions/place.rs`): the stock if

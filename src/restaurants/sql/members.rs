@@ -1,10 +1,12 @@
 //! Every statement on the members of a restaurant.
 
+use sqlx::PgConnection;
+
 use crate::actor::MemberRole;
 use crate::ids::{RestaurantId, UserId};
 use crate::problem::Problem;
 use crate::restaurants::{Member, Membership};
-use crate::tenancy::RestaurantScope;
+use crate::tenancy::{Acting, RestaurantScope};
 use crate::uow::Tx;
 
 /// The role of a user at a restaurant.
@@ -23,27 +25,30 @@ pub async fn member_access(
     restaurant: RestaurantId,
     user: UserId,
 ) -> Result<Option<MemberAccess>, Problem> {
-    Ok(member_access_at(tx, &[restaurant], user).await?.pop())
+    Ok(member_access_at(tx.connection(), None, &[restaurant], user).await?.pop())
 }
 
-/// The roles of a user at several restaurants, in any sequence, without restaurants that do not exist.
+/// The roles of a user at several restaurants, in any sequence, without restaurants that do not exist. `acting`: on
+/// whose behalf the statement runs; `None`: as its transaction.
 pub async fn member_access_at(
-    tx: &mut Tx,
+    connection: &mut PgConnection,
+    acting: Option<Acting>,
     restaurants: &[RestaurantId],
     user: UserId,
-) -> Result<Vec<MemberAccess>, Problem> {
-    let found = sqlx::query_as!(
+) -> Result<Vec<MemberAccess>, sqlx::Error> {
+    sqlx::query_as!(
         MemberAccess,
-        r#"select r.id as restaurant, m.role as "role?: MemberRole",
-                  m.role is not null and not second_factor_suffices(r.id, m.user_id) as "is_locked!"
-           from restaurants r left join memberships m on m.restaurant_id = r.id and m.user_id = $2
-           where r.id = any($1)"#,
+        r#"select s.* from act_as($3, false) as context(is_set) cross join lateral (
+               select r.id as restaurant, m.role as "role?: MemberRole",
+                      m.role is not null and not second_factor_suffices(r.id, m.user_id) as "is_locked!"
+               from restaurants r left join memberships m on m.restaurant_id = r.id and m.user_id = $2
+               where context.is_set and r.id = any($1) offset 0) s"#,
         &restaurants.iter().map(|id| id.uuid()).collect::<Vec<_>>(),
         user as UserId,
+        acting as Option<Acting>,
     )
-    .fetch_all(tx.connection())
-    .await?;
-    Ok(found)
+    .fetch_all(connection)
+    .await
 }
 
 /// The roles that decide on a change of a member.
