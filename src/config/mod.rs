@@ -20,11 +20,11 @@ mod log;
 mod menus;
 mod orders;
 mod postgres;
+mod restaurants;
 mod retention;
 mod sockets;
 mod source;
 mod sync;
-mod restaurants;
 
 pub use accounts::{Accounts, SessionLives};
 pub use delivery::DeliverySettings;

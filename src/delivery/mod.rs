@@ -18,13 +18,13 @@ use crate::problem::{Code, Problem};
 use crate::tenancy::RestaurantScope;
 use crate::uow::Tx;
 
+pub mod access;
+pub mod actions;
 pub mod disclosure;
 pub mod event;
 pub mod http;
 pub mod location;
 pub mod past_assignments;
-pub mod access;
-pub mod actions;
 pub mod sql;
 pub mod status;
 

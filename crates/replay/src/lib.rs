@@ -5,18 +5,18 @@
 //! ([`clock`]); sockets listen as the staff of every restaurant ([`listener`]) and record an audit ([`audit`]) that
 //! is compared with a GET of every order ([`final_check`]). The result is a table ([`report`]).
 
-pub mod audit;
 mod actors;
+pub mod audit;
 mod clock;
 mod courier;
 pub mod day;
 mod dispatch;
+mod final_check;
 mod listener;
 pub mod plane;
 mod play;
 pub mod progress;
 pub mod report;
-mod final_check;
 mod table;
 
 use std::io::Write;

@@ -7,13 +7,13 @@
 //! signed up, however long ago the first start was.
 
 pub mod basket;
-pub mod order_history;
 mod driver_pool;
-mod restaurants;
 mod import;
-pub mod timeline;
+pub mod order_history;
 pub mod past_orders;
 mod people;
+mod restaurants;
+pub mod timeline;
 
 pub use driver_pool::{DETOUR, speed};
 
