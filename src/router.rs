@@ -1,4 +1,5 @@
-//! The router: every feature's routes, their permissions, the OpenAPI document and the middleware around them.
+//! The router: every feature's routes, their permissions, the OpenAPI document and the middleware around them; and the
+//! routes for the health of the server.
 
 use std::sync::Arc;
 

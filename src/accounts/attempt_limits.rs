@@ -1,4 +1,6 @@
-//! Limits on attempts at passwords and codes, and the keys of their counters. Pure.
+//! Limits on attempts at passwords and codes, and the keys of their counters. Pure. Limits that can be set are in
+//! `variables/limits.rs`; attempts are counted in `actions/attempt_limits.rs`, those at coupon codes in
+//! `coupons/actions/attempt_limits.rs`.
 
 use chrono::{DateTime, TimeDelta, Utc};
 

@@ -1,4 +1,5 @@
-//! `POST /api/auth/register`, and the routes of this feature.
+//! `POST /api/auth/register`, and the routes of this feature: refresh, sign-out and the list of sessions are in
+//! `http/sessions.rs`, sign-in is in `users/http/login.rs`, and requests are authenticated in `caller.rs`.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! Tokens, passwords and sessions.
+//! Settings of tokens, passwords and sessions, read and checked. Their defaults, for example the lifetimes of tokens
+//! and sessions, are in `variables/accounts.rs`.
 
 use std::time::Duration;
 

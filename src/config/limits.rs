@@ -1,4 +1,5 @@
-//! Settings of rate limits.
+//! Settings of rate limits and of limits on attempts, with the value of `auto` for each mode. Their descriptions are in
+//! `variables/limits.rs`.
 
 use std::time::Duration;
 

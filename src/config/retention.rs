@@ -1,4 +1,5 @@
-//! Retention of rows.
+//! Settings of the times and numbers in which rows are kept. Defaults: `variables/retention.rs`; tables:
+//! `retention.rs`.
 
 use std::time::Duration;
 

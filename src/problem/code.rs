@@ -1,4 +1,5 @@
-//! The codes of problems: one table of code, status and title.
+//! The codes of problems: one table of code, status and title. The body of an error response is in `problem.rs`; the
+//! detail is written where the rule refuses. How to add one: CONTRIBUTING.md, "Add an error code".
 
 use axum::http::StatusCode;
 

@@ -1,4 +1,6 @@
-//! Variables of rate limits.
+//! Variables of rate limits and of limits on attempts. The value of `auto` in production and in development is chosen
+//! in `config/limits.rs` (`by_mode`, `quota`, `of_network`, `writes`). Limits on attempts that are not here are
+//! constants in `accounts/attempt_limits.rs` and `coupons/actions/attempt_limits.rs`.
 
 use super::{Variable, plain};
 

@@ -1,4 +1,4 @@
-//! Variables of how long rows are kept.
+//! Variables of how long rows are kept. The tables, and those whose time is fixed, are in `retention.rs`.
 
 use super::{Variable, plain};
 
