@@ -151,7 +151,7 @@ impl Counter {
         Self::of_network(app, "passwords from", app.config.limits.password_attempts_per_network, client.network())
     }
 
-    /// Sign-ups from one network (`SIGN_UPS_PER_NETWORK`).
+    /// Registrations from one network (`SIGN_UPS_PER_NETWORK`).
     pub fn sign_ups_from(app: &App, client: Client) -> Vec<Self> {
         Self::of_network(app, "sign-ups from", app.config.limits.sign_ups_per_network, client.network())
     }

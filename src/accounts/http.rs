@@ -61,7 +61,7 @@ struct Registration {
     phone: Option<MessagePhone>,
 }
 
-/// The response to a sign-up, the same whether or not the address has an account.
+/// The response to a registration, the same whether or not the address has an account.
 #[derive(Serialize, ToSchema)]
 #[schema(as = AcceptedMessage)]
 struct Accepted {

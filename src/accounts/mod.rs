@@ -48,7 +48,7 @@ pub mod totp;
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[sqlx(type_name = "user_role", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum UserRole {
-    /// Places orders; the role after signing up.
+    /// Places orders; the role after registration.
     Customer,
     /// Works for a restaurant.
     Staff,

@@ -86,7 +86,7 @@ notification_kinds! {
     PhoneConfirmed = "account.phone-confirmed";
     /// The account was created.
     Welcome = "account.welcome";
-    /// There was a sign-up with this address, which has an account.
+    /// Somebody registered with this address, which has an account.
     AlreadySignedUp = "account.already-signed-up";
     /// The password was changed.
     PasswordChanged = "account.password-changed";
