@@ -18,7 +18,7 @@ pub mod clock;
 pub mod timestamp;
 /// Text fields of requests: normalised, and checked.
 pub mod text;
-/// Language tags, and which language to answer in.
+/// Language tags, and the language of a response.
 pub mod languages;
 /// Error responses: `application/problem+json`.
 pub mod problem;

@@ -5,8 +5,8 @@
 //! Each node counts in memory. With Redis, all nodes also count together, and the stricter result decides. When Redis
 //! does not answer in time, the node continues with its own counters, so an outage of Redis does not refill any limit.
 //! Every request to a route that takes passwords or codes then draws twice from this node's bucket, because the other
-//! nodes count separately in that time: half the limit on each node is less in total. Attempts at passwords and codes
-//! are also counted in PostgreSQL (`accounts/attempt_limits.rs`), which no outage of Redis affects.
+//! nodes count separately in that time, which multiplies the limit by their number. Attempts at passwords and codes are
+//! also counted in PostgreSQL (`accounts/attempt_limits.rs`), which no outage of Redis affects.
 //!
 //! The quotas are set by `RATE_LIMIT_…` in `variables/limits.rs`; the routes that take passwords and codes are those of
 //! `is_credential_attempt` in `permission.rs`.

@@ -117,7 +117,7 @@ async fn not_found() -> Problem {
 /// The health of the server.
 #[derive(Serialize, ToSchema)]
 struct Health {
-    /// Always `ok`. If the database cannot be reached, the answer is 503.
+    /// Always `ok`. If the database cannot be reached, the response is 503.
     status: &'static str,
     /// The version of the program.
     version: &'static str,

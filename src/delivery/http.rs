@@ -1,4 +1,5 @@
-//! Routes of deliveries, below `/api/deliveries`.
+//! Routes of deliveries, below `/api/deliveries`: lists, one delivery, its driver (`actions/assign.rs`) and its status
+//! (`actions/status.rs`).
 
 use std::sync::Arc;
 

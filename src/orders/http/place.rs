@@ -1,4 +1,5 @@
-//! Placing an order.
+//! `POST /api/orders`: places an order from a cart, from lines or from a quote. It is tried with one statement first
+//! (`actions/place/one_call.rs`), and then in a transaction (`actions/place.rs`).
 
 use std::sync::Arc;
 
