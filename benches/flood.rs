@@ -59,7 +59,7 @@ pub struct Customer {
 }
 
 impl Customer {
-    /// Signs up and in.
+    /// Registers and signs in.
     pub async fn signed_in(address: &str, number: usize, restaurant: RestaurantId, item: ItemId) -> Self {
         let mut http = Connection::open(address).await;
         let email = format!("customer{number}@bench.example");

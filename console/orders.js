@@ -67,13 +67,13 @@ async function openOne(main, id) {
   const restaurant = await get(`/api/restaurants/${order.restaurantId}`).catch(() => null);
   const state = h('div', { 'aria-live': 'polite' });
   const actions = h('div', { class: 'steps' });
-  const courier = h('div', {});
+  const driver = h('div', {});
   const map = h('div', {});
   const history = h('ol', { class: 'history' });
   show(main, h('p', { class: 'back' }, h('a', { href: '#/orders' }, '← My orders')),
     h('div', { class: 'head' }, h('h1', { tabindex: '-1' }, restaurant?.name ?? 'Order'), h('span', { class: 'where' }, `#${order.number}`)),
     h('div', { class: 'two' },
-      h('section', { class: 'card' }, state, courier, map, actions, h('h3', {}, 'History'), history),
+      h('section', { class: 'card' }, state, driver, map, actions, h('h3', {}, 'History'), history),
       h('section', { class: 'card' }, h('h2', {}, 'Order'), slip(order))));
 
   async function drawHistory() {
@@ -83,7 +83,7 @@ async function openOne(main, id) {
   function draw() {
     show(state, progress(order));
     show(actions, nextSteps(order, 'customer').map(() => h('button', { type: 'button', class: 'danger', onclick: () => cancel(order, take) }, 'Cancel the order…')));
-    show(courier, delivery && !closed(order) && courierOf(delivery));
+    show(driver, delivery && !closed(order) && driverOf(delivery));
     drawMap();
     drawHistory();
   }
@@ -141,7 +141,7 @@ function progress(order) {
   ];
 }
 
-function courierOf(delivery) {
+function driverOf(delivery) {
   return h('p', {}, delivery.driver ? [h('b', {}, delivery.driver.name), `, ${word(delivery.driver.vehicle).toLowerCase()} · `] : '',
     word(delivery.status));
 }

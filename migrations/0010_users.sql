@@ -1,8 +1,8 @@
--- Users: everybody who signed up. Sessions, recovery and preferences are in the files after this one.
+-- Users: everybody who registered. Sessions, recovery and preferences are in the files after this one.
 
 create type user_role as enum ('CUSTOMER', 'STAFF', 'DRIVER', 'ADMIN');
 comment on type user_role is
-    'The role of a user on the platform. Sign-up creates a CUSTOMER; the other roles are granted.';
+    'The role of a user on the platform. Registration creates a CUSTOMER; the other roles are granted.';
 
 create table users (
     id              uuid        primary key,
@@ -18,7 +18,7 @@ create table users (
     -- BCP 47: the language of messages to the user.
     locale          text        not null default 'en',
     -- When each field was last written, by the clock of the device that wrote it: the latest write holds, field by
-    -- field. Null: not written since sign-up.
+    -- field. Null: not written since registration.
     name_at         timestamptz,
     phone_at        timestamptz,
     locale_at       timestamptz,
@@ -39,9 +39,9 @@ create table users (
     constraint users_locale_form check (locale ~ '^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$' and char_length(locale) <= 35),
     constraint users_membership_count_not_negative check (membership_count >= 0)
 );
-comment on table users is 'Everybody who signed up: customers, staff, drivers and administrators.';
+comment on table users is 'Everybody who registered: customers, staff, drivers and administrators.';
 comment on column users.email_verified_at is
-    'When a code that was sent to the address was first entered. Null: unverified; anybody may have signed up with it.';
+    'When a code that was sent to the address was first entered. Null: unverified; anybody may have registered with it.';
 comment on column users.phone_verified_at is
     'When a code that was sent to the number was entered. Null: unverified, and no code that signs in is sent there; '
     'reset to null when the number changes.';

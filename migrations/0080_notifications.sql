@@ -58,7 +58,8 @@ create table notification_deliveries (
     -- The provider's id of the message.
     provider_ref    text,
     error           text,
-    -- The text that the local stand-in would have sent, encrypted, for the outbox page.
+    -- The text of the message, encrypted: there is no provider yet, so it is not sent, and administrators read it with
+    -- GET /api/admin/outbox.
     content         bytea,
     created_at      timestamptz not null,
     final_at        timestamptz,

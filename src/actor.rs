@@ -1,11 +1,16 @@
 //! The role of the actor of a change of an order, and the roles at a restaurant.
 //!
 //! What a role at a restaurant may do: `relations` in `restaurants/access.rs`, and `permission.rs`. Who may grant it:
-//! `restaurants/http/members.rs`, and `may_still_invite` of `migrations/0100_permission.sql`. A new role is also a
-//! value of the type `member_role` in a new migration, and in `relations`, `min_role_for` and `as_str` of
-//! `restaurants/access.rs`. Values and variants are in the same order, from the highest role to the lowest, because
-//! roles are compared. `tests/it/matrix/callers.rs` (`CALLERS`, `rank`) and `world.rs` need a caller with the role, or
-//! the matrix does not try it. If operations distinguish it, it is also a `Relation` in `permission.rs`.
+//! `restaurants/http/members.rs`, and `may_still_invite` of `migrations/0100_permission.sql`. Values and variants are
+//! in the same order, from the highest role to the lowest, because roles are compared.
+//!
+//! A new role is also in these places:
+//!
+//! - the type `member_role`, in a new migration
+//! - `relations`, `min_role_for` and `as_str` of `restaurants/access.rs`
+//! - `tests/it/matrix/callers.rs` (`CALLERS`, `rank`) and `world.rs`: without a caller with the role the matrix does
+//!   not try it
+//! - `Relation` in `permission.rs`, if operations distinguish it
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

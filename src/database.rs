@@ -1,4 +1,4 @@
-//! The connection to PostgreSQL: the server, the role, and the version of the schema.
+//! The connection to PostgreSQL: the server, the role, and the version of the schema. The schema is in `migrations/`.
 //!
 //! Migrations run as the role of `DATABASE_URL` (or as the private cluster's superuser). Everything else runs as
 //! `comanda_app`, which owns no tables and does not bypass row level security: every pooled connection starts as that

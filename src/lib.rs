@@ -18,7 +18,7 @@ pub mod clock;
 pub mod timestamp;
 /// Text fields of requests: normalised, and checked.
 pub mod text;
-/// Language tags, and which language to answer in.
+/// Language tags, and the language of a response.
 pub mod languages;
 /// Error responses: `application/problem+json`.
 pub mod problem;
@@ -72,7 +72,7 @@ pub mod events;
 
 /// Guests: clients without an account.
 pub mod guests;
-/// Accounts: sign-up, sessions, and the authentication of requests.
+/// Accounts: registration, sessions, and the authentication of requests.
 pub mod accounts;
 /// Restaurants, the tenants: profile, hours, zones, tax, members.
 pub mod restaurants;
@@ -88,7 +88,7 @@ pub mod orders;
 pub mod delivery;
 /// Offline synchronisation: operations that devices recorded while offline.
 pub mod sync;
-/// Signing in, the profile and the administration of accounts.
+/// Sign-in, `GET /api/me` and the administration of accounts, which need several features.
 pub mod users;
 /// Notifications: texts, and sending.
 pub mod notifications;

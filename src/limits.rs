@@ -1,12 +1,15 @@
-//! Rate limits: a bucket for each user or network and class of route, refilled steadily (GCRA).
+//! Rate limits: the buckets of each user and network, refilled steadily (GCRA), and which bucket a request draws from
+//! ([`Limits::buckets`], by its operation and user). `middleware/rate_limit.rs` applies them to each request: it finds
+//! the user and the network, draws, and refuses with 429.
 //!
 //! Each node counts in memory. With Redis, all nodes also count together, and the stricter result decides. When Redis
 //! does not answer in time, the node continues with its own counters, so an outage of Redis does not refill any limit.
-//! On the routes that take passwords and codes, every request then counts twice. Attempts at passwords and codes are
-//! also counted in PostgreSQL (`accounts/attempt_limits`), which survives any outage of Redis.
+//! Every request to a route that takes passwords or codes then draws twice from this node's bucket, because the other
+//! nodes count separately in that time, which multiplies the limit by their number. Attempts at passwords and codes are
+//! also counted in PostgreSQL (`accounts/attempt_limits.rs`), which no outage of Redis affects.
 //!
-//! Which bucket a request draws from is decided in `middleware/rate_limit.rs`; the routes that take passwords and codes
-//! are `is_credential_attempt` of `permission.rs`.
+//! The quotas are set by `RATE_LIMIT_…` in `variables/limits.rs`; the routes that take passwords and codes are those of
+//! `is_credential_attempt` in `permission.rs`.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! `comanda`: the program and its commands.
+//! `comanda`: the program and its commands, each with a call of what performs it: `serve.rs` (start and stop),
+//! `operator.rs` (`user`, `sync`), `check.rs`, `demo/`, and `crates/replay`.
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -1,4 +1,6 @@
-//! Middleware of all requests: request id, log line, limits, and error responses as problem+json.
+//! Middleware of all requests: request id, log line, response headers, CORS, timeouts, the maximum size of a body
+//! (`BodySizes`), and error responses as problem+json. Rate limits are in `middleware/rate_limit.rs`, overload in
+//! `middleware/admission.rs`.
 
 use std::sync::Arc;
 use std::time::Duration;

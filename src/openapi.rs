@@ -1,4 +1,6 @@
-//! The OpenAPI document: its head, additions that handlers cannot declare, and its routes.
+//! The OpenAPI document: its head, additions that handlers cannot declare (events, status tables, permissions), and its
+//! routes. Each operation is declared at its handler by `#[utoipa::path]`, in the `http.rs` or `http/` of its feature;
+//! errors of all operations are in `openapi/shared.rs`.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -218,7 +218,7 @@ impl Operation {
     }
 
     /// Whether it takes a password or a code, sends a message, or creates an account or guest: limited strictly, and by
-    /// network only, because signing up for a token costs nothing.
+    /// network only, because registering for a token costs nothing.
     pub const fn is_credential_attempt(self) -> bool {
         matches!(
             self,

@@ -153,7 +153,7 @@ impl Problem {
     pub fn account_required() -> Self {
         Self::new(
             Code::AccountRequired,
-            "Guests can only use a cart. Sign up, sign in with the guestToken, and send the access token.",
+            "Guests can only use a cart. Register, sign in with the guestToken, and send the access token.",
         )
         .with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
     }

@@ -1,5 +1,5 @@
 //! Retention: the tables whose rows are deleted after a time, each with that time and the statement that deletes them,
-//! in small batches, oldest first.
+//! in small batches, oldest first. The times are fixed here, or set by a variable of `variables/retention.rs`.
 //!
 //! Rows of other tables are limited in number or kept, for example events and orders; `tests/it/retention.rs` lists
 //! them with the reason, and compares both lists with the schema.

@@ -1,4 +1,5 @@
-//! The router: every feature's routes, their permissions, the OpenAPI document and the middleware around them.
+//! The router: every feature's routes, their permissions, the OpenAPI document and the middleware around them; and the
+//! routes for the health of the server.
 
 use std::sync::Arc;
 
@@ -116,7 +117,7 @@ async fn not_found() -> Problem {
 /// The health of the server.
 #[derive(Serialize, ToSchema)]
 struct Health {
-    /// Always `ok`. If the database cannot be reached, the answer is 503.
+    /// Always `ok`. If the database cannot be reached, the response is 503.
     status: &'static str,
     /// The version of the program.
     version: &'static str,

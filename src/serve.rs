@@ -45,16 +45,19 @@ pub enum ServeError {
     /// The address cannot be listened on.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// The operating system does not tell the address of the listener.
+    #[error("the address of the listener cannot be read: {0}. Start the server again")]
+    ListenerAddress(std::io::Error),
     /// The routes and the permission table do not match.
     #[error(transparent)]
     Router(#[from] RouterError),
-    /// The data folder cannot be created.
+    /// The data folder cannot be created, or a secret in it cannot be read or written.
     #[error("the data folder {0} cannot be used: {1}. Name one this user may write to with DATA_DIR=…")]
     DataDir(String, std::io::Error),
-    /// Redis, which holds the rate limits, cannot be set up.
+    /// The client for Redis, which counts rate limits for all nodes together, cannot be created from `REDIS_URL`.
     #[error(transparent)]
     Limits(#[from] limits::SharedError),
-    /// `REDIS_URL` cannot be parsed.
+    /// The client for Redis, which wakes other nodes and caches menus, cannot be created from `REDIS_URL`.
     #[error("REDIS_URL cannot be used: {0}. It looks like redis://host:6379")]
     Redis(#[from] redis::RedisError),
     /// The image storage cannot be set up.
@@ -153,7 +156,7 @@ fn keys(config: &Config) -> Result<(Tokens, RefreshTokens, Encryption), std::io:
 
 #[expect(clippy::disallowed_methods, reason = "the long tasks of the server, all waited for by Running::stop")]
 fn run(app: Arc<App>, listener: TcpListener, reached: &DatabaseServer) -> Result<Running, ServeError> {
-    let address = listener.local_addr().map_err(|error| ServeError::DataDir("the listener".into(), error))?;
+    let address = listener.local_addr().map_err(ServeError::ListenerAddress)?;
     let stop = CancellationToken::new();
     let Routes { router, operations } = router::router(&app)?;
     let (router, io, engine_sessions) = realtime::add_sockets(router, &app);

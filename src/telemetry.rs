@@ -1,5 +1,5 @@
-//! Logging: one line for each event, text or JSON, to standard error or to a daily file. The line of a
-//! request and its id are written in `middleware.rs`.
+//! Logging: one line for each event, text or JSON, to standard error or to a daily file. There are no metrics. The line
+//! of a request and its id are written in `middleware.rs`.
 
 use std::io::IsTerminal as _;
 

@@ -1,4 +1,6 @@
-//! Limits on attempts at passwords and codes, and the keys of their counters. Pure.
+//! Limits on attempts at passwords and codes, and the keys of their counters. Pure. Limits that can be set are in
+//! `variables/limits.rs`; attempts are counted in `actions/attempt_limits.rs`, those at coupon codes in
+//! `coupons/actions/attempt_limits.rs`.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -33,25 +35,25 @@ const fn bound(name: &'static str, max: i32, span: TimeDelta) -> AttemptLimit {
     AttemptLimit::new(name, max, span)
 }
 
-const QUARTER: TimeDelta = TimeDelta::minutes(15);
+const FIFTEEN_MINUTES: TimeDelta = TimeDelta::minutes(15);
 const DAY: TimeDelta = TimeDelta::days(1);
 
-/// Wrong passwords for one address from one network.
-pub const PASSWORD_HERE: AttemptLimit = bound("password here", 10, QUARTER);
+/// Wrong passwords at sign-in for one address from one network, unless from a known device.
+pub const PASSWORD_HERE: AttemptLimit = bound("password here", 10, FIFTEEN_MINUTES);
 /// The same over a day, so that one network cannot use up [`PASSWORD_ELSEWHERE`].
 pub const PASSWORD_HERE_A_DAY: AttemptLimit = bound("password here a day", 30, DAY);
-/// Wrong passwords for one address from all networks together, known devices excepted. Beyond it, the correct password
-/// is accepted only from networks that the owner was signed in from.
+/// Wrong passwords for one address from all networks together, without those from known devices. Beyond it, the correct
+/// password is accepted only from networks that the owner was signed in from.
 pub const PASSWORD_ELSEWHERE: AttemptLimit = bound("password elsewhere", 100, DAY);
-/// Wrong current passwords sent within one session.
-pub const PASSWORD_AGAIN: AttemptLimit = bound("password again", 10, QUARTER);
+/// Wrong passwords within one session: a signed-in user repeats the current password for some changes.
+pub const PASSWORD_AGAIN: AttemptLimit = bound("password again", 10, FIFTEEN_MINUTES);
 
 /// The same over a day.
 pub const PASSWORD_AGAIN_A_DAY: AttemptLimit = bound("password again a day", 30, DAY);
 /// Changes of the password by a signed-in user.
 pub const PASSWORD_CHANGES: AttemptLimit = bound("password changes", 10, DAY);
 /// Wrong passwords for one address from one device that has a token of an earlier sign-in.
-pub const PASSWORD_DEVICE: AttemptLimit = bound("password device", 10, QUARTER);
+pub const PASSWORD_DEVICE: AttemptLimit = bound("password device", 10, FIFTEEN_MINUTES);
 /// The same over a day.
 pub const PASSWORD_DEVICE_A_DAY: AttemptLimit = bound("password device a day", 30, DAY);
 /// Wrong passwords for one address from all known devices together. Beyond it, they count as unknown devices, because
@@ -59,7 +61,7 @@ pub const PASSWORD_DEVICE_A_DAY: AttemptLimit = bound("password device a day", 3
 pub const PASSWORD_DEVICES_A_DAY: AttemptLimit = bound("password devices a day", 100, DAY);
 
 /// Requests for a code to reset the password of one address: by each known device, and from each network.
-pub const RESET_REQUESTS: AttemptLimit = bound("reset requests", 3, QUARTER);
+pub const RESET_REQUESTS: AttemptLimit = bound("reset requests", 3, FIFTEEN_MINUTES);
 /// The same over a day. With five attempts for each code, guessing a code is practically impossible.
 pub const RESET_REQUESTS_A_DAY: AttemptLimit = bound("reset requests a day", 6, DAY);
 /// Requests for a code, for one address, by all known devices together. Beyond it, they count as unknown devices.
@@ -71,7 +73,7 @@ pub const RESET_SHORT_CODES_A_DAY: AttemptLimit = bound("reset short codes a day
 /// it, codes are sent only for networks from which the owner was signed in; the response stays the same.
 pub const RESET_STRANGERS_A_DAY: AttemptLimit = bound("reset requests of strangers a day", 100, DAY);
 /// Attempts at a code without the id of its request, for one address.
-pub const RESET_TRIES: AttemptLimit = bound("reset tries", 5, QUARTER);
+pub const RESET_TRIES: AttemptLimit = bound("reset tries", 5, FIFTEEN_MINUTES);
 /// The same over a day.
 pub const RESET_TRIES_A_DAY: AttemptLimit = bound("reset tries a day", 20, DAY);
 /// Wrong codes of a second factor, for one user. The password was correct before.
@@ -149,7 +151,7 @@ impl Counter {
         Self::of_network(app, "passwords from", app.config.limits.password_attempts_per_network, client.network())
     }
 
-    /// Sign-ups from one network (`SIGN_UPS_PER_NETWORK`).
+    /// Registrations from one network (`SIGN_UPS_PER_NETWORK`).
     pub fn sign_ups_from(app: &App, client: Client) -> Vec<Self> {
         Self::of_network(app, "sign-ups from", app.config.limits.sign_ups_per_network, client.network())
     }

@@ -1,4 +1,5 @@
-//! The caller of a request: extractors that check the permission of the handlers that take them as arguments.
+//! Authentication of a request: extractors that find the caller of the token, and check the permission of the handlers
+//! that take them as arguments. `unlocked` refuses an administrator who has to set up a second factor first.
 
 use std::str::FromStr;
 use std::sync::Arc;

@@ -53,7 +53,7 @@ pub struct HashQueue {
     strangers: ClaimantKind,
     known: ClaimantKind,
     shares: Shares<ShareOwner, Semaphore>,
-    /// The permits of one network, and of all strangers.
+    /// The permits of one network, and of all unknown claimants.
     per_network: usize,
     of_strangers: usize,
     longest_wait: Duration,

@@ -1,4 +1,5 @@
-//! `POST /api/auth/register`, and the routes of this feature.
+//! `POST /api/auth/register`, and the routes of this feature: refresh, sign-out and the list of sessions are in
+//! `http/sessions.rs`, sign-in is in `users/http/login.rs`, and requests are authenticated in `caller.rs`.
 
 use std::sync::Arc;
 
@@ -60,7 +61,7 @@ struct Registration {
     phone: Option<MessagePhone>,
 }
 
-/// The response to a sign-up, the same whether or not the address has an account.
+/// The response to a registration, the same whether or not the address has an account.
 #[derive(Serialize, ToSchema)]
 #[schema(as = AcceptedMessage)]
 struct Accepted {

@@ -1,12 +1,12 @@
 //! Device tokens: a device gets one after a sign-in and sends it with the next one. The token does not sign in; it
-//! gives the device attempts at the password of its own, which others cannot use up (OWASP, "Slow Down Online Guessing
+//! gives the device its own attempts at the password, which others cannot use up (OWASP, "Slow Down Online Guessing
 //! Attacks with Device Cookies"; ASVS 6.1.1).
 //!
 //! Tokens are not stored. A token is bound to an e-mail address, not to an account, so that checking it does not show
 //! whether the account exists and always takes the same time. It becomes void when all sessions of the account are
 //! ended, for example by a new password or a recovery, so that somebody who once knew the password cannot use tokens
-//! from then. The token contains the time at which the sessions were last ended, so that the queue for
-//! password hashing (`hash_queue.rs`) recognises devices without a query.
+//! from that time. The token contains the time at which the sessions were last ended, so that the queue for password
+//! hashing (`hash_queue.rs`) recognises devices without a query.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -1,9 +1,13 @@
-//! Accounts: sign-up, sign-in, sessions, and the authentication of requests.
+//! Accounts: registration, sessions, and the authentication of requests; passwords, second factors and the profile.
 //!
-//! A sign-up is always a CUSTOMER; STAFF, DRIVER and ADMIN are granted by others (`restaurants/http/members.rs`,
-//! `delivery/http/drivers.rs`, `users/http/admin.rs`). An access token is short-lived and
-//! names a session; permissions are read from the database, never from the token. No response shows whether an e-mail
-//! address has an account.
+//! What needs other features, too, is in `users/`: sign-in, which merges a guest's carts; `GET /api/me`, which shows
+//! memberships and the driver profile; the administration of accounts. This feature imports neither restaurants nor
+//! carts.
+//!
+//! A registered account always has the role CUSTOMER; STAFF, DRIVER and ADMIN are granted by others
+//! (`restaurants/http/members.rs`, `delivery/http/drivers.rs`, `users/http/admin.rs`). An access token is short-lived
+//! and names a session; permissions are read from the database, never from the token. No response shows whether an
+//! e-mail address has an account.
 //!
 //! A session is one sign-in on one device. Its access token is renewed with a refresh token (`refresh.rs`). A session
 //! can be revoked; every node then learns of it (`revocation_listener.rs`) and removes it from its cache
@@ -20,12 +24,12 @@ use crate::text;
 pub mod actions;
 pub mod addresses;
 pub mod attempt_limits;
-pub mod caller_cache;
 pub mod caller;
+pub mod caller_cache;
 pub mod devices;
+pub mod hash_queue;
 pub mod http;
 pub mod idempotency_key;
-pub mod hash_queue;
 pub mod login_device;
 pub mod password;
 pub mod preferences;
@@ -44,7 +48,7 @@ pub mod totp;
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[sqlx(type_name = "user_role", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum UserRole {
-    /// Places orders; the role after signing up.
+    /// Places orders; the role after registration.
     Customer,
     /// Works for a restaurant.
     Staff,

@@ -1,8 +1,9 @@
 //! Reads revocations, so that a node knows within a second what another node, or an operator, has revoked.
 //!
-//! Over a connection of its own it reads the table whenever PostgreSQL notifies it (NOTIFY, sent by the triggers that
-//! write the table) and at least once a second. Redis is not involved. While the connection is broken no cached session
-//! is used (`caller_cache.rs`).
+//! Triggers of `migrations/0011_sessions.sql` write the table of revocations when a session ends or a role changes.
+//! Over a connection of its own this task reads it whenever PostgreSQL notifies it (NOTIFY, sent by the same triggers)
+//! and at least once a second. Redis is not involved. While the connection is broken no cached session is used
+//! (`caller_cache.rs`). Open sockets are closed in `realtime/revocations.rs`.
 
 use std::collections::HashSet;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! The secrets that sign tokens: from the configuration, or generated once and kept in the data folder.
+//! The secrets that sign tokens and encrypt: from the configuration, or generated once and kept in the data folder.
+//! `encryption.rs` encrypts and hashes with them, `token.rs` and `refresh.rs` sign.
 
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions};
 use std::io::{Error, ErrorKind, Read as _, Write as _};

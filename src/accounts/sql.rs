@@ -7,13 +7,13 @@ use crate::ids::UserId;
 use crate::problem::Problem;
 use crate::uow::{Database, Tx};
 
-pub mod admin;
 pub mod addresses;
+pub mod admin;
+pub mod attempt_limits;
+pub mod contacts;
 pub mod devices;
 pub mod preferences;
-pub mod contacts;
 pub mod profile;
-pub mod attempt_limits;
 pub mod recovery;
 pub mod retention;
 pub mod revocations;

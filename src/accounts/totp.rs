@@ -1,5 +1,7 @@
 //! Codes of an authenticator app: TOTP (RFC 6238) with the parameters that all apps support: six digits, HMAC-SHA-1,
-//! steps of thirty seconds. The algorithm comes from totp-rs; that a code is accepted once is decided here.
+//! steps of thirty seconds. The algorithm comes from totp-rs; that a code is accepted once is decided here. Setting up
+//! a second factor and its recovery codes are in `http/second_factor.rs`, the check of a code or recovery code in
+//! `actions/second_factor.rs`.
 
 use chrono::{DateTime, Utc};
 use totp_rs::{Builder, Secret, Totp, TotpError};

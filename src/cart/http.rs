@@ -1,4 +1,5 @@
-//! `/api/restaurants/{restaurantId}/cart`, and `/api/me/carts`: merging the carts of a guest.
+//! `/api/restaurants/{restaurantId}/cart`, and `/api/me/carts`: merging the carts of a guest. Reading and writing are
+//! in `actions/lines.rs`, prices of lines and why one cannot be ordered in `lines.rs`.
 
 use std::sync::Arc;
 

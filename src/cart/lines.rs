@@ -1,4 +1,6 @@
-//! Lines of a cart at the current menu: price, required stock, and why a line cannot be ordered. Pure.
+//! Lines of a cart at the current menu: price, required stock, and why a line cannot be ordered. Pure. The sum of the
+//! lines (`itemsTotal`) is `cart_response` in `actions/lines.rs`; tax, fees and discounts are added only to orders and
+//! quotes (`orders/pricing.rs`).
 
 use std::collections::BTreeMap;
 

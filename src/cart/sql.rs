@@ -21,10 +21,10 @@ use crate::uow::Tx;
 
 mod content;
 mod line_items;
-mod priced_lines;
 pub mod lines;
 pub mod merge;
 mod open_carts;
+mod priced_lines;
 pub use content::content;
 pub use line_items::line_items;
 pub use open_carts::{LockedCart, lock_or_open};

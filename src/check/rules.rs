@@ -1,4 +1,4 @@
-//! The rules of `comanda check`, each with the query that finds violations.
+//! The rules of `comanda check`, each with the query that finds violations. They are run in `check.rs`.
 
 /// A rule, and the query that returns its violations.
 pub(super) struct Rule {

@@ -1,4 +1,5 @@
-//! Tokens, passwords and sessions.
+//! Settings of tokens, passwords and sessions, read and checked. Their defaults, for example the lifetimes of tokens
+//! and sessions, are in `variables/accounts.rs`.
 
 use std::time::Duration;
 
@@ -52,7 +53,7 @@ pub struct Accounts {
     /// /48 half of the rest as well); devices that have signed in before have places of their own, an account a third
     /// of as many. auto: a third in production, all in development.
     pub hashes_per_network: usize,
-    /// `PASSWORD_HASH_WAIT`: how long a request may wait for its hash before the answer is 503. auto: 200ms in
+    /// `PASSWORD_HASH_WAIT`: how long a request may wait for its hash before the response is 503. auto: 200ms in
     /// production, 5s in development.
     pub hash_wait: Duration,
 }

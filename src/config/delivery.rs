@@ -1,4 +1,4 @@
-//! Drivers and their bounds.
+//! Settings of drivers and deliveries, read and checked. Defaults and descriptions: `variables/delivery.rs`.
 
 use std::time::Duration;
 

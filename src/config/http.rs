@@ -1,4 +1,5 @@
-//! The listener and its bounds. The maximum size of a body is applied in `middleware.rs` (`BodySizes`).
+//! Settings of the HTTP listener, read and checked. Defaults and descriptions: `variables/http.rs`. The maximum size of
+//! a body is applied in `middleware.rs` (`BodySizes`).
 
 use std::net::IpAddr;
 use std::time::Duration;

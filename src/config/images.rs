@@ -1,4 +1,4 @@
-//! Images, their bounds and where they are stored.
+//! Settings of images and where they are stored, read and checked. Defaults and descriptions: `variables/images.rs`.
 
 use std::path::PathBuf;
 use std::time::Duration;

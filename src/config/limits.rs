@@ -1,4 +1,5 @@
-//! Settings of rate limits.
+//! Settings of rate limits and of limits on attempts, with the value of `auto` for each mode. Their descriptions are in
+//! `variables/limits.rs`.
 
 use std::time::Duration;
 
@@ -23,8 +24,9 @@ pub struct LimitSettings {
     pub writes_per_network: Option<Quota>,
     /// `RATE_LIMIT_REPEATS`, of a user; a network has ten times as many.
     pub repeats: Quota,
-    /// `MESSAGES_PER_NUMBER`: messages to one phone number, or requested messages to one e-mail address. auto: 10/24h.
-    /// Beyond it: 429, or by e-mail.
+    /// `MESSAGES_PER_NUMBER`: messages with a code that are requested to one phone number or mailbox, and separately as
+    /// many notices of changes of the account. auto: 10/24h. Beyond it a request for a code to confirm gets 429, a code
+    /// to reset the password is sent by e-mail instead of SMS, and a notice is not sent.
     pub messages_per_number: Quota,
     /// `MESSAGES_PER_ACCOUNT`: codes requested by one account. auto: 20/24h. Beyond it: 429.
     pub messages_per_account: Quota,
@@ -42,8 +44,8 @@ pub struct LimitSettings {
     /// accounts together; the limit of one account is 20/24h. auto: 100/24h in production, 10000/24h in development.
     /// Beyond it: 429.
     pub second_factor_attempts_per_network: Quota,
-    /// `SIGN_UPS_PER_NETWORK`: sign-ups from one network (IPv6: /64), whether or not the address is new. auto: 500/24h
-    /// in production, 50000/24h in development. Beyond it: 429.
+    /// `SIGN_UPS_PER_NETWORK`: registrations from one network (IPv6: /64), whether or not the address is new. auto:
+    /// 500/24h in production, 50000/24h in development. Beyond it: 429.
     pub sign_ups_per_network: Quota,
     /// `GUESTS_PER_NETWORK`: guests created from one network (IPv6: /64); each may have carts. auto: 1000/24h in
     /// production, 100000/24h in development. Beyond it: 429.

@@ -1,4 +1,4 @@
-//! Settings of the log.
+//! Settings of the log, read and checked. Defaults and descriptions: `variables/log.rs`.
 
 use std::path::PathBuf;
 

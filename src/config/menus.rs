@@ -1,4 +1,4 @@
-//! Menus and their bounds.
+//! Settings of menus, read and checked. Defaults and descriptions: `variables/menus.rs`.
 
 use std::time::Duration;
 

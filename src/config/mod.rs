@@ -1,9 +1,9 @@
 //! The configuration, a file for each concern; `source.rs` is the only place that reads the environment. All errors are
 //! reported at once, with what to do.
 //!
-//! A value comes from the environment, or else from a file of `NAME=value` lines (`.env` in the working directory,
-//! or `--config FILE`), or else from the default in [`crate::variables::VARIABLES`], the one table behind the code,
-//! `.env.example` and `comanda config`.
+//! A value comes from the environment, or else from a file of `NAME=value` lines (`.env` in the working directory, or
+//! `--config FILE`), or else from the default in [`crate::variables::VARIABLES`], the one table behind the code,
+//! `.env.example` and `comanda config`. How to add one: CONTRIBUTING.md, "Add a setting".
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -20,11 +20,11 @@ mod log;
 mod menus;
 mod orders;
 mod postgres;
+mod restaurants;
 mod retention;
 mod sockets;
 mod source;
 mod sync;
-mod restaurants;
 
 pub use accounts::{Accounts, SessionLives};
 pub use delivery::DeliverySettings;

@@ -1,4 +1,4 @@
-//! Orders and their bounds.
+//! Settings of orders, carts, quotes and coupons, read and checked. Defaults and descriptions: `variables/orders.rs`.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! PostgreSQL and its bounds.
+//! Settings of PostgreSQL, its connections and transactions, read and checked. Defaults and descriptions:
+//! `variables/postgres.rs`.
 
 use std::path::PathBuf;
 use std::time::Duration;

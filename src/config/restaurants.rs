@@ -1,4 +1,5 @@
-//! Limits on the rows of one restaurant.
+//! Settings of the limits on the rows of one restaurant, read and checked. Defaults and descriptions:
+//! `variables/restaurants.rs`.
 
 use super::source::Reader;
 

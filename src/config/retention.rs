@@ -1,4 +1,5 @@
-//! Retention of rows.
+//! Settings of the times and numbers in which rows are kept. Defaults: `variables/retention.rs`; tables:
+//! `retention.rs`.
 
 use std::time::Duration;
 
@@ -7,7 +8,8 @@ use super::source::Reader;
 /// How long rows are kept, and how often expired ones are deleted.
 #[derive(Debug, Clone, Copy)]
 pub struct Retention {
-    /// `RETENTION_INTERVAL`: how often each node deletes expired rows, one node at a time (1s to 24h).
+    /// `RETENTION_INTERVAL`: how often each node deletes expired rows (1s to 24h). A lock allows only one node to
+    /// delete at a time.
     pub interval: Duration,
     /// `IDEMPOTENCY_KEY_RETENTION`: how long responses under an Idempotency-Key are kept, to be repeated (1d to 3650d).
     pub idempotency_keys: Duration,

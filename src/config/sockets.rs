@@ -1,4 +1,4 @@
-//! Socket.IO and its bounds.
+//! Settings of Socket.IO, read and checked. Defaults and descriptions: `variables/sockets.rs`.
 
 use std::time::Duration;
 

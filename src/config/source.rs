@@ -1,5 +1,6 @@
 //! The source of values, and how each type of value is read. A value that cannot be read stops the start. A name that
-//! no setting has is ignored, because the environment and `.env` may hold variables of other programs.
+//! no setting has is ignored, because the environment and `.env` may hold variables of other programs. The names and
+//! defaults are in `variables/`, what each sets in the other files of `config/`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

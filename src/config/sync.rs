@@ -1,4 +1,4 @@
-//! Limits and times of offline synchronisation.
+//! Settings of offline synchronisation, read and checked. Defaults and descriptions: `variables/sync.rs`.
 
 use std::time::Duration;
 

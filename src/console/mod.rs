@@ -1,4 +1,5 @@
-//! Serves the console and the API reference from the binary: pages, scripts and styles of the folder `console/`.
+//! Serves the console and the API reference from the binary: pages, scripts and styles of the folder `console/` at the
+//! root. The pages of the console are listed in `console/console.js` (`PAGES`).
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

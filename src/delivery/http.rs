@@ -1,4 +1,5 @@
-//! Routes of deliveries, below `/api/deliveries`.
+//! Routes of deliveries, below `/api/deliveries`: lists, one delivery, its driver (`actions/assign.rs`) and its status
+//! (`actions/status.rs`).
 
 use std::sync::Arc;
 
@@ -45,7 +46,8 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 struct DeliveryQuery {
     /// Only the delivery of this order.
     order_id: Option<OrderId>,
-    /// The deliveries of a restaurant, for its staff; absent: those that the caller carries or waits for.
+    /// The deliveries of a restaurant, for its staff; absent: for drivers those assigned to them, for all others those
+    /// of their own orders.
     restaurant_id: Option<RestaurantId>,
     /// The maximum number of rows in a page, 1 to 200; default 50.
     #[param(minimum = 1, maximum = 200)]
@@ -55,8 +57,8 @@ struct DeliveryQuery {
     cursor: Option<Cursor>,
 }
 
-/// The filter for a caller: the deliveries of a restaurant for its staff, of an order for callers who may see the
-/// order, or else those that the caller carries or waits for.
+/// The filter for a caller: the deliveries of a restaurant for its staff, the delivery of an order for callers who may
+/// see the order, or else for drivers those assigned to them, for all others those of their own orders.
 async fn choose(
     app: &App,
     caller: &Caller,

@@ -12,13 +12,13 @@ use utoipa::ToSchema;
 use crate::ids::{DeliveryId, DriverId, OrderId, RestaurantId, UserId};
 use crate::place::Place;
 
+pub mod access;
+pub mod actions;
 pub mod disclosure;
 pub mod event;
 pub mod http;
 pub mod location;
 pub mod past_assignments;
-pub mod access;
-pub mod actions;
 pub mod sql;
 pub mod status;
 

@@ -1,10 +1,13 @@
 //! The state machine of a delivery, as data. Who may change it: `permission.rs` and `access.rs`; the change itself,
-//! with that of the order, is in `actions/status.rs`.
+//! with that of the order, is in `actions/status.rs`, assignment to a driver in `actions/assign.rs`.
 //!
-//! A new status is also a value of the type `delivery_status` (in a new migration; its constraints are in
-//! `migrations/0061_deliveries.sql`), in the rule of `check/rules.rs` on the time of pickup, in `DeliveryStatus` of
-//! `crates/client/src/wire.rs`, in `console/format.js`, `console/driver.js` and `console/status.js` (`nextOfDelivery`,
-//! `beforePickup`), and in `crates/replay/src/audit.rs`.
+//! A new status is also in these places:
+//!
+//! - the type `delivery_status`, in a new migration; its constraints are in `migrations/0061_deliveries.sql`
+//! - the rule of `check/rules.rs` on the time of pickup
+//! - `DeliveryStatus` of `crates/client/src/wire.rs`
+//! - `console/format.js`, `console/driver.js` and `console/status.js` (`nextOfDelivery`, `beforePickup`)
+//! - `crates/replay/src/audit.rs`
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -38,8 +41,8 @@ pub enum DeliveryStatus {
 
 use DeliveryStatus::{Arrived, Assigned, Cancelled, Delivered, Failed, Offered, PickedUp, Waiting};
 
-/// The allowed steps. A restaurant may deliver an order itself, so WAITING may become `PICKED_UP`. Until it is picked
-/// up a delivery can be handed back, which makes it WAITING again; afterwards it is delivered, or it failed.
+/// The allowed transitions. A restaurant may deliver an order itself, so WAITING may become `PICKED_UP`. Until it is
+/// picked up a delivery can be handed back, which makes it WAITING again; afterwards it is delivered, or it failed.
 pub const STEPS: &[(DeliveryStatus, &[DeliveryStatus])] = &[
     (Waiting, &[Offered, Assigned, PickedUp, Cancelled]),
     (Offered, &[Waiting, Assigned, PickedUp, Cancelled]),
@@ -84,7 +87,7 @@ impl DeliveryStatus {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NoSuchStep;
 
-/// Proof that a step is allowed, which every write of a delivery's status requires.
+/// Proof that a transition is allowed, which every write of a delivery's status requires.
 #[derive(Debug)]
 #[must_use = "a step is taken only when it is saved"]
 pub struct DeliveryChange {

@@ -1,4 +1,5 @@
-//! The documents of the demo city: fourteen restaurants in Bologna, one document each, and the people.
+//! The documents of the demo city: fourteen restaurants in Bologna, one document each, and the people. `seed/` writes
+//! them to the database.
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;

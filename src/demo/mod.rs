@@ -5,11 +5,11 @@
 
 pub mod chance;
 pub mod city;
+pub mod dataset;
 pub mod remove;
 pub mod seed;
 pub mod simulator;
 mod sql;
-pub mod dataset;
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;

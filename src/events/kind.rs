@@ -1,5 +1,5 @@
 //! The kinds of events: one table with name, description, payload and rooms of each. The OpenAPI document and the rooms
-//! of the relay are generated from it.
+//! of the relay are generated from it. How to add one: CONTRIBUTING.md, "Add an event".
 
 /// The kind of object that an event is about. Each event has a version of the object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

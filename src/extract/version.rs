@@ -1,4 +1,5 @@
-//! Versions of resources: `ETag` of responses and `If-Match` of requests.
+//! Versions of resources: `ETag` of responses and `If-Match` of requests. An offline operation's `version` is checked
+//! in the same way.
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;

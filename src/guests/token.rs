@@ -1,4 +1,4 @@
-//! A guest's token: `gt_` and 256 random bits.
+//! A guest's token: `gt_` and 256 random bits. It is stored as a keyed hash; what it is for is in `mod.rs`.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -1,4 +1,5 @@
-//! A key that is bound to its request, and the stored response.
+//! A key that is bound to its request, and the stored response: returned again for the same request, refused for
+//! another one.
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};

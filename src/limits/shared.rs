@@ -1,4 +1,4 @@
-//! Buckets that all nodes draw from, in Redis: one script, a short wait, and a breaker.
+//! Buckets that all nodes draw from, in Redis: one script, a short timeout, and a circuit breaker.
 
 use std::sync::Mutex;
 use std::time::Duration;

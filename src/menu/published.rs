@@ -1,4 +1,5 @@
-//! The published menu: what customers read, in one language and at one time. Pure.
+//! The published menu: what customers read, in one language and at one time. Pure. Read and cached in
+//! `actions/published.rs`.
 
 use std::collections::HashMap;
 

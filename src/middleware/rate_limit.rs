@@ -1,4 +1,6 @@
-//! Rate limits of the routes: which bucket a request draws from (`limits.rs` counts), and the headers of its response.
+//! Applies the rate limits of `limits.rs` to each request: finds its user and network, draws from the bucket that
+//! `Limits::buckets` returns for them, then from the limits on writing, and writes the limit in headers of the
+//! response. Beyond a limit it refuses with 429, unless the request repeats one whose response is stored under its key.
 
 use std::sync::Arc;
 

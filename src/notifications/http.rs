@@ -1,4 +1,4 @@
-//! `/api/admin/outbox`: sent and failed messages, for administrators.
+//! `/api/admin/outbox`: the messages of the outbox with their state, for administrators.
 
 use std::sync::Arc;
 

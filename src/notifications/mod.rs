@@ -1,7 +1,7 @@
-//! Notifications: the text of each message, the worker that sends the messages of the outbox (`outbox/`) through
-//! providers, and the list of messages (`GET /api/admin/outbox`).
+//! Notifications: the text of each message, the worker of the outbox (`outbox/`), and the list of messages
+//! (`GET /api/admin/outbox`).
 //!
-//! Without a configured provider no message is sent; a stand-in stores it for that list.
+//! There is no provider for messages yet: none is sent; a stand-in stores each of them, encrypted, for that list.
 
 pub mod http;
 pub mod text;

@@ -1,7 +1,7 @@
 //! The worker of the outbox: leases messages and sends them. No provider exists yet: the stand-in stores the text at
 //! the first attempt, so nothing is retried after an error of a provider.
 //!
-//! Each node runs one. A message whose worker died is sent by another one after its lease has ended, so a message may
+//! Each node runs one. A message whose worker failed is sent by another one after its lease has ended, so a message may
 //! be sent twice, but none is lost.
 
 use std::sync::Arc;

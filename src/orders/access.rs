@@ -1,4 +1,5 @@
 //! Access to orders: the extractor that checks what a caller may do with the order in the path, and gives the scope.
+//! The transaction checks it again, with the functions of `migrations/0100_permission.sql`.
 
 use std::sync::Arc;
 

@@ -1,9 +1,9 @@
 //! What orders are decided on, kept in memory: restaurants with their hours and zones, and items of their menus.
 //!
 //! Nothing here expires, and no other node tells that something has changed. An order that was decided on it carries
-//! the versions of restaurant and menu, and the call that writes the order compares them (`migrations/
-//! 0110_place_order.sql`). Stock, which changes without a new version, is taken by the same call. What led to anything
-//! but a placed order is forgotten, and read again for the next decision.
+//! the versions of restaurant and menu, and the call that writes the order compares them
+//! (`migrations/0110_place_order.sql`). Stock, which changes without a new version, is taken by the same call. If the
+//! order is not placed, what it was decided on is removed here and read again for the next decision.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! Routes of orders, below `/api/orders`.
+//! Routes of orders, below `/api/orders`: lists, one order, its status and its events. Placing an order is in
+//! `http/place.rs`, bulk updates in `http/bulk_status.rs`.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! The filter of lists of orders, read from the query. Pure. The statements are in `sql/list.rs`.
+//! The filter of lists of orders, read from the query. Pure. The statements are in `sql/list.rs`, the routes in
+//! `http.rs` (lists, events of an order) and `http/reorder.rs` (ordering again).
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Deserializer};

@@ -1,4 +1,4 @@
-//! Orders: placed from a cart, from a quote or from lines, with a table of status transitions until their end.
+//! Orders: placed from a cart, from a quote or from lines; then their status changes by a table of transitions.
 //!
 //! An order is a snapshot of names, prices and taxes; afterwards only its status, its times and its version change, and
 //! only along the table in `status.rs`. Every change is one transaction with its event. This feature does not depend on

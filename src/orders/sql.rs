@@ -58,8 +58,8 @@ macro_rules! orders {
 
 pub mod former_driver;
 pub mod history;
-pub mod list;
 pub mod limits;
+pub mod list;
 pub mod overdue;
 pub mod place;
 pub mod promise;

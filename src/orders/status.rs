@@ -1,15 +1,25 @@
 //! The state machine of an order, as data. The server has no other definition of the allowed transitions, but
 //! `comanda replay` checks events against its own (`crates/replay/src/audit.rs`). A test (`tests/it/status.rs`)
 //! compares the table with `docs/orders.md`, with the console, and with a second table that is written in the test.
-//! `sql/status.rs` stores a change, and does what follows a cancellation.
+//! `actions/status.rs` makes a change, `sql/status.rs` stores it and returns what a cancelled order took (`give_back`:
+//! stock, slot, coupon). The promised time is set at confirmation (`advance`) and postponed in `promise.rs`.
 //!
-//! A new status is also a value of the type `order_status` (in a new migration; its constraints are in
-//! `migrations/0050_orders.sql`), in `OrderStatus::ALL`, in `OrderStatus` of `crates/client/src/wire.rs` (the demo and
-//! `comanda replay` read orders with it), in `OPEN` of `src/demo/simulator/staff.rs`, in `console/format.js`, in
-//! `console/status.js` (`OPEN`, `label`), in `console/console.css` (columns), in `crates/replay/src/audit.rs`, and for
-//! deliveries in `WITH_ORDER` of `src/delivery/status.rs`. Decide also in `src/delivery/actions/follow.rs`, in
-//! `is_unanswered` below (and in `order_load`, in a new migration), and in `promise.rs` (and in the rule on transitions
-//! of `src/check/rules.rs`): they have a default, so that the compiler does not ask.
+//! A new status is also in these places:
+//!
+//! - the type `order_status`, in a new migration; its constraints are in `migrations/0050_orders.sql`
+//! - `OrderStatus::ALL` below
+//! - `OrderStatus` of `crates/client/src/wire.rs`: the demo and `comanda replay` read orders with it
+//! - `OPEN` of `src/demo/simulator/staff.rs`
+//! - `console/format.js`, `console/status.js` (`OPEN`, `label`), `console/console.css` (columns)
+//! - `crates/replay/src/audit.rs`
+//! - `WITH_ORDER` of `src/delivery/status.rs`, for deliveries
+//!
+//! These have a default, so that the compiler does not ask; decide in each of them:
+//!
+//! - `src/delivery/actions/follow.rs`
+//! - `is_unanswered` below, and `order_load`, in a new migration
+//! - `promise.rs`
+//! - the rule on transitions of `src/check/rules.rs`
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
@@ -58,7 +68,7 @@ impl OrderStatus {
     }
 }
 
-/// The orders to which a step applies.
+/// The orders to which a transition applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AppliesTo {
     /// Orders of every kind.
@@ -69,10 +79,10 @@ pub enum AppliesTo {
     PickupAndDineIn,
 }
 
-/// What a step does with the counted stock that an order took.
+/// What a transition does with the counted stock that an order took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CancelledStock {
-    /// It remains taken; also for steps that do not cancel.
+    /// It remains taken; also by transitions that do not cancel.
     Stays,
     /// It is returned, because nothing has been prepared.
     Returns,
@@ -80,7 +90,7 @@ pub enum CancelledStock {
     ReturnsIfSaid,
 }
 
-/// One row of the table.
+/// One row of the table: a transition from one status to another.
 #[derive(Debug, Clone, Copy)]
 pub struct Step {
     /// The status before.
@@ -120,7 +130,7 @@ const fn cancelled_late(from: OrderStatus, actors: &'static [Actor], note: &'sta
 use Actor::{Admin, Customer, Driver, Staff, System};
 use OrderStatus::{Cancelled, Confirmed, Delivered, OnTheWay, Pending, Preparing, Ready};
 
-/// The table of allowed steps.
+/// The table of allowed transitions.
 pub const STEPS: &[Step] = &[
     step(
         Pending,
@@ -169,9 +179,9 @@ impl Step {
 /// Why a status update is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CannotAdvance {
-    /// The table has no such step.
+    /// The table has no such transition.
     NoSuchStep,
-    /// The step is not allowed to this role.
+    /// The transition is not allowed to this role.
     NotYours,
     /// The customer's time to cancel has passed.
     TooLate,
@@ -179,7 +189,7 @@ pub enum CannotAdvance {
     ReasonMissing,
 }
 
-/// Proof that a step is allowed, which every write of a status requires. Only [`Order::advance`] creates one.
+/// Proof that a transition is allowed, which every write of a status requires. Only [`Order::advance`] creates one.
 #[derive(Debug)]
 #[must_use = "a step is taken only when it is saved"]
 pub struct StatusChange {
@@ -208,7 +218,7 @@ impl StatusChange {
         self.reason.as_deref()
     }
 
-    /// The promised time, if the step sets it.
+    /// The promised time, if the transition sets it.
     pub const fn promised_at(&self) -> Option<DateTime<Utc>> {
         self.promised_at
     }
@@ -218,7 +228,7 @@ impl StatusChange {
         self.cancellable_until
     }
 
-    /// When the order is closed, if the step closes it.
+    /// When the order is closed, if the transition closes it.
     pub const fn closed_at(&self) -> Option<DateTime<Utc>> {
         self.closed_at
     }
@@ -317,7 +327,7 @@ impl Order {
         })
     }
 
-    /// The order after a step at this time, as it is stored and published.
+    /// The order after a transition at this time, as it is stored and published.
     #[must_use]
     pub fn after(&self, change: &StatusChange, at: DateTime<Utc>) -> Self {
         Self {

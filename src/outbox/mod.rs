@@ -1,8 +1,9 @@
 //! The outbox: messages to people, written in the transaction of their cause and sent afterwards.
 //!
-//! A [`Notice`] becomes a notification and a message of the outbox; the worker sends each message through its provider
-//! (`notifications/worker.rs`), so no request waits for one. Only the local stand-in exists now: it stores the text at
-//! the first attempt. A code is encrypted in the notification and deleted when its message is final.
+//! A [`Notice`] becomes a notification and a message of the outbox; the worker hands each message to its provider
+//! (`notifications/worker.rs`), so no request waits for one. There is no provider yet: a stand-in stores the text at
+//! the first attempt, and nothing is sent. A code is encrypted in the notification and deleted when its message is
+//! final.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -85,7 +86,7 @@ notification_kinds! {
     PhoneConfirmed = "account.phone-confirmed";
     /// The account was created.
     Welcome = "account.welcome";
-    /// There was a sign-up with this address, which has an account.
+    /// Somebody registered with this address, which has an account.
     AlreadySignedUp = "account.already-signed-up";
     /// The password was changed.
     PasswordChanged = "account.password-changed";

@@ -2,13 +2,13 @@
 //!
 //! A `room` holds the events on one restaurant, order, delivery, driver or user. A client sends `join` and may join if
 //! it may GET the same object (`access`). One `relay` per node reads the log up to the horizon and emits each event to
-//! the sockets of its own node; nodes only `wake` each other, and a poll is the safety net. A client that joins with
-//! `after` first gets the events it missed, from the table and then from the relay's `ring` buffer of recent events, so
-//! that none is missing, repeated or out of order. A client that does not read fast enough is disconnected, so that it
-//! never gets events with gaps; it reconnects with `after`. A `session` is the state of one socket; it ends with its
-//! token unless the client renews that, and within a second of a revocation (`revocations`). The sockets of a user and
-//! of a network are limited in `connection_limits`, and in `engine_sessions` from the handshake on, before anybody has
-//! signed in.
+//! the sockets of its own node; nodes only `wake` each other, and a poll finds events of which a node was not notified.
+//! A client that joins with `after` first gets the events it missed, from the table and then from the relay's `ring`
+//! buffer of recent events, so that none is missing, repeated or out of order. A client that does not read fast enough
+//! is disconnected, so that it never gets events with gaps; it reconnects with `after`. A `session` is the state of one
+//! socket; it ends with its token unless the client renews that, and within a second of a revocation (`revocations`).
+//! The sockets of a user and of a network are limited in `connection_limits`, and in `engine_sessions` from the
+//! handshake on, before anybody has signed in.
 
 use std::sync::Arc;
 
@@ -32,12 +32,12 @@ use socket::SocketContext;
 mod access;
 mod acknowledgement;
 mod backlog;
-mod join_request;
 mod catchup;
+mod connection_limits;
 mod disconnection;
 mod engine_requests;
 mod engine_sessions;
-mod connection_limits;
+mod join_request;
 mod relay;
 mod revocations;
 mod ring;

@@ -1,4 +1,6 @@
-//! `/api/restaurants` and `/api/restaurants/{restaurantId}`.
+//! `/api/restaurants` and `/api/restaurants/{restaurantId}`: creates, reads and changes a restaurant with its settings
+//! (tax, fees, slots, acceptance of orders). The values are checked in `http/profile_check.rs` and written in
+//! `sql/profile.rs`. The other files in `http/` have routes of their own: hours and pauses, zones, members, images.
 
 use std::sync::Arc;
 

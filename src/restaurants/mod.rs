@@ -17,6 +17,7 @@ use crate::money::{Money, Rounding};
 use crate::place::Place;
 use crate::problem::Problem;
 
+pub mod access;
 pub mod actions;
 pub mod contact;
 pub mod event;
@@ -31,7 +32,6 @@ pub mod order_rules;
 pub mod service_fee;
 pub mod slots;
 pub mod sql;
-pub mod access;
 pub mod tax;
 pub mod timeline;
 pub mod zones;

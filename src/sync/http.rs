@@ -112,7 +112,10 @@ struct OperationResult {
     /// For a duplicate: the first outcome; absent if it is no longer stored (`SYNC_RETENTION`).
     #[serde(skip_serializing_if = "Option::is_none")]
     first: Option<OperationOutcome>,
-    /// The result: the order, or the current state. Repeated byte for byte.
+    /// The result, by `kind`. `order.place` and `order.status`: the order. `stock.change`: always `{"counted": true}`,
+    /// the change was applied. `cart.line` and `profile.fields`: `{"holds": true}` if the stored values are those of
+    /// the operation, `{"holds": false}` if a later write of the line or of a field is kept instead. Repeated byte for
+    /// byte.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     result: Option<Box<RawValue>>,

@@ -1,4 +1,4 @@
-//! The kinds of offline operations and their payloads. CONTRIBUTING.md says how to add one.
+//! The kinds of offline operations and their payloads. How to add one: CONTRIBUTING.md, "Add an offline operation".
 
 use std::str::FromStr;
 

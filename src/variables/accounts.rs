@@ -1,4 +1,4 @@
-//! Variables of accounts: secrets, lifetimes, limits.
+//! Variables of accounts: secrets, lifetimes of tokens and sessions, limits. They are read in `config/accounts.rs`.
 
 use super::{Variable, plain, secret};
 

@@ -1,15 +1,17 @@
-//! Variables of rate limits.
+//! Variables of rate limits and of limits on attempts. The value of `auto` in production and in development is chosen
+//! in `config/limits.rs` (`by_mode`, `quota`, `of_network`, `writes`). Limits on attempts that are not here are
+//! constants in `accounts/attempt_limits.rs` and `coupons/actions/attempt_limits.rs`.
 
 use super::{Variable, plain};
 
-const LIMITS: &str = "Rate limits (those on attempts at passwords and codes are fixed, see docs/security.md)";
+const LIMITS: &str = "Rate limits, and limits on attempts that can be set (docs/security.md lists all limits)";
 
 pub(super) const TABLE: &[Variable] = &[
     plain(
         LIMITS,
         "RATE_LIMIT_AUTH",
         "auto",
-        "Requests to sign up, sign in, recover an account and create a guest, per address (IPv6: /64). 60/1m: a burst \
+        "Requests to register, sign in, recover an account and create a guest, per address (IPv6: /64). 60/1m: a burst \
          of 60, refilled within a minute. auto: 60/1m in production, 3000/1m in development.",
     ),
     plain(
@@ -61,8 +63,9 @@ pub(super) const TABLE: &[Variable] = &[
         LIMITS,
         "MESSAGES_PER_NUMBER",
         "auto",
-        "Requested messages to one phone number or mailbox (without its `+tag`), and as many notices of changes of \
-         the account. auto: 10/24h. Beyond it: 429, or by e-mail; notices are not sent.",
+        "Messages with a code that are requested to one phone number or mailbox (without its `+tag`), and separately \
+         as many notices of changes of the account. auto: 10/24h. Beyond it a request for a code to confirm gets 429, \
+         a code to reset the password is sent by e-mail instead of SMS, and a notice is not sent.",
     ),
     plain(LIMITS, "MESSAGES_PER_ACCOUNT", "auto", "Codes requested by one account. auto: 20/24h. Beyond it: 429."),
     plain(
@@ -97,7 +100,7 @@ pub(super) const TABLE: &[Variable] = &[
         LIMITS,
         "SIGN_UPS_PER_NETWORK",
         "auto",
-        "Sign-ups from one network (IPv6: /64), whether or not the address is new. auto: 500/24h in production, \
+        "Registrations from one network (IPv6: /64), whether or not the address is new. auto: 500/24h in production, \
          50000/24h in development. Beyond it: 429.",
     ),
     plain(

@@ -1,5 +1,8 @@
 //! Every variable of the configuration, once: its name, meaning, default, and whether it is a secret. A file for each
 //! concern.
+//!
+//! Each variable is read and its bounds are checked by `gather` in the file of the same name in `src/config/`. How to
+//! add one: CONTRIBUTING.md, "Add a setting".
 
 mod accounts;
 mod delivery;

@@ -1,4 +1,4 @@
-//! Variables of how long rows are kept.
+//! Variables of how long rows are kept. The tables, and those whose time is fixed, are in `retention.rs`.
 
 use super::{Variable, plain};
 
@@ -9,7 +9,7 @@ pub(super) const TABLE: &[Variable] = &[
         RETENTION,
         "RETENTION_INTERVAL",
         "10m",
-        "How often each node deletes expired rows, one node at a time (1s to 24h).",
+        "How often each node deletes expired rows (1s to 24h). A lock allows only one node to delete at a time.",
     ),
     plain(
         RETENTION,
@@ -21,15 +21,15 @@ pub(super) const TABLE: &[Variable] = &[
         RETENTION,
         "STORED_RESPONSES_MAX",
         "10000",
-        "Maximum number of stored responses of one user, and of results of offline operations (10 to 1000000); the \
-         oldest ones beyond it are deleted early.",
+        "Maximum number of stored responses of one user, and separately of stored results of the user's offline \
+         operations (10 to 1000000); the oldest ones beyond it are deleted early.",
     ),
     plain(
         RETENTION,
         "STORED_RESPONSES_MAX_BYTES",
         "67108864",
-        "Maximum total size of the stored responses of one user, and of the results of offline operations, in bytes \
-         (65536 to 1099511627776).",
+        "Maximum total size of the stored responses of one user, and separately of the stored results of the user's \
+         offline operations, in bytes (65536 to 1099511627776).",
     ),
     plain(
         RETENTION,

@@ -183,7 +183,7 @@ async fn an_invitation_is_accepted_by_its_address_and_its_code() {
     assert!(mine["data"][0]["code"].is_null(), "the code is shown once, to whoever invited");
     app.execute("update users set email_verified_at = null where email = 'nora@example.com'").await;
     let path = format!("/api/me/invitations/{}/accept", id_of(&invitation));
-    // Another user who signed up with the address does not know the code.
+    // Another user who registered with the address does not know the code.
     nora.post(&path, &json!({ "code": "guessed" })).await.refused(422, "invalid_request");
     nora.post(&path, &json!({ "code": replaced["code"] })).await.refused(422, "invalid_request");
     let eve = app.customer("Eve").await;

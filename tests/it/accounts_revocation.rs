@@ -1,6 +1,6 @@
 //! A revocation takes effect on two nodes within a second, over HTTP and on open sockets, with and without Redis, and
 //! it cannot be undone.
-#![expect(clippy::print_stdout, reason = "the figures, for whoever asks with --nocapture")]
+#![expect(clippy::print_stdout, reason = "the figures, for whoever asks with --no-capture")]
 
 use std::time::{Duration, Instant};
 

@@ -271,7 +271,7 @@ impl TestApp {
         Person { endpoint, id: String::new(), email: String::new(), token: None }
     }
 
-    /// A user who has signed up and signed in.
+    /// A user who has registered and signed in.
     pub async fn customer(&self, name: &str) -> Person {
         self.person(name, "CUSTOMER").await
     }
@@ -305,7 +305,7 @@ impl TestApp {
         self.people("Guest", "CUSTOMER", count).await
     }
 
-    /// Writes users and sessions directly into the tables, as signing up and signing in would.
+    /// Writes users and sessions directly into the tables, as registration and sign-in would.
     async fn people(&self, name: &str, role: &str, count: usize) -> Vec<Person> {
         let now = self.clock.now();
         let users: Vec<_> = (0..count).map(|_| UserId::new()).collect();

@@ -187,7 +187,7 @@ async fn an_invitation_grants_only_what_its_author_may_still_grant() {
     assert!(matches!(accept(&invited[4], &by_admin).await, 404 | 422), "no administrator any more");
 }
 
-/// Anybody may have signed up with an address before its owner, so a grant to an address would go to them.
+/// Anybody may have registered with an address before its owner, so a grant to an address would go to them.
 #[tokio::test]
 async fn nothing_is_granted_to_an_address_that_nobody_confirmed() {
     let app = TestApp::start().await;

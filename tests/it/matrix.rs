@@ -6,17 +6,17 @@
 //! restaurant ever receives a text of another (every private text of restaurant A contains a canary).
 
 mod bodies;
+mod callers;
 mod canaries;
 mod contract;
-mod callers;
 mod exercise;
 mod fuzz;
 mod fuzz_channels;
 mod hostile_values;
 mod id_fields;
+mod row_security;
 mod sockets;
 mod texts;
-mod row_security;
 mod world;
 
 use std::collections::BTreeMap;

@@ -1,14 +1,14 @@
 //! Live updates with the official Socket.IO client, over WebSocket and over long polling.
 
 mod bounds;
-mod rooms;
 mod handshakes;
+mod limits;
 mod live;
 mod log;
 mod nodes;
-mod limits;
 mod phone;
 mod relations;
+mod rooms;
 mod stage;
 
 /// Everything is tested on both.

@@ -9,9 +9,9 @@ use crate::people::{Person, id_of};
 use crate::reply::Reply;
 use crate::shop::{Dish, Shop};
 
+mod crashes;
 mod devices;
 mod drivers;
-mod crashes;
 mod histories;
 mod large_results;
 mod later;

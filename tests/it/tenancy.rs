@@ -283,6 +283,6 @@ async fn a_resource_of_somebody_else_is_404() {
     }
     let cart = ada.get(&luigi.path("/cart")).await.expect(200);
     other.owner.orders_cart(&cart, &Value::Null).await.refused(404, "not_found");
-    // Bob has signed up in the meantime.
+    // Bob has registered in the meantime.
     assert_eq!(app.rows_written().await, written + 1);
 }

@@ -96,7 +96,7 @@ const STATEMENTS: &[(&str, &str)] = &[
     ),
     ("update notification_deliveries set state = $3", "a message that this worker has leased"),
     ("update notifications set secret = null", "the code of a message, once it is final"),
-    ("from notification_deliveries d join notifications n", "the outbox page of the platform"),
+    ("from notification_deliveries d join notifications n", "the list of the outbox (GET /api/admin/outbox)"),
     ("delete from notifications where id in", "old notifications"),
 ];
 

@@ -1,7 +1,7 @@
-//! A client of the public API over HTTP and Socket.IO: sign-up, sign-in and the actions of users.
+//! A client of the public API over HTTP and Socket.IO: registration, sign-in and the actions of users.
 //!
-//! A [`Client`] is the connection to one server; a [`Session`] is one user, which signs in again automatically when
-//! the token expires. Requests are repeated where that is safe, and timed by operation.
+//! A [`Client`] is the connection to one server; a [`Session`] is one user, which signs in again automatically when the
+//! token expires. Requests are repeated where that is safe, and timed by operation.
 
 mod actions;
 mod call;
@@ -105,7 +105,7 @@ impl Client {
         self.answer(&call, None).await.map(drop)
     }
 
-    /// Signs up a user.
+    /// Registers a user.
     pub async fn register(&self, user: &NewUser) -> Result<(), CallError> {
         let body = json!(user);
         let _permit = self.shared.sign_ins.acquire().await;

@@ -18,13 +18,13 @@
 mod account;
 mod binaries;
 mod cluster;
+mod cluster_paths;
 mod error;
 mod log;
+mod parent_death;
 mod postmaster;
 mod server;
-mod cluster_paths;
 mod supervisor;
-mod parent_death;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

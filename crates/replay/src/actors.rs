@@ -12,7 +12,7 @@ use crate::plane::to_coordinates;
 use crate::progress::Progress;
 use comanda_client::{CallError, Client, Item, Money, NewRestaurant, NewUser, Session};
 
-/// The number of concurrent sign-ups. Each costs the server a password hash, so more would only wait.
+/// The number of concurrent registrations. Each costs the server a password hash, so more would only wait.
 const AT_ONCE: usize = 4;
 /// The number of orders for each customer, within limits.
 const ORDERS_PER_GUEST: usize = 4;
@@ -70,7 +70,7 @@ pub struct Actors {
     pub guests: Vec<Guest>,
 }
 
-/// Signs up the actors of one run.
+/// Registers the actors of one run.
 pub struct Registration<'a> {
     /// The client of the server under test.
     pub client: &'a Client,
@@ -81,7 +81,7 @@ pub struct Registration<'a> {
 }
 
 impl Registration<'_> {
-    /// Signs up all actors of the day.
+    /// Registers all actors of the day.
     pub async fn all(&self, day: &Day, random: &mut StdRng, progress: &Progress) -> Result<Actors, CallError> {
         let menus =
             day.kitchens.iter().map(|_| (random.random_range(0..DISHES.len()), random.random_range(2..=6_usize)));

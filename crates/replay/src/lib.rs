@@ -1,22 +1,22 @@
 //! Replays a real delivery day against a running server, through its public API only, and checks the results.
 //!
-//! A day is a folder of four files ([`day`]). Its users sign up ([`actors`]); its orders are placed, prepared and
-//! delivered at their times ([`play`], [`dispatch`], [`courier`]) on a clock that is faster than real time
-//! ([`clock`]); sockets listen as the staff of every restaurant ([`listener`]) and record an audit ([`audit`]) that
-//! is compared with a GET of every order ([`final_check`]). The result is a table ([`report`]).
+//! A day is a folder of four files ([`day`]). Its users register ([`actors`]); its orders are placed, prepared and
+//! delivered at their times ([`play`], [`dispatch`], [`courier`]) on a clock that is faster than real time ([`clock`]);
+//! sockets listen as the staff of every restaurant ([`listener`]) and record an audit ([`audit`]) that is compared with
+//! a GET of every order ([`final_check`]). The result is a table ([`report`]).
 
-pub mod audit;
 mod actors;
+pub mod audit;
 mod clock;
 mod courier;
 pub mod day;
 mod dispatch;
+mod final_check;
 mod listener;
 pub mod plane;
 mod play;
 pub mod progress;
 pub mod report;
-mod final_check;
 mod table;
 
 use std::io::Write;
@@ -116,7 +116,7 @@ pub enum ReplayError {
         /// The error of the server.
         error: CallError,
     },
-    /// A user could not sign up.
+    /// A user could not register.
     #[error("signing up the day's people failed: {0}")]
     SignUp(CallError),
     /// The sockets cannot join their rooms.
@@ -181,7 +181,7 @@ pub async fn replay(args: &Args, cancel: &CancellationToken) -> Result<Report, R
     let baskets = play::fill_baskets(&day, &actors, &mut random);
     let stage = Arc::new(Stage { day, actors, baskets, call_ahead: args.call_ahead });
 
-    // The latencies of the report are those of the day only, without sign-ups and final reads.
+    // The latencies of the report are those of the day only, without registrations and final reads.
     client.calls().take();
     let began = Instant::now();
     let progress = Progress::begin("playing the day", expected);
@@ -215,7 +215,7 @@ pub async fn replay(args: &Args, cancel: &CancellationToken) -> Result<Report, R
     }))
 }
 
-/// Signs up all users and opens the listener.
+/// Registers all users and opens the listener.
 async fn prepare(
     args: &Args,
     day: &Day,

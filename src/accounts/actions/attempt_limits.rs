@@ -1,12 +1,12 @@
 //! Limits on attempts at passwords and codes. They are counted in PostgreSQL, so that no restart, no second node and no
 //! empty Redis grants new attempts.
 //!
-//! A counter is keyed by the attempted account *and* the network, so that a stranger uses up only their own attempts. A
-//! second counter covers all networks: it limits what many networks can try together (NIST SP 800-63B asks for at most
-//! 100). The owner can still sign in from a network where they were signed in before, or on a device that has signed in
-//! before (`login_device.rs`), when that counter is used up. A wrong password from there gets the same response as from
-//! anywhere else: a different one would show who has an account and uses this network. An address without an account is
-//! counted in exactly the same way.
+//! A counter is keyed by the attempted account *and* the network, so that somebody else uses up only their own
+//! attempts. A second counter covers all networks: it limits what many networks can try together (NIST SP 800-63B asks
+//! for at most 100). The owner can still sign in from a network where they were signed in before, or on a device that
+//! has signed in before (`login_device.rs`), when that counter is used up. A wrong password from there gets the same
+//! response as from anywhere else: a different one would show who has an account and uses this network. An address
+//! without an account is counted in exactly the same way.
 
 use std::sync::Arc;
 

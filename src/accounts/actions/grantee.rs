@@ -1,6 +1,6 @@
 //! The account to which a role is granted: named by its id, or by its e-mail address if that is verified.
 //!
-//! Anybody can sign up with any address, so an unverified address does not identify the owner of an account.
+//! Anybody can register with any address, so an unverified address does not identify the owner of an account.
 
 use crate::accounts::{Email, User, sql};
 use crate::ids::UserId;
@@ -13,7 +13,7 @@ use crate::uow::Tx;
 /// 422 when both or neither are given, when there is no such active account, and for an address that is not confirmed.
 pub async fn find(tx: &mut Tx, email: Option<&Email>, id: Option<UserId>) -> Result<User, Problem> {
     let (pointer, missing) = match (email, id) {
-        (Some(_), None) => ("/email", "belongs to no active account; the person has to sign up first"),
+        (Some(_), None) => ("/email", "belongs to no active account; the person has to register first"),
         (None, Some(_)) => ("/userId", "is the id of no active account"),
         _ => return Err(Problem::invalid_field("", "must contain exactly one of email and userId")),
     };

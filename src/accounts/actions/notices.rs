@@ -1,4 +1,4 @@
-//! Notices to the owner of an account: a sign-up with the address, and changes to the account's protection.
+//! Notices to the owner of an account: a registration with the address, and changes to the account's protection.
 
 use chrono::{DateTime, Utc};
 
@@ -9,9 +9,9 @@ use crate::outbox::{self, Channel, Notice, NotificationKind, Recipient};
 use crate::problem::Problem;
 use crate::uow::Tx;
 
-/// The notice to the owner of an address after a sign-up with it.
+/// The notice to the owner of an address after a registration with it.
 pub fn signed_up(email: &Email, id: UserId, is_new: bool, now: DateTime<Utc>) -> Notice<'_> {
-    // At most one mail a day, however many sign-ups there are with the address.
+    // At most one mail a day, however many registrations there are with the address.
     let (kind, dedupe_key, user) = if is_new {
         (NotificationKind::Welcome, format!("welcome:{id}"), Some(id))
     } else {

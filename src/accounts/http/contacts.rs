@@ -2,7 +2,7 @@
 //!
 //! Codes to reset the password are sent to a confirmed number of an account whose e-mail address is confirmed as well,
 //! and by e-mail otherwise. Data from before the confirmation of the e-mail address may belong to somebody else who
-//! signed up with it. It is removed when the owner confirms the address by recovering the account (`sql/contacts.rs`,
+//! registered with it. It is removed when the owner confirms the address by recovering the account (`sql/contacts.rs`,
 //! `prove_mailbox`).
 
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! `PATCH /api/me`: fields that several devices may write, some of them late. The latest write of a field wins.
+//! `PATCH /api/me`: name, phone number and language, which several devices may write, some of them late. The latest
+//! write of a field wins (`sql/profile.rs`). E-mail addresses and phone numbers are confirmed in `contacts.rs`.
 
 use std::sync::Arc;
 

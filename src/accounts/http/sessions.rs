@@ -1,4 +1,5 @@
-//! `/api/auth/refresh`, `logout`, `logout-all`, `change-password`, and `/api/me/sessions`.
+//! `/api/auth/refresh`, `logout`, `logout-all`, `change-password`, and `/api/me/sessions`. Sign-in is in
+//! `users/http/login.rs`; which refresh tokens are accepted is in `accounts/refresh.rs`.
 
 use std::sync::Arc;
 

@@ -115,7 +115,7 @@ pub async fn confirm(tx: &mut Tx, user: UserId, channel: Channel, code: &Pending
 }
 
 /// Verifies the e-mail address after a code that was sent to it came back. The first time, everything that was set
-/// before may come from somebody else who signed up with the address: name, number, second factor, addresses,
+/// before may come from somebody else who registered with the address: name, number, second factor, addresses,
 /// preferences, carts, quotes, devices and their offline operations are deleted. Orders are kept, because they belong
 /// to restaurants. Later calls remove only a number that was never verified.
 pub async fn prove_mailbox(tx: &mut Tx, user: UserId) -> Result<(), Problem> {

@@ -17,7 +17,7 @@ pub struct AccountOwner {
 }
 
 /// The owner of an address; `None`: there is none, or the user is disabled. The number is returned only if both it and
-/// the e-mail address are verified: before that, somebody else may have signed up with the address and their own
+/// the e-mail address are verified: before that, somebody else may have registered with the address and their own
 /// number.
 pub async fn owner(tx: &mut Tx, email: &str) -> Result<Option<AccountOwner>, Problem> {
     let owner = sqlx::query_as!(

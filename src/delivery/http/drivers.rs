@@ -1,4 +1,5 @@
-//! `/api/admin/drivers` and `/api/drivers/me`: driver profiles, availability and locations.
+//! `/api/admin/drivers` and `/api/drivers/me`: driver profiles, availability and locations. Which reports of a location
+//! count is in `location.rs`; absent drivers are found in `actions/presence.rs`.
 
 use std::sync::Arc;
 

@@ -4,16 +4,16 @@
 //! about a hundred at a time; and at the end the drivers go on duty and the administrator is created, whose account
 //! therefore shows that the data is complete. A start that was interrupted continues where it stopped: every id follows
 //! from the seed, so existing objects are recognised by their ids, and the past ends [`AGE`] after the first customer
-//! signed up, however long ago the first start was.
+//! registered, however long ago the first start was.
 
 pub mod basket;
-pub mod order_history;
 mod driver_pool;
-mod restaurants;
 mod import;
-pub mod timeline;
+pub mod order_history;
 pub mod past_orders;
 mod people;
+mod restaurants;
+pub mod timeline;
 
 pub use driver_pool::{DETOUR, speed};
 
@@ -33,7 +33,7 @@ use comanda_replay::progress::Progress;
 use driver_pool::DriverPool;
 use timeline::OrderTimeline;
 
-/// How long ago the users signed up: before the first past order.
+/// How long ago the users registered: before the first past order.
 pub const AGE: TimeDelta = TimeDelta::days(23);
 
 /// The amount of data that was created.
@@ -77,7 +77,7 @@ pub async fn build(
     Ok(Some(SeededOrders { orders }))
 }
 
-/// When the first customer signed up.
+/// When the first customer registered.
 async fn first_sign_up(db: &Database, data: &DemoData) -> Result<Option<DateTime<Utc>>, Problem> {
     match data.customers.first() {
         Some(ada) => signed_up_at(db, &ada.person.email).await,

@@ -6,13 +6,13 @@
 //! orders: she is reserved for people who try the demo. After a refusal of the server, for example because a person was
 //! faster, the state is read again.
 
-mod order_tasks;
 mod actors;
 mod customers;
-mod staff;
-pub mod speed;
-mod stock;
 mod drivers;
+mod order_tasks;
+pub mod speed;
+mod staff;
+mod stock;
 
 use std::collections::HashSet;
 use std::future::Future;

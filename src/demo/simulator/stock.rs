@@ -1,4 +1,4 @@
-//! The stock: items are sold out and available again.
+//! Changes of stock by the simulated staff: items are sold out and available again.
 
 use std::sync::Arc;
 

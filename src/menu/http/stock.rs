@@ -1,4 +1,5 @@
-//! `PUT …/stock` of items and modifiers: sets or changes counted stock.
+//! `PUT …/stock` of items and modifiers: sets or changes counted stock. Orders take stock in `place_order`
+//! (`migrations/0110_place_order.sql`); a cancelled one returns it in `orders/sql/status.rs` (`give_back`).
 
 use std::sync::Arc;
 

@@ -1,6 +1,11 @@
-//! Placing an order from a cart, from a quote or from lines. Everything is checked again in the transaction that
-//! creates the order, and limited resources are taken under locks, always in this sequence: stock and the day's number,
-//! then the slot, then the coupon.
+//! Placing an order from a cart, from a quote or from lines, in a transaction. Most orders are placed by
+//! `place/one_call.rs` instead, with one statement; an order comes here when that refuses it, and with a quote, a
+//! coupon, a slot with a capacity or a restaurant that accepts automatically.
+//!
+//! Everything is checked again in the transaction that creates the order, and limited resources are taken under locks,
+//! always in this sequence: stock and the day's number, then the slot, then the coupon. The deadline for acceptance and
+//! automatic acceptance are set here, too (`accept_by`, `confirm_at_once`); `overdue.rs` cancels orders that nobody
+//! accepted.
 
 use std::time::Duration;
 

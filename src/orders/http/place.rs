@@ -1,4 +1,5 @@
-//! Placing an order.
+//! `POST /api/orders`: places an order from a cart, from lines or from a quote. It is tried with one statement first
+//! (`actions/place/one_call.rs`), and then in a transaction (`actions/place.rs`).
 
 use std::sync::Arc;
 
@@ -81,7 +82,7 @@ impl NewOrder {
     /// Checks that exactly one source is given, and reads it.
     fn read(mut self, max_choices: usize) -> Result<OrderSource, Problem> {
         let one_of_three = || {
-            let message = "or else quoteId, or restaurantId and lines must be given, one of the three";
+            let message = "exactly one of these must be given: cartId, quoteId, or restaurantId with lines";
             Problem::invalid_field("/cartId", message)
         };
         match (self.cart_id, self.quote_id, self.restaurant_id, self.lines.is_some()) {

@@ -63,7 +63,7 @@ impl QuoteRequest {
                 LineInput::check(&lines, max_choices)?;
                 QuoteSource::Lines(lines.into_iter().map(LineInput::into_requested).collect())
             }
-            _ => return Err(Problem::invalid_field("/cartId", "or lines must be given, but not both")),
+            _ => return Err(Problem::invalid_field("/cartId", "exactly one of these must be given: cartId, or lines")),
         };
         let request = OrderRequest {
             fulfilment: self.fulfilment,

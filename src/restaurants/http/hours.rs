@@ -1,4 +1,5 @@
-//! `/api/restaurants/{restaurantId}/hours` and `…/pause`: opening hours and pauses.
+//! `/api/restaurants/{restaurantId}/hours` and `…/pause`: sets opening hours, and begins and ends pauses. What a pause
+//! does to orders: `OpenNow::of` in `last_orders.rs`, and `orders/availability.rs`.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! `/api/restaurants/{restaurantId}/image`: the restaurant's image.
+//! `/api/restaurants/{restaurantId}/image`: sets and removes the restaurant's image. How an image is read, resized and
+//! stored: `images/actions/upload.rs`.
 
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
 //! Invitations to work for a restaurant, also for people without an account.
 //!
-//! The e-mail address alone is not enough to accept, because anybody can sign up with any address: the inviting member
+//! The e-mail address alone is not enough to accept, because anybody can register with any address: the inviting member
 //! is shown a code once and passes it on, and it is required on acceptance.
 
 use std::sync::Arc;
@@ -180,7 +180,7 @@ async fn list_my_invitations(
     let open = app.db.read(TenancyContext::user(user), move |tx| {
         Box::pin(async move {
             let account = accounts::sql::get(tx, user).await?.ok_or_else(Problem::unauthenticated)?;
-            // Anybody can sign up with an address; the owner is known only after the address was verified.
+            // Anybody can register with an address; the owner is known only after the address was verified.
             if account.email_verified { sql::invitations::to(tx, user).await } else { Ok(Vec::new()) }
         })
     });

@@ -1,4 +1,5 @@
-//! `/api/restaurants/{restaurantId}/members`: the members and their roles.
+//! `/api/restaurants/{restaurantId}/members`: the members, their roles, and who may change whom. What a role may do is
+//! in `restaurants/access.rs` (`relations`); invitations are in `invitations.rs`.
 
 use std::sync::Arc;
 
