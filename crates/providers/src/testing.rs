@@ -1,0 +1,9 @@
+//! Fakes of the providers: servers on loopback that behave like the real ones, keep what they were sent, and fail on
+//! request. They check what the providers check; a request that a provider would refuse is refused.
+#![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a fake that fails fails the test")]
+
+pub mod fake_fcm;
+pub mod fake_server;
+
+pub use fake_fcm::FakeFcm;
+pub use fake_server::{FakeReply, FakeServer, Fault, Gate, RecordedRequest};

@@ -1,0 +1,53 @@
+//! Official descriptions and vectors of providers, from the folder beside the repository; and times of tests.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use comanda_providers::TimeSource;
+use serde_json::Value;
+
+/// A file of the shared folder; `None`, with a message, if it does not exist.
+#[expect(clippy::print_stderr, reason = "whoever runs the tests has to see what they did not check")]
+pub fn shared(name: &str) -> Option<Value> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/providers").join(name);
+    match std::fs::read(&path) {
+        Ok(text) => Some(serde_json::from_slice(&text).unwrap()),
+        Err(error) => {
+            eprintln!("NOT CHECKED against {}: {error}", path.display());
+            None
+        }
+    }
+}
+
+/// The instant at which tests begin: 2026-12-01T12:00:00Z.
+pub fn noon() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_hours(498_924)
+}
+
+/// A clock that stands still until a test moves it.
+#[derive(Clone)]
+pub struct TestTime(Arc<Mutex<SystemTime>>);
+
+impl TestTime {
+    pub fn at_noon() -> Self {
+        Self(Arc::new(Mutex::new(noon())))
+    }
+
+    pub fn source(&self) -> TimeSource {
+        let time = self.clone();
+        TimeSource::new(move || time.now())
+    }
+
+    pub fn now(&self) -> SystemTime {
+        *self.0.lock().unwrap()
+    }
+
+    pub fn advance(&self, by: Duration) {
+        *self.0.lock().unwrap() += by;
+    }
+
+    pub fn set_back(&self, by: Duration) {
+        *self.0.lock().unwrap() -= by;
+    }
+}
