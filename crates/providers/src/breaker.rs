@@ -8,7 +8,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use crate::outcome::{ProviderError, RetryCause, SendOutcome, UnavailableCause};
+use crate::outcome::{AmbiguousCause, ProviderError, RetryCause, SendOutcome, UnavailableCause};
 use crate::time_source::TimeSource;
 
 /// When a breaker opens, and for how long.
@@ -91,7 +91,8 @@ fn health(outcome: &SendOutcome) -> Health {
         SendOutcome::Accepted { .. }
         | SendOutcome::Permanent { .. }
         | SendOutcome::DeadRecipient { .. }
-        | SendOutcome::RetryLater { cause: RetryCause::Throttled, .. } => Health::Works,
+        | SendOutcome::RetryLater { cause: RetryCause::Throttled, .. }
+        | SendOutcome::Ambiguous { cause: AmbiguousCause::NotRepeated, .. } => Health::Works,
         SendOutcome::Unavailable { cause: UnavailableCause::Account, .. } => Health::Refused,
         SendOutcome::RetryLater { .. } | SendOutcome::Unavailable { .. } | SendOutcome::Ambiguous { .. } => {
             Health::Failed

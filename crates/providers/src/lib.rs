@@ -20,6 +20,9 @@ pub mod images;
 /// Push notifications to apps, through Firebase Cloud Messaging.
 pub mod push;
 
+/// SMS, through Twilio.
+pub mod sms;
+
 mod http;
 mod jws;
 

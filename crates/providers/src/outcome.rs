@@ -50,6 +50,8 @@ pub enum SendOutcome {
     },
     /// The message may have been sent or not. It must not be sent again without looking it up.
     Ambiguous {
+        /// Why it is not known.
+        cause: AmbiguousCause,
         /// What interrupted it.
         error: ProviderError,
     },
@@ -64,7 +66,7 @@ impl SendOutcome {
             | Self::DeadRecipient { error, .. }
             | Self::RetryLater { error, .. }
             | Self::Unavailable { error, .. }
-            | Self::Ambiguous { error } => Some(error),
+            | Self::Ambiguous { error, .. } => Some(error),
         }
     }
 }
@@ -96,6 +98,15 @@ pub enum RetryCause {
     Throttled,
     /// The provider has an error, did not answer in time, or gave a response that is not its own.
     ProviderFailure,
+}
+
+/// Why it is not known whether a message was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AmbiguousCause {
+    /// The request or its response was lost, and the message was not found afterwards.
+    Interrupted,
+    /// An earlier attempt was ambiguous, its message was not found, and it must not be sent twice. The provider works.
+    NotRepeated,
 }
 
 /// Why a provider is not available.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use comanda_providers::CircuitBreaker;
 use comanda_providers::breaker::{BreakerPhase, BreakerSettings};
 use comanda_providers::outcome::{
-    PermanentCause, ProviderError, RecipientProblem, RetryCause, SendOutcome, UnavailableCause,
+    AmbiguousCause, PermanentCause, ProviderError, RecipientProblem, RetryCause, SendOutcome, UnavailableCause,
 };
 
 use crate::shared::TestTime;
@@ -58,6 +58,7 @@ async fn failures_in_a_row_open_it_and_the_last_one_uses_no_attempt() {
         throttled(),
         SendOutcome::Permanent { cause: PermanentCause::Message, error: error() },
         SendOutcome::DeadRecipient { cause: RecipientProblem::Invalid, error: error() },
+        SendOutcome::Ambiguous { cause: AmbiguousCause::NotRepeated, error: error() },
     ] {
         assert_eq!(run(&breaker, works.clone()).await, works);
         assert_eq!(run(&breaker, failed()).await, failed());
@@ -128,7 +129,7 @@ async fn refused_credentials_open_it_at_once() {
 async fn an_ambiguous_message_stays_ambiguous_and_counts_as_a_failure() {
     let (breaker, _time) = breaker();
     for _ in 0..3 {
-        let ambiguous = SendOutcome::Ambiguous { error: error() };
+        let ambiguous = SendOutcome::Ambiguous { cause: AmbiguousCause::Interrupted, error: error() };
         assert_eq!(run(&breaker, ambiguous.clone()).await, ambiguous);
     }
     refused(&breaker).await;

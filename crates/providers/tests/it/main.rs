@@ -8,3 +8,6 @@ mod spec;
 mod breaker;
 mod fcm;
 mod fcm_tokens;
+mod twilio;
+mod twilio_callbacks;
+mod twilio_lookup;
