@@ -23,6 +23,9 @@ pub mod push;
 /// SMS, through Twilio.
 pub mod sms;
 
+/// E-mail, through an SMTP server.
+pub mod mail;
+
 mod http;
 mod jws;
 

@@ -4,8 +4,10 @@
 
 pub mod fake_fcm;
 pub mod fake_server;
+pub mod fake_smtp;
 pub mod fake_twilio;
 
 pub use fake_fcm::FakeFcm;
 pub use fake_server::{FakeReply, FakeServer, Fault, Gate, RecordedRequest};
+pub use fake_smtp::{FakeSmtp, SmtpFault, SmtpStep};
 pub use fake_twilio::FakeTwilio;

@@ -73,7 +73,7 @@ async fn fifty_messages_share_one_request_for_a_token() {
 }
 
 #[expect(clippy::disallowed_methods, reason = "they end with the test's runtime")]
-fn spawn<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> tokio::task::JoinHandle<T> {
+pub fn spawn<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> tokio::task::JoinHandle<T> {
     tokio::spawn(work)
 }
 

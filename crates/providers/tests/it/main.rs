@@ -8,6 +8,8 @@ mod spec;
 mod breaker;
 mod fcm;
 mod fcm_tokens;
+mod smtp;
+mod smtp_content;
 mod twilio;
 mod twilio_callbacks;
 mod twilio_lookup;
