@@ -1,5 +1,6 @@
 //! What all HTTP clients share: no redirects, time limits, responses of bounded size, and the base URLs that are allowed.
 
+use std::error::Error as _;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
@@ -90,8 +91,23 @@ impl CallFailure {
     }
 }
 
+/// A host has only addresses that must not be asked.
+#[derive(Debug, thiserror::Error)]
+#[error("the host has no public address")]
+pub(crate) struct NoPublicAddress;
+
+/// The code of the error of a host with only addresses that must not be asked.
+pub(crate) const NO_PUBLIC_ADDRESS: &str = "no_public_address";
+
+fn is_refused_address(error: &reqwest::Error) -> bool {
+    let mut sources = std::iter::successors(error.source(), |error| (*error).source());
+    sources.any(<dyn std::error::Error>::is::<NoPublicAddress>)
+}
+
 fn failure(error: reqwest::Error, private: &[&str]) -> CallFailure {
-    let code = if error.is_timeout() {
+    let code = if is_refused_address(&error) {
+        NO_PUBLIC_ADDRESS
+    } else if error.is_timeout() {
         "timeout"
     } else if error.is_connect() {
         "unreachable"

@@ -26,6 +26,9 @@ pub mod sms;
 /// E-mail, through an SMTP server.
 pub mod mail;
 
+/// Web Push: notifications to browsers, which need no account at a provider.
+pub mod web_push;
+
 mod http;
 mod jws;
 

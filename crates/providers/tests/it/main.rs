@@ -13,3 +13,5 @@ mod smtp_content;
 mod twilio;
 mod twilio_callbacks;
 mod twilio_lookup;
+mod web_push;
+mod web_push_addresses;
