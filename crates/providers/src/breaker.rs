@@ -79,23 +79,23 @@ pub struct CircuitBreaker {
 }
 
 /// What a result says of the provider.
-enum Health {
+enum ProviderHealth {
     Works,
     Failed,
     /// It fails for all messages until somebody acts.
     Refused,
 }
 
-fn health(outcome: &SendOutcome) -> Health {
+fn health(outcome: &SendOutcome) -> ProviderHealth {
     match outcome {
         SendOutcome::Accepted { .. }
         | SendOutcome::Permanent { .. }
         | SendOutcome::DeadRecipient { .. }
         | SendOutcome::RetryLater { cause: RetryCause::Throttled, .. }
-        | SendOutcome::Ambiguous { cause: AmbiguousCause::NotRepeated, .. } => Health::Works,
-        SendOutcome::Unavailable { cause: UnavailableCause::Account, .. } => Health::Refused,
+        | SendOutcome::Ambiguous { cause: AmbiguousCause::NotRepeated, .. } => ProviderHealth::Works,
+        SendOutcome::Unavailable { cause: UnavailableCause::Account, .. } => ProviderHealth::Refused,
         SendOutcome::RetryLater { .. } | SendOutcome::Unavailable { .. } | SendOutcome::Ambiguous { .. } => {
-            Health::Failed
+            ProviderHealth::Failed
         }
     }
 }
@@ -168,23 +168,23 @@ impl CircuitBreaker {
         let is_late = state.open.is_some() && trial.is_none();
         let health = health(&outcome);
         match health {
-            Health::Works => {
+            ProviderHealth::Works => {
                 if state.open.is_some() {
                     tracing::info!(provider = self.provider, "the provider works again; messages are sent");
                 }
                 *state = BreakerState { trials: state.trials, ..BreakerState::default() };
             }
-            Health::Failed | Health::Refused if is_late => {}
-            Health::Failed | Health::Refused => {
+            ProviderHealth::Failed | ProviderHealth::Refused if is_late => {}
+            ProviderHealth::Failed | ProviderHealth::Refused => {
                 state.failures = state.failures.saturating_add(1);
                 let opens = trial.is_some() || state.failures >= self.settings.failures.max(1);
-                if opens || matches!(health, Health::Refused) {
+                if opens || matches!(health, ProviderHealth::Refused) {
                     let before = state.open.map(|(_, lasts)| lasts * 2);
                     let lasts = before.unwrap_or(self.settings.open_for).min(self.settings.open_at_most);
                     state.open = Some((now, lasts));
                     state.trial = None;
                     let error = outcome.error().map(ToString::to_string).unwrap_or_default();
-                    if matches!(health, Health::Refused) {
+                    if matches!(health, ProviderHealth::Refused) {
                         tracing::error!(provider = self.provider, error, "the provider refuses our account");
                     } else {
                         tracing::warn!(provider = self.provider, error, ?lasts, "the provider fails; messages wait");

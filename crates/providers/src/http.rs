@@ -1,4 +1,5 @@
-//! What all HTTP clients share: no redirects, time limits, responses of bounded size, and the base URLs that are allowed.
+//! What all HTTP clients share: no redirects, time limits, responses of bounded size, and the base URLs that are
+//! allowed.
 
 use std::error::Error as _;
 use std::net::IpAddr;
@@ -13,6 +14,8 @@ use crate::outcome::{ProviderError, SendOutcome, UnavailableCause};
 const LONGEST_RESPONSE: usize = 64 << 10;
 /// The longest time to connect.
 const CONNECT: Duration = Duration::from_secs(3);
+/// How long an idle connection is kept.
+const IDLE: Duration = Duration::from_secs(10);
 /// The longest `Retry-After` that is believed.
 const LONGEST_PAUSE: Duration = Duration::from_hours(24);
 /// How long to wait when no connection can be made.
@@ -31,6 +34,8 @@ pub(crate) fn client_builder(timeout: Duration) -> reqwest::ClientBuilder {
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(CONNECT.min(timeout))
         .timeout(timeout)
+        // A server that closes an idle connection at the moment of a request leaves it unknown whether it was received.
+        .pool_idle_timeout(IDLE)
 }
 
 /// Builds a client.

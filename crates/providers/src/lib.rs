@@ -2,8 +2,8 @@
 //! restaurants.
 //!
 //! Each kind of message has a small trait (`SendPush`, `SendSms`, `SendMail`, `SendWebPush`) and a client that
-//! implements it. All return a [`SendOutcome`], which says what a worker has to do next; a [`CircuitBreaker`] in front of
-//! a client answers in its place while the provider is down.
+//! implements it. All return a [`SendOutcome`], which says what a worker has to do next; a [`CircuitBreaker`] in front
+//! of a client answers in its place while the provider is down.
 
 /// What sending a message came to, for all kinds of messages.
 pub mod outcome;

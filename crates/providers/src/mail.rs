@@ -12,8 +12,8 @@ pub use smtp::Smtp;
 /// A message for one address.
 #[derive(Clone, PartialEq, Eq)]
 pub struct MailMessage {
-    /// The id of the delivery, the same in each attempt: it becomes the `Message-ID`, by which a mailbox can recognise a
-    /// repetition. 1 to 64 letters, digits, `.`, `-` and `_`.
+    /// The id of the delivery, the same in each attempt: it becomes the `Message-ID`, by which a mailbox can recognise
+    /// a repetition. 1 to 64 letters, digits, `.`, `-` and `_`.
     pub id: String,
     /// The address of the recipient, without a name.
     pub to: String,
@@ -34,7 +34,7 @@ impl fmt::Debug for MailMessage {
     }
 }
 
-/// Sends e-mail.
+/// Sends e-mail to single addresses.
 pub trait SendMail: Send + Sync + fmt::Debug {
     /// The name of the provider, which is stored with every attempt.
     fn provider(&self) -> &'static str;

@@ -1,4 +1,5 @@
-//! What sending a message came to. The worker that sends decides by it alone: it never looks at the codes of a provider.
+//! What sending a message came to. The worker that sends decides by it alone: it never looks at the codes of a
+//! provider.
 
 use std::fmt;
 use std::future::Future;

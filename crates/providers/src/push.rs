@@ -54,7 +54,7 @@ pub enum PushUrgency {
 /// A notification for one device.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PushMessage {
-    /// The device.
+    /// The app on a device.
     pub target: PushTarget,
     /// Messages with the same id replace each other on the device, so that a repetition is not seen twice. 1 to 64
     /// bytes.

@@ -1,5 +1,5 @@
-//! Web Push: notifications to browsers (RFC 8030), encrypted for the browser (RFC 8291) and signed with our own key (VAPID,
-//! RFC 8292). No account is needed.
+//! Web Push: notifications to browsers (RFC 8030), encrypted for the browser (RFC 8291) and signed with our own key
+//! (VAPID, RFC 8292). No account is needed.
 //!
 //! The address of a subscription comes from the browser, so it may be anything: only those of known push services are
 //! asked (`endpoint.rs`).
@@ -76,7 +76,7 @@ impl WebPushSubscription {
 /// A message for one browser.
 #[derive(Clone, PartialEq, Eq)]
 pub struct WebPushMessage {
-    /// The browser.
+    /// The subscription of the browser.
     pub subscription: WebPushSubscription,
     /// What the service worker gets; at most 3993 bytes.
     pub payload: Vec<u8>,
@@ -122,7 +122,8 @@ impl<C: SendWebPush> GuardedWebPush<C> {
         Self { client, settings, time, breakers: Mutex::default() }
     }
 
-    /// The breaker of a host. Hosts come from browsers, so their number is bounded: closed breakers are forgotten first.
+    /// The breaker of a host. Hosts come from browsers, so their number is bounded: closed breakers are forgotten
+    /// first.
     fn breaker(&self, host: &str) -> CircuitBreaker {
         let mut breakers = self.breakers.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(breaker) = breakers.get(host) {

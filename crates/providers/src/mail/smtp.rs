@@ -1,8 +1,8 @@
 //! E-mail through an SMTP server (RFC 5321), with a new connection for each message.
 //!
-//! Connections are not pooled: a send that is given up, because its time is over, leaves a connection in the middle of a
-//! message, and lettre's pool would use it for the next one. The steps are made one by one, so that it is known how far a
-//! message came; what an error means then is in `classify.rs`. DKIM is left to the server.
+//! Connections are not pooled: a send that is given up, because its time is over, leaves a connection in the middle of
+//! a message, and lettre's pool would use it for the next one. The steps are made one by one, so that it is known how
+//! far a message came; what an error means then is in `classify.rs`. DKIM is left to the server.
 
 use std::fmt;
 use std::time::Duration;
@@ -26,6 +26,9 @@ use crate::time_source::TimeSource;
 
 mod classify;
 mod compose;
+
+/// The longest time to say goodbye to the server.
+const QUIT: Duration = Duration::from_secs(2);
 
 /// How a connection to the server is encrypted. Certificates are checked against those of the system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +69,7 @@ pub struct SmtpSettings {
     pub message_id_domain: Option<String>,
     /// The name of this machine in the greeting; `None`: the domain of `Message-ID`.
     pub hello_name: Option<String>,
-    /// The time limit for the whole of one message.
+    /// The time limit for the whole of one message; closing the connection may take two seconds more.
     pub timeout: Duration,
 }
 
@@ -125,9 +128,8 @@ fn is_host(text: &str) -> bool {
 impl Smtp {
     /// Creates the client; nothing is sent.
     ///
-    /// # Errors
-    /// When the sender is no address, a name is no name of a host, a certificate cannot be read, or credentials would be
-    /// sent without encryption.
+    /// # Errors When the sender is no address, a name is no name of a host, a certificate cannot be read, or
+    /// credentials would be sent without encryption.
     pub fn new(settings: &SmtpSettings, time: TimeSource) -> Result<Self, InvalidSettings> {
         let invalid = |what: &str| InvalidSettings(what.into());
         if !is_host(&settings.host) {
@@ -175,7 +177,11 @@ impl Smtp {
         let mut stage = Stage::Connect;
         let result = tokio::time::timeout(self.timeout, self.converse(&to, &content, &mut stage)).await;
         match result.unwrap_or(Err(SmtpFailure::TimedOut)) {
-            Ok(response) => SendOutcome::Accepted { provider_id: response.first_line().map(shortened) },
+            Ok((response, mut connection)) => {
+                // The server has the message, whatever happens now.
+                let _ = tokio::time::timeout(QUIT, connection.quit()).await;
+                SendOutcome::Accepted { provider_id: response.first_line().map(shortened) }
+            }
             Err(failure) => {
                 let password = self.credentials.as_ref().map(|(_, password)| password.expose_secret());
                 classify::outcome(stage, &failure, &[&message.to, password.unwrap_or_default()])
@@ -183,8 +189,13 @@ impl Smtp {
         }
     }
 
-    /// Sends a message over a new connection. When it is given up, the connection is closed.
-    async fn converse(&self, to: &Address, content: &[u8], stage: &mut Stage) -> Result<Response, SmtpFailure> {
+    /// Sends a message over a new connection, which is returned. When it is given up, the connection is closed.
+    async fn converse(
+        &self,
+        to: &Address,
+        content: &[u8],
+        stage: &mut Stage,
+    ) -> Result<(Response, AsyncSmtpConnection), SmtpFailure> {
         let at_once = self.tls.clone().filter(|_| self.starts_encrypted);
         let address = (self.host.trim_matches(['[', ']']), self.port);
         let mut connection =
@@ -212,9 +223,7 @@ impl Smtp {
         connection.command(Data).await?;
         *stage = Stage::Content;
         let response = connection.message(content).await?;
-        // The server has the message, whatever happens now.
-        let _ = tokio::time::timeout(Duration::from_secs(1), connection.quit()).await;
-        Ok(response)
+        Ok((response, connection))
     }
 }
 

@@ -38,8 +38,8 @@ pub struct FcmSettings {
     pub project_id: String,
     /// The e-mail address of the service account (`client_email`).
     pub client_email: String,
-    /// The private key of the service account in PEM (`private_key`); `\n` may be written as two characters, as in files
-    /// of variables.
+    /// The private key of the service account in PEM (`private_key`); `\n` may be written as two characters, as in
+    /// files of variables.
     pub private_key: SecretString,
     /// The base URL of the API: [`BASE_URL`], or that of a fake.
     pub base_url: String,
@@ -69,9 +69,8 @@ impl fmt::Debug for Fcm {
 impl Fcm {
     /// Creates the client; it asks for an access token with the first message.
     ///
-    /// # Errors
-    /// When a URL is neither https nor on loopback, the key is not an RSA key of at least 2048 bits in PEM, or the id of
-    /// the project is not one.
+    /// # Errors When a URL is neither https nor on loopback, the key is not an RSA key of at least 2048 bits in PEM, or
+    /// the id of the project is not one.
     pub fn new(settings: &FcmSettings, time: TimeSource) -> Result<Self, InvalidSettings> {
         let project = settings.project_id.as_str();
         let is_id = |sign: char| sign.is_ascii_alphanumeric() || "-.:_".contains(sign);

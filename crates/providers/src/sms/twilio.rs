@@ -1,8 +1,8 @@
 //! Twilio's Messages resource, API version 2010-04-01.
 //!
 //! <https://www.twilio.com/docs/messaging/api/message-resource>, and Twilio's OpenAPI description. Twilio has no
-//! idempotency key: when it is not known whether a message was sent, it is looked up (`lookup.rs`). What each error means
-//! is in `classify.rs`; reports on messages are verified and read by `signature.rs` and `callback.rs`.
+//! idempotency key: when it is not known whether a message was sent, it is looked up (`lookup.rs`). What each error
+//! means is in `classify.rs`; reports on messages are verified and read by `signature.rs` and `callback.rs`.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};

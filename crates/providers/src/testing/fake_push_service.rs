@@ -1,5 +1,5 @@
-//! A fake push service with the browsers behind it: it checks requests as RFC 8030 and RFC 8292 say, and decrypts messages
-//! as a browser does.
+//! A fake push service with the browsers behind it: it checks requests as RFC 8030 and RFC 8292 say, and decrypts
+//! messages as a browser does.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 
 use crate::mail::smtp::{SmtpCredentials, SmtpSettings, SmtpTls};
 
@@ -66,6 +67,8 @@ struct SmtpMemory {
     received: Vec<ReceivedMail>,
     commands: Vec<String>,
     connections: usize,
+    /// How many conversations have stopped at a step without a response.
+    silent: usize,
 }
 
 /// A running server. Clones are the same one.
@@ -74,6 +77,7 @@ pub struct FakeSmtp {
     /// The port on 127.0.0.1.
     pub port: u16,
     memory: Arc<Mutex<SmtpMemory>>,
+    fell_silent: Arc<Notify>,
 }
 
 /// What follows on a response.
@@ -83,11 +87,13 @@ enum Reaction {
 }
 
 impl FakeSmtp {
-    /// Starts a server that takes messages without encryption and with or without credentials. It ends with the runtime.
+    /// Starts a server that takes messages without encryption and with or without credentials. It ends with the
+    /// runtime.
     #[expect(clippy::disallowed_methods, reason = "it ends with the test's runtime")]
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let fake = Self { port: listener.local_addr().unwrap().port(), memory: Arc::default() };
+        let fake =
+            Self { port: listener.local_addr().unwrap().port(), memory: Arc::default(), fell_silent: Arc::default() };
         let accepting = fake.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -138,6 +144,17 @@ impl FakeSmtp {
         self.memory.lock().unwrap().connections
     }
 
+    /// Waits until so many conversations have stopped at a step with [`SmtpFault::Silence`].
+    pub async fn wait_for_silence(&self, count: usize) {
+        loop {
+            let fell_silent = self.fell_silent.notified();
+            if self.memory.lock().unwrap().silent >= count {
+                return;
+            }
+            fell_silent.await;
+        }
+    }
+
     /// Serves one connection, which may be encrypted.
     pub async fn serve(&self, stream: impl AsyncRead + AsyncWrite + Unpin) {
         self.memory.lock().unwrap().connections += 1;
@@ -161,7 +178,11 @@ impl FakeSmtp {
         };
         match fault {
             SmtpFault::Reply(line) => Reaction::Say(line),
-            SmtpFault::Silence => std::future::pending().await,
+            SmtpFault::Silence => {
+                self.memory.lock().unwrap().silent += 1;
+                self.fell_silent.notify_waiters();
+                std::future::pending().await
+            }
             SmtpFault::Close | SmtpFault::DoneThenClose => Reaction::Close,
         }
     }

@@ -18,7 +18,7 @@ use crate::time_source::TimeSource;
 /// The key, and how push services are asked.
 #[derive(Debug)]
 pub struct WebPushSettings {
-    /// Our key.
+    /// Our key, for which browsers subscribed.
     pub key: VapidKey,
     /// How the push service reaches us if something is wrong: `mailto:` and an address, or an https URL.
     pub subject: String,

@@ -133,8 +133,8 @@ pub fn encrypt(payload: &[u8], browser: &SubscriptionKeys) -> Result<Vec<u8>, En
     seal(payload, browser, &own, salt).ok_or(EncryptionFailure::Keys)
 }
 
-/// The body with a given private key (32 bytes) and salt (16 bytes), to compare it with a vector. `None`: a key cannot be
-/// used. Using a key and a salt twice would reveal both messages.
+/// The body with a given private key (32 bytes) and salt (16 bytes), to compare it with a vector. `None`: a key cannot
+/// be used. Using a key and a salt twice would reveal both messages.
 #[cfg(feature = "testing")]
 pub fn encrypt_with(payload: &[u8], browser: &SubscriptionKeys, own: &[u8], salt: [u8; 16]) -> Option<Vec<u8>> {
     seal(payload, browser, &PrivateKey::from_private_key(&ECDH_P256, own).ok()?, salt)

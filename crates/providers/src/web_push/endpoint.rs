@@ -1,5 +1,5 @@
-//! Which endpoints are asked. They come from browsers, so without this check anybody could make the server send requests
-//! to hosts of its own network.
+//! Which endpoints are asked. They come from browsers, so without this check anybody could make the server send
+//! requests to hosts of its own network.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -18,8 +18,8 @@ const LONGEST: usize = 2048;
 /// Which endpoints are asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EndpointPolicy {
-    /// Hosts: `push.example.com`, or `*.example.com` for all below it, but not itself. [`PUSH_SERVICES`], and others that
-    /// an operator allows.
+    /// Hosts: `push.example.com`, or `*.example.com` for all below it, but not itself. [`PUSH_SERVICES`], and others
+    /// that an operator allows.
     pub hosts: Vec<String>,
     /// Whether http on this machine is allowed too: for a fake.
     pub allows_loopback: bool,

@@ -18,8 +18,8 @@ use crate::time_source::TimeSource;
 /// How long a header is valid, in seconds; push services accept at most a day.
 const LIFE: u64 = 12 * 3600;
 
-/// A key on P-256. Subscriptions are made for its public part: with another key they cannot be used any more, so it has to
-/// be kept.
+/// A key on P-256. Subscriptions are made for its public part: with another key they cannot be used any more, so it has
+/// to be kept.
 pub struct VapidKey {
     key: EcdsaKeyPair,
     private: SecretString,

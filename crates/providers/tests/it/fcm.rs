@@ -1,5 +1,5 @@
-//! Firebase Cloud Messaging: requests compared with Google's description, the meaning of each response, the access token,
-//! and faults.
+//! Firebase Cloud Messaging: requests compared with Google's description, the meaning of each response, the access
+//! token, and faults.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use comanda_providers::push::{Fcm, PushMessage, PushTarget, PushUrgency, SendPus
 use comanda_providers::testing::{FakeFcm, FakeReply, Fault};
 use serde_json::{Value, json};
 
-use crate::shared::{TestTime, noon, shared};
+use crate::shared::{TestTime, given_up, noon, shared};
 use crate::spec::Document;
 
 const DEVICE: &str = "a-registration-token:APA91bHun4MxP5egoKMwt2KZFBaFUH";
@@ -51,6 +51,8 @@ fn agrees(fake: &FakeFcm) {
     let schema = json!({ "$ref": "#/components/schemas/SendMessageRequest" });
     let captured: Vec<_> = fake.server.requests().into_iter().filter(|request| request.path != "/token").collect();
     assert!(!captured.is_empty());
+    let faulty = json!({ "message": { "data": { "a": 1 }, "android": { "priority": "urgent" }, "to": "x" } });
+    assert_eq!(document.faults(&schema, &faulty, "message").len(), 3);
     for request in captured {
         assert_eq!(request.method, send["httpMethod"].as_str().unwrap());
         let path = send["flatPath"].as_str().unwrap().replace("{projectsId}", "comanda-test");
@@ -126,8 +128,8 @@ fn does(action: &str, outcome: &SendOutcome) -> bool {
             matches!(outcome, SendOutcome::Unavailable { cause: UnavailableCause::Account, .. })
         }
         "retry_after" => {
-            let after = Some(Duration::from_mins(1));
-            matches!(outcome, SendOutcome::RetryLater { after: said, cause: RetryCause::Throttled, .. } if *said == after)
+            let minute = Some(Duration::from_mins(1));
+            matches!(outcome, SendOutcome::RetryLater { after, cause: RetryCause::Throttled, .. } if *after == minute)
         }
         "retry_backoff" | "retry_backoff_or_retry_after" => {
             matches!(outcome, SendOutcome::RetryLater { after: None, cause: RetryCause::ProviderFailure, .. })
@@ -242,11 +244,16 @@ async fn broken_connections_and_responses_are_retried() {
 
 #[tokio::test]
 async fn a_provider_that_does_not_answer_is_given_up() {
-    let impatient = |settings: &mut FcmSettings| settings.timeout = Duration::from_millis(300);
-    let Setup { fake, client, .. } = setup(impatient).await;
-    fake.server.fail_always(Some(Fault::Silence));
-    let outcome = client.send_push(&message()).await;
+    let Setup { fake, client, .. } = setup(|_| {}).await;
+    fake.server.fail("/token", [Fault::Silence]);
+    let outcome = given_up(client.send_push(&message()), fake.server.wait_for("/token", 1)).await;
     let SendOutcome::Unavailable { cause: UnavailableCause::Unreachable, error, .. } = outcome else {
+        panic!("{outcome:?}");
+    };
+    assert_eq!(error.code, "timeout");
+    fake.server.fail("messages:send", [Fault::Silence]);
+    let outcome = given_up(client.send_push(&message()), fake.server.wait_for("messages:send", 1)).await;
+    let SendOutcome::RetryLater { cause: RetryCause::ProviderFailure, error, .. } = outcome else {
         panic!("{outcome:?}");
     };
     assert_eq!(error.code, "timeout");

@@ -25,6 +25,18 @@ pub fn noon() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_hours(498_924)
 }
 
+/// Lets the time limit of a request pass, once the fake holds the request: from then on tokio's time passes whenever
+/// nothing else happens.
+pub async fn given_up<T>(send: impl Future<Output = T>, is_held: impl Future<Output = ()>) -> T {
+    let held = async {
+        is_held.await;
+        tokio::time::pause();
+    };
+    let (outcome, ()) = tokio::join!(send, held);
+    tokio::time::resume();
+    outcome
+}
+
 /// A clock that stands still until a test moves it.
 #[derive(Clone)]
 pub struct TestTime(Arc<Mutex<SystemTime>>);

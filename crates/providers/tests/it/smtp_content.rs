@@ -71,7 +71,7 @@ async fn a_text_cannot_end_the_message_or_add_another() {
     let smuggled = "Hello\r\n.\r\nMAIL FROM:<evil@example.com>\n.\nRCPT TO:<b@example.com>\r.\rDATA\n..\n\0end";
     let hostile = MailMessage { text: smuggled.into(), html: Some(smuggled.into()), ..message() };
     let (fake, content) = arrived(&hostile).await;
-    assert_eq!(fake.commands().len(), 6);
+    assert_eq!(fake.commands().iter().filter(|command| *command != "QUIT").count(), 5);
     let lines =
         "Hello\r\n.\r\nMAIL FROM:<evil@example.com>\r\n.\r\nRCPT TO:<b@example.com>\r\n.\r\nDATA\r\n..\r\n\r\nend";
     assert_eq!(content.matches(lines).count(), 2, "{content}");

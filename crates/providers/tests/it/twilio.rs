@@ -1,4 +1,5 @@
-//! Twilio: requests and the fake's responses compared with Twilio's description, the meaning of each response, and faults.
+//! Twilio: requests and the fake's responses compared with Twilio's description, the meaning of each response, and
+//! faults.
 
 use std::time::Duration;
 
@@ -52,6 +53,9 @@ pub fn agrees(fake: &FakeTwilio) {
     let path = &document.0["paths"]["/2010-04-01/Accounts/{AccountSid}/Messages.json"];
     let form = &path["post"]["requestBody"]["content"]["application/x-www-form-urlencoded"]["schema"];
     assert!(!fake.server.requests().is_empty());
+    let faulty = json!({ "ValidityPeriod": "soon", "MessagingServiceSid": "MG1", "RiskCheck": "maybe" });
+    // Of the service three: it is too short, and not in the form of an id; and To is missing.
+    assert_eq!(document.faults(form, &faulty, "form").len(), 5);
     for request in fake.server.requests() {
         assert_eq!(request.path, format!("/2010-04-01/Accounts/{ACCOUNT}/Messages.json"));
         if request.method == "GET" {

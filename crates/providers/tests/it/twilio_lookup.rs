@@ -7,7 +7,7 @@ use comanda_providers::outcome::{AmbiguousCause, SendOutcome, UnavailableCause};
 use comanda_providers::sms::{SendSms as _, SmsMessage, SmsRepetition};
 use comanda_providers::testing::{FakeReply, Fault};
 
-use crate::shared::noon;
+use crate::shared::{given_up, noon};
 use crate::twilio::{GUEST, Setup, accepted, agrees, message, setup};
 
 fn is_ambiguous(outcome: &SendOutcome, expected: AmbiguousCause) -> bool {
@@ -62,9 +62,9 @@ async fn a_message_that_was_not_sent_is_ambiguous() {
 
 #[tokio::test]
 async fn a_provider_that_does_not_answer_leaves_it_ambiguous() {
-    let impatient = setup(|settings| settings.timeout = Duration::from_millis(300)).await;
-    impatient.fake.server.fail_always(Some(Fault::Silence));
-    let outcome = impatient.client.send_sms(&message()).await;
+    let Setup { fake, client, .. } = setup(|_| {}).await;
+    fake.server.fail_always(Some(Fault::Silence));
+    let outcome = given_up(client.send_sms(&message()), fake.server.wait_for("Messages.json", 1)).await;
     assert!(is_ambiguous(&outcome, AmbiguousCause::Interrupted), "{outcome:?}");
     assert_eq!(outcome.error().unwrap().code, "timeout");
 }

@@ -18,7 +18,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
-use crate::shared::{TestTime, noon, shared};
+use crate::shared::{TestTime, given_up, noon, shared};
 
 pub fn policy() -> EndpointPolicy {
     EndpointPolicy { allows_loopback: true, ..EndpointPolicy::default() }
@@ -213,9 +213,8 @@ async fn faults_of_connections_are_retried() {
         let is_retried = matches!(outcome, SendOutcome::RetryLater { cause: RetryCause::ProviderFailure, .. });
         assert!(is_retried, "{fault:?}: {outcome:?}");
     }
-    let impatient = client_with(policy(), Duration::from_millis(300));
     fake.server.fail("/push", [Fault::Silence]);
-    let outcome = impatient.send_web_push(&message(&browser)).await;
+    let outcome = given_up(client.send_web_push(&message(&browser)), fake.server.wait_for("/push", 4)).await;
     assert_eq!(outcome.error().unwrap().code, "timeout", "{outcome:?}");
 }
 

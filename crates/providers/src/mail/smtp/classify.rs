@@ -1,7 +1,7 @@
 //! What an error of an SMTP server means, by how far the message came.
 //!
-//! 4yz is temporary and 5yz is permanent (RFC 5321, 4.2.1). The enhanced status code (RFC 3463) refines it; without one an
-//! address is not given up, because servers also refuse with a plain 550 what has nothing to do with it.
+//! 4yz is temporary and 5yz is permanent (RFC 5321, 4.2.1). The enhanced status code (RFC 3463) refines it; without one
+//! an address is not given up, because servers also refuse with a plain 550 what has nothing to do with it.
 
 use std::error::Error as _;
 

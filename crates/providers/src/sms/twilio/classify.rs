@@ -1,7 +1,7 @@
 //! What an error of Twilio means.
 //!
-//! <https://www.twilio.com/docs/api/errors>. The HTTP status decides; the code only refines it, because Twilio adds finer
-//! codes without notice.
+//! <https://www.twilio.com/docs/api/errors>. The HTTP status decides; the code only refines it, because Twilio adds
+//! finer codes without notice.
 
 use std::time::{Duration, SystemTime};
 
@@ -62,8 +62,8 @@ fn client_error(code: u64, error: ProviderError) -> SendOutcome {
         // Not a number; not a mobile number; a landline; a short code.
         21211 | 21614 | 21635 | 21265 => SendOutcome::DeadRecipient { cause: RecipientProblem::Invalid, error },
         21610 => SendOutcome::DeadRecipient { cause: RecipientProblem::OptedOut, error },
-        // The sender is unknown, not ours or not able to; the region is not enabled; a trial account; no route from this
-        // sender; the URL for reports. They concern one region or sender, so they must not stop all messages.
+        // The sender is unknown, not ours or not able to; the region is not enabled; a trial account; no route from
+        // this sender; the URL for reports. They concern one region or sender, so they must not stop all messages.
         21212 | 21408 | 21603 | 21606 | 21608 | 21609 | 21612 | 21660 => {
             tracing::error!(%error, "Twilio refuses a message because of our settings");
             SendOutcome::Permanent { cause: PermanentCause::Configuration, error }

@@ -1,8 +1,8 @@
 //! Looks for a message of which it is not known whether it was sent, in the list of the account's messages.
 //!
-//! A message is recognised by its recipient, sender, text and time. The list is asked twice: from the day of the attempt
-//! on (`DateSent>` means on or after midnight in GMT); and without a day, because messages that wait to be sent may have
-//! no time of sending.
+//! A message is recognised by its recipient, sender, text and time. The list is asked twice: from the day of the
+//! attempt on (`DateSent>` means on or after midnight in GMT); and without a day, because messages that wait to be sent
+//! may have no time of sending.
 
 use std::time::{Duration, SystemTime};
 

@@ -1,9 +1,9 @@
 //! The signature of Twilio's requests to us.
 //!
 //! <https://www.twilio.com/docs/usage/security#validating-requests>: base64 of the HMAC-SHA1, keyed with the account's
-//! auth token, of the URL and the sorted parameters of a form. Of other bodies the URL contains the SHA-256, and only the
-//! URL is signed. Twilio signs the URL sometimes with and sometimes without the port, and sometimes with its query encoded
-//! anew, so each form is accepted.
+//! auth token, of the URL and the sorted parameters of a form. Of other bodies the URL contains the SHA-256, and only
+//! the URL is signed. Twilio signs the URL sometimes with and sometimes without the port, and sometimes with its query
+//! encoded anew, so each form is accepted.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
@@ -109,8 +109,8 @@ fn forms_of(url: &str) -> BTreeSet<String> {
     forms
 }
 
-/// The URL with its query encoded as the URL standard says, which encodes apostrophes; and decoded and encoded with `%20`
-/// for spaces. Empty: it has no query.
+/// The URL with its query encoded as the URL standard says, which encodes apostrophes; and decoded and encoded with
+/// `%20` for spaces. Empty: it has no query.
 fn encoded_anew(url: &str) -> Vec<String> {
     let Some((base, query)) = url.split_once('?') else { return Vec::new() };
     let standard = Url::parse(url).ok().and_then(|url| url.query().map(|query| format!("{base}?{query}")));
