@@ -215,10 +215,10 @@ impl TwilioMemory {
                 && parameters.get("DateSent>").is_none_or(|from| message.sent.is_some_and(|sent| day(sent) >= *from))
         };
         let listed: Vec<_> = self.messages.iter().rev().filter(is_listed).take(size).map(shown).collect();
-        let uri = format!("{}?{}", request.path, request.query);
+        // Without `uri` and `first_page_uri`: Twilio sends paths, and its description demands whole URIs.
         let page = json!({
-            "messages": listed, "page": 0, "page_size": size, "start": 0, "end": listed.len(), "uri": uri,
-            "first_page_uri": uri, "next_page_uri": null, "previous_page_uri": null,
+            "messages": listed, "page": 0, "page_size": size, "start": 0, "end": listed.len(),
+            "next_page_uri": null, "previous_page_uri": null,
         });
         FakeReply::json(200, &page)
     }

@@ -8,6 +8,7 @@ mod spec;
 mod breaker;
 mod fcm;
 mod fcm_tokens;
+mod guarded;
 mod smtp;
 mod smtp_content;
 mod twilio;
