@@ -109,6 +109,13 @@ fn is_refused_address(error: &reqwest::Error) -> bool {
     sources.any(<dyn std::error::Error>::is::<NoPublicAddress>)
 }
 
+/// An error with its causes, without the URL, which may contain a token.
+fn described(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let causes = std::iter::successors(error.source(), |error| (*error).source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
 fn failure(error: reqwest::Error, private: &[&str]) -> CallFailure {
     let code = if is_refused_address(&error) {
         NO_PUBLIC_ADDRESS
@@ -120,8 +127,7 @@ fn failure(error: reqwest::Error, private: &[&str]) -> CallFailure {
         "interrupted"
     };
     let (is_connect, is_builder) = (error.is_connect(), error.is_builder());
-    // The URL may contain a token.
-    let error = ProviderError::new(code, &error.without_url().to_string(), private);
+    let error = ProviderError::new(code, &described(error), private);
     if is_connect || is_builder { CallFailure::NotSent(error) } else { CallFailure::Interrupted(error) }
 }
 
@@ -131,7 +137,7 @@ pub(crate) async fn call(request: RequestBuilder, private: &[&str]) -> Result<Ht
     let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
     let mut body = Vec::new();
     let cut = |error: reqwest::Error| {
-        let text = format!("status {}, and then {}", status.as_u16(), error.without_url());
+        let text = format!("status {}, and then {}", status.as_u16(), described(error));
         CallFailure::Interrupted(ProviderError::new("interrupted", &text, private))
     };
     while let Some(chunk) = response.chunk().await.map_err(cut)? {

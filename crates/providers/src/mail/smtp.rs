@@ -5,6 +5,7 @@
 //! far a message came; what an error means then is in `classify.rs`. DKIM is left to the server.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use lettre::Address;
@@ -144,7 +145,8 @@ impl Smtp {
         if !is_host(&domain) || !is_host(&hello) {
             return Err(invalid("the domain of Message-ID or the name in the greeting is no name of a host"));
         }
-        let is_loopback = matches!(settings.host.as_str(), "localhost" | "::1") || settings.host.starts_with("127.");
+        let address = settings.host.trim_matches(['[', ']']).parse::<IpAddr>();
+        let is_loopback = settings.host == "localhost" || address.is_ok_and(|address| address.is_loopback());
         if settings.tls == SmtpTls::None && settings.credentials.is_some() && !is_loopback {
             return Err(invalid("SMTP credentials need TLS, except on loopback"));
         }

@@ -268,6 +268,7 @@ async fn a_refused_connection_uses_no_attempt() {
         panic!("{outcome:?}");
     };
     assert_eq!(error.code, "unreachable");
+    assert!(error.text.contains("refused"), "{error}");
 }
 
 #[tokio::test]

@@ -252,7 +252,8 @@ type Change = fn(&mut SmtpSettings);
 #[tokio::test]
 async fn invalid_settings_are_refused() {
     let fake = FakeSmtp::start().await;
-    let changes: [(&str, Change); 7] = [
+    let changes: [(&str, Change); 8] = [
+        ("a name that begins like loopback", |settings| settings.host = "127.0.0.1.example.com".into()),
         ("credentials without encryption", |settings| settings.host = "mail.example.com".into()),
         ("no sender", |settings| settings.from = "Comanda".into()),
         ("two lines", |settings| settings.from = "Comanda <a@b.example>\r\nBcc: c@d.example".into()),

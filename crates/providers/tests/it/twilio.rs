@@ -207,13 +207,21 @@ async fn errors_without_a_body_are_decided_by_the_status() {
         let outcome = client.send_sms(&message()).await;
         let fits = match status {
             401 | 403 => matches!(outcome, SendOutcome::Unavailable { cause: UnavailableCause::Account, .. }),
-            400 | 404 => matches!(outcome, SendOutcome::Permanent { cause: PermanentCause::Message, .. }),
+            400 => matches!(outcome, SendOutcome::Permanent { cause: PermanentCause::Message, .. }),
+            404 => matches!(outcome, SendOutcome::Permanent { cause: PermanentCause::Configuration, .. }),
             _ => matches!(outcome, SendOutcome::RetryLater { .. }),
         };
         assert!(fits, "{status}: {outcome:?}");
         assert_eq!(outcome.error().unwrap().code, format!("http_{status}"));
     }
     assert_eq!(fake.server.requests().len(), 7);
+    // A code about one recipient or region decides also with 403, so that nobody can stop all messages with a number.
+    for (code, is_dead) in [(21211, true), (21408, false), (20003, false)] {
+        fake.server.fail("Messages.json", [Fault::Reply(FakeReply::json(403, &json!({ "code": code })))]);
+        let outcome = client.send_sms(&message()).await;
+        assert_eq!(matches!(outcome, SendOutcome::DeadRecipient { .. }), is_dead, "{code}: {outcome:?}");
+        assert_eq!(matches!(outcome, SendOutcome::Unavailable { .. }), code == 20003, "{code}: {outcome:?}");
+    }
 }
 
 #[tokio::test]

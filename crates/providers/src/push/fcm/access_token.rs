@@ -30,6 +30,8 @@ const ASSERTION_LIFE: u64 = 3600;
 const CLOCK_SKEW: u64 = 10;
 /// How long before its end a token is replaced.
 const REFRESH_BEFORE: Duration = Duration::from_mins(5);
+/// How long a valid token is used before the next try to replace it, if it could not be replaced.
+const REFRESH_PAUSE: Duration = Duration::from_secs(30);
 /// The longest life of a token that is believed.
 const LONGEST_LIFE: Duration = Duration::from_hours(1);
 
@@ -40,6 +42,8 @@ pub(super) struct AccessToken {
     /// Tokens are numbered in the order of their requests.
     pub number: u64,
     expires: SystemTime,
+    /// When it is replaced.
+    refresh: SystemTime,
 }
 
 /// The last result of a request.
@@ -47,6 +51,8 @@ pub(super) struct AccessToken {
 struct TokenCache {
     token: Option<AccessToken>,
     failure: Option<SendOutcome>,
+    /// When a token that is still valid may be replaced again, after it could not be.
+    refresh_again: Option<SystemTime>,
 }
 
 /// The access tokens of one service account.
@@ -115,7 +121,9 @@ impl AccessTokens {
         let mut cache = self.cache.lock().await;
         let now = self.time.now();
         let known = cache.token.clone().filter(|token| token.expires > now && Some(token.number) != refused);
-        if let Some(token) = known.as_ref().filter(|token| token.expires > now + REFRESH_BEFORE) {
+        if let Some(token) = &known
+            && (now < token.refresh || cache.refresh_again.is_some_and(|again| now < again))
+        {
             return Ok(token.clone());
         }
         let number = self.ended.load(Ordering::SeqCst);
@@ -130,11 +138,12 @@ impl AccessTokens {
         };
         match result {
             Ok(token) => {
-                *cache = TokenCache { token: Some(token.clone()), failure: None };
+                *cache = TokenCache { token: Some(token.clone()), ..TokenCache::default() };
                 Ok(token)
             }
             Err(failure) => {
                 cache.failure = Some(failure.clone());
+                cache.refresh_again = Some(now + REFRESH_PAUSE);
                 // Until its end the old one can still be used.
                 known.ok_or(failure)
             }
@@ -170,8 +179,9 @@ impl AccessTokens {
             let read = serde_json::from_slice::<TokenResponse>(&reply.body);
             let unreadable = |_| unreachable(ProviderError::new("unexpected_response", "not an access token", &[]));
             let TokenResponse { access_token, expires_in } = read.map_err(unreadable)?;
-            let expires = asked_at + Duration::from_secs(expires_in).min(LONGEST_LIFE);
-            return Ok(AccessToken { value: access_token, number, expires });
+            let life = Duration::from_secs(expires_in).min(LONGEST_LIFE);
+            let refresh = asked_at + life.saturating_sub(REFRESH_BEFORE.min(life / 2));
+            return Ok(AccessToken { value: access_token, number, expires: asked_at + life, refresh });
         }
         let error = match serde_json::from_slice::<OAuthError>(&reply.body) {
             Ok(said) => ProviderError::new(said.error, &said.error_description, &private),

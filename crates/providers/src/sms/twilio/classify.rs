@@ -46,9 +46,12 @@ pub(super) fn post_result(reply: &HttpReply, now: SystemTime, private: &[&str]) 
             let after = Some(after.unwrap_or(usual));
             SendOutcome::RetryLater { after, cause: RetryCause::Throttled, error }
         }
-        (401 | 403, _) => account_refused(error),
-        (400..=499, Some(code)) => client_error(code, error),
-        (400..=499, None) if status != 408 => SendOutcome::Permanent { cause: PermanentCause::Message, error },
+        (401, _) => account_refused(error),
+        (400..=499, Some(code)) if let Some(outcome) = known(code, &error) => outcome,
+        (403, _) => account_refused(error),
+        // The URL or the account is wrong: a recipient is never looked for like this.
+        (404, _) => settings_refused(error),
+        (400..=499, _) if status != 408 => SendOutcome::Permanent { cause: PermanentCause::Message, error },
         // Twilio did not take it.
         (503 | 300..=399, _) => SendOutcome::RetryLater { after, cause: RetryCause::ProviderFailure, error },
         // 500, the errors of gateways, 408: it is not known how far the request came.
@@ -57,17 +60,21 @@ pub(super) fn post_result(reply: &HttpReply, now: SystemTime, private: &[&str]) 
     PostResult::Known(outcome)
 }
 
-fn client_error(code: u64, error: ProviderError) -> SendOutcome {
-    match code {
+/// What a code says that concerns one recipient, one region or one sender, and so must not stop all messages.
+fn known(code: u64, error: &ProviderError) -> Option<SendOutcome> {
+    let error = error.clone();
+    Some(match code {
         // Not a number; not a mobile number; a landline; a short code.
         21211 | 21614 | 21635 | 21265 => SendOutcome::DeadRecipient { cause: RecipientProblem::Invalid, error },
         21610 => SendOutcome::DeadRecipient { cause: RecipientProblem::OptedOut, error },
-        // The sender is unknown, not ours or not able to; the region is not enabled; a trial account; no route from
-        // this sender; the URL for reports. They concern one region or sender, so they must not stop all messages.
-        21212 | 21408 | 21603 | 21606 | 21608 | 21609 | 21612 | 21660 => {
-            tracing::error!(%error, "Twilio refuses a message because of our settings");
-            SendOutcome::Permanent { cause: PermanentCause::Configuration, error }
-        }
-        _ => SendOutcome::Permanent { cause: PermanentCause::Message, error },
-    }
+        // The sender is unknown, not ours or not able to; the region is not enabled; a trial account; no route from this
+        // sender; the URL for reports.
+        21212 | 21408 | 21603 | 21606 | 21608 | 21609 | 21612 | 21660 => settings_refused(error),
+        _ => return None,
+    })
+}
+
+fn settings_refused(error: ProviderError) -> SendOutcome {
+    tracing::error!(%error, "Twilio refuses a message because of our settings");
+    SendOutcome::Permanent { cause: PermanentCause::Configuration, error }
 }
