@@ -14,5 +14,6 @@ mod smtp_content;
 mod twilio;
 mod twilio_callbacks;
 mod twilio_lookup;
+mod twilio_worker;
 mod web_push;
 mod web_push_addresses;
