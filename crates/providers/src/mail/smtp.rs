@@ -28,7 +28,7 @@ use crate::time_source::TimeSource;
 mod classify;
 mod compose;
 
-/// The longest time to say goodbye to the server.
+/// The longest time to close a connection with `QUIT`.
 const QUIT: Duration = Duration::from_secs(2);
 
 /// How a connection to the server is encrypted. Certificates are checked against those of the system.

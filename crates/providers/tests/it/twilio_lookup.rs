@@ -119,8 +119,8 @@ async fn only_a_message_of_this_attempt_is_found() {
     fake.set_now(time.now());
     let other = SmsMessage { body: "Another text".into(), ..message() };
     assert_eq!(client.send_sms(&other).await, accepted(2));
-    let neighbour = SmsMessage { to: "+393479999999".into(), ..message() };
-    assert_eq!(client.send_sms(&neighbour).await, accepted(3));
+    let elsewhere = SmsMessage { to: "+393479999999".into(), ..message() };
+    assert_eq!(client.send_sms(&elsewhere).await, accepted(3));
     fake.server.fail("Messages.json", [Fault::Reset]);
     let outcome = client.send_sms(&message()).await;
     assert!(is_ambiguous(&outcome, AmbiguousCause::Interrupted), "{outcome:?}");
