@@ -1,4 +1,4 @@
-//! Images: [`prepare`] converts uploaded files; a [`StoreImage`] stores them and returns their URLs.
+//! Images: [`prepare()`] converts uploaded files; a [`StoreImage`] stores them and returns their URLs.
 
 use std::future::Future;
 use std::pin::Pin;
