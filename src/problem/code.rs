@@ -82,8 +82,7 @@ codes! {
     OwnAccount = CONFLICT, "own_account", "You cannot change your own account this way";
     LastOwner = CONFLICT, "last_owner", "Last owner of the restaurant";
     NoPhone = CONFLICT, "no_phone", "No phone number";
-    // As many objects of a kind are stored as allowed. Unlike too_many_requests, it does not end after a fixed time.
-    TooMany = CONFLICT, "too_many", "Maximum number reached";
+    TooMany = CONFLICT, "too_many", "Limit reached";
     BodyTooLarge = PAYLOAD_TOO_LARGE, "body_too_large", "Request body too large";
     UriTooLong = URI_TOO_LONG, "uri_too_long", "URI too long";
     UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Unsupported content type";
@@ -94,7 +93,6 @@ codes! {
     IdempotencyKeyReused = UNPROCESSABLE_ENTITY, "idempotency_key_reused", "Idempotency-Key reused";
     OrderLimitReached = TOO_MANY_REQUESTS, "order_limit_reached", "Order limit reached";
     PortionLimitReached = TOO_MANY_REQUESTS, "portion_limit_reached", "Limit of unanswered portions reached";
-    // A rate limit or a limit on attempts: it ends after the time in Retry-After.
     TooManyRequests = TOO_MANY_REQUESTS, "too_many_requests", "Too many requests";
     Internal = INTERNAL_SERVER_ERROR, "internal", "Internal server error";
     Busy = SERVICE_UNAVAILABLE, "busy", "Server busy";
