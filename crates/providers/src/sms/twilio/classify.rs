@@ -67,8 +67,8 @@ fn known(code: u64, error: &ProviderError) -> Option<SendOutcome> {
         // Not a number; not a mobile number; a landline; a short code.
         21211 | 21614 | 21635 | 21265 => SendOutcome::DeadRecipient { cause: RecipientProblem::Invalid, error },
         21610 => SendOutcome::DeadRecipient { cause: RecipientProblem::OptedOut, error },
-        // The sender is unknown, not ours or not able to; the region is not enabled; a trial account; no route from this
-        // sender; the URL for reports.
+        // The sender is unknown, not ours or not able to; the region is not enabled; a trial account; no route from
+        // this sender; the URL for reports.
         21212 | 21408 | 21603 | 21606 | 21608 | 21609 | 21612 | 21660 => settings_refused(error),
         _ => return None,
     })
