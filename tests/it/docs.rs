@@ -11,7 +11,7 @@ const AT_THE_ROOT: &[&str] =
     &["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "Cargo.toml", "sqlx.toml", ".env.example"];
 
 /// Names in documents that are examples, or stand for every file of a name.
-const EXAMPLES: &[&str] = &["0111_driver_shifts.sql", "http.rs", "sql.rs", "sql/", "mod.rs"];
+const EXAMPLES: &[&str] = &["0112_driver_shifts.sql", "http.rs", "sql.rs", "sql/", "mod.rs"];
 
 /// Settings of other programs.
 const SETTINGS_OF_OTHERS: &[&str] = &["INSTA_UPDATE"];
