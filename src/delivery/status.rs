@@ -13,8 +13,9 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Delivery;
-use crate::orders::OrderStatus;
+use super::{Delivery, Stop};
+use crate::ids::DeliveryId;
+use crate::orders::{Order, OrderStatus};
 
 /// The status of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema, sqlx::Type)]
@@ -145,5 +146,39 @@ impl Delivery {
             }
         };
         if self.status == to { Ok(None) } else { self.follow(to, now).map(Some) }
+    }
+
+    /// The delivery that an order has after its confirmation.
+    pub fn opened_for(order: &Order, id: DeliveryId, pickup: Stop, now: DateTime<Utc>) -> Self {
+        Self {
+            id,
+            order_id: order.id,
+            restaurant_id: order.restaurant_id,
+            customer_id: order.customer_id,
+            driver: None,
+            former_driver: None,
+            status: Waiting,
+            version: 1,
+            assigned_because: None,
+            reason: None,
+            pickup,
+            dropoff: Stop { name: None, address: order.address.clone(), place: order.place },
+            created_at: now,
+            updated_at: now,
+            closed_at: None,
+        }
+    }
+
+    /// The delivery after a transition that follows the order and keeps the driver, as it is stored.
+    #[must_use]
+    pub fn after(self, change: &DeliveryChange, at: DateTime<Utc>) -> Self {
+        Self {
+            status: change.to(),
+            version: self.version + 1,
+            reason: None,
+            updated_at: at,
+            closed_at: change.closed_at(),
+            ..self
+        }
     }
 }

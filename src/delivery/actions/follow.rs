@@ -7,7 +7,7 @@ use serde_json::value::to_raw_value;
 use uuid::Uuid;
 
 use crate::delivery::status::{DeliveryChange, NoSuchStep};
-use crate::delivery::{Delivery, DeliveryStatus, Stop, sql};
+use crate::delivery::{Delivery, DeliveryStatus, sql};
 use crate::events::sql::PreparedEvent;
 use crate::events::{self, PreparedEffects};
 use crate::fulfilment::Fulfilment;
@@ -82,7 +82,7 @@ pub async fn prepare(tx: &mut Tx, scope: &RestaurantScope, order: &Order) -> Res
     }
     match order.status {
         OrderStatus::Confirmed => {
-            let opened = Delivery::opened_for(order, sql::pickup(tx, scope).await?, tx.now());
+            let opened = Delivery::opened_for(order, DeliveryId::new(), sql::pickup(tx, scope).await?, tx.now());
             PreparedChange::opening(&opened).with_event(scope, &opened, tx.now()).map(Some)
         }
         OrderStatus::OnTheWay | OrderStatus::Delivered => {
@@ -122,40 +122,5 @@ impl PreparedChange {
         let event = PreparedEvent::of(scope, &after.status_changed_event()?, now)?;
         let delivery = to_raw_value(&self).map_err(|error| Problem::internal(&error))?;
         Ok(PreparedEffects { delivery: Some(delivery), events: vec![event] })
-    }
-}
-
-impl Delivery {
-    /// The delivery that an order has after its confirmation.
-    fn opened_for(order: &Order, pickup: Stop, now: DateTime<Utc>) -> Self {
-        Self {
-            id: DeliveryId::new(),
-            order_id: order.id,
-            restaurant_id: order.restaurant_id,
-            customer_id: order.customer_id,
-            driver: None,
-            former_driver: None,
-            status: DeliveryStatus::Waiting,
-            version: 1,
-            assigned_because: None,
-            reason: None,
-            pickup,
-            dropoff: Stop { name: None, address: order.address.clone(), place: order.place },
-            created_at: now,
-            updated_at: now,
-            closed_at: None,
-        }
-    }
-
-    /// The delivery after a step that follows the order and keeps the driver, as it is stored.
-    fn after(self, change: &DeliveryChange, at: DateTime<Utc>) -> Self {
-        Self {
-            status: change.to(),
-            version: self.version + 1,
-            reason: None,
-            updated_at: at,
-            closed_at: change.closed_at(),
-            ..self
-        }
     }
 }

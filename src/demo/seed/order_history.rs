@@ -154,25 +154,10 @@ impl Writer<'_> {
 
 fn open(kitchen: &DemoRestaurant, order: &Order, id: DeliveryId, at: DateTime<Utc>) -> Delivery {
     let restaurant = &kitchen.document;
-    Delivery {
-        id,
-        order_id: order.id,
-        restaurant_id: order.restaurant_id,
-        customer_id: order.customer_id,
-        driver: None,
-        former_driver: None,
-        status: DeliveryStatus::Waiting,
-        version: 1,
-        assigned_because: None,
-        reason: None,
-        pickup: Stop {
-            name: Some(restaurant.name.clone()),
-            address: Some(restaurant.address.clone()),
-            place: Some(restaurant.place),
-        },
-        dropoff: Stop { name: None, address: order.address.clone(), place: order.place },
-        created_at: at,
-        updated_at: at,
-        closed_at: None,
-    }
+    let pickup = Stop {
+        name: Some(restaurant.name.clone()),
+        address: Some(restaurant.address.clone()),
+        place: Some(restaurant.place),
+    };
+    Delivery::opened_for(order, id, pickup, at)
 }
